@@ -1,0 +1,497 @@
+//! Every fact that evidence can state: one closed enum, with its stable kind and code.
+//!
+//! A code never changes its meaning and is never used again. Free text has the type [`Text`].
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::identity::{Caller, Flow, Kind};
+use super::session::{Exit, RecordingId, SessionId};
+use super::target::{Login, Target};
+use super::{Digest, RecordId, Text, Timestamp};
+
+/// A fact to be recorded: an event with who, where and how it went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact {
+    /// Chosen by the caller, so that later records and effects can name it. Never used twice.
+    pub id: RecordId,
+    /// How it went.
+    pub outcome: Outcome,
+    /// Who did it.
+    pub actor: Option<Actor>,
+    /// Within which session.
+    pub session: Option<SessionId>,
+    /// The client's channel number, counted per connection.
+    pub channel: Option<u32>,
+    /// Towards which target.
+    pub target: Option<TargetRef>,
+    /// Records that this one follows from.
+    pub refs: Vec<RecordId>,
+    /// What happened.
+    pub event: Event,
+}
+
+impl Fact {
+    /// A fact about the bastion itself.
+    pub fn new(id: RecordId, outcome: Outcome, event: Event) -> Self {
+        Self { id, outcome, actor: None, session: None, channel: None, target: None, refs: Vec::new(), event }
+    }
+
+    /// Done by this caller; the caller's sign-in becomes a reference.
+    pub fn by(mut self, caller: &Caller) -> Self {
+        self.actor = Some(Actor::of(caller));
+        self.refs.push(caller.sign_in.record);
+        self
+    }
+
+    /// Within this session.
+    pub fn within(mut self, session: SessionId) -> Self {
+        self.session = Some(session);
+        self
+    }
+
+    /// Towards this target.
+    pub fn towards(mut self, target: TargetRef) -> Self {
+        self.target = Some(target);
+        self
+    }
+}
+
+/// How a fact went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A decision: yes.
+    Allow,
+    /// A decision: no.
+    Deny,
+    /// A decision: a person must agree first.
+    Hold,
+    /// It could not be judged or done, for a reason of ours.
+    Error,
+    /// Done.
+    Success,
+    /// Tried and refused.
+    Failure,
+}
+
+impl Outcome {
+    /// The word in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Hold => "hold",
+            Self::Error => "error",
+            Self::Success => "success",
+            Self::Failure => "failure",
+        }
+    }
+
+    fn is_good(self) -> bool {
+        matches!(self, Self::Allow | Self::Success)
+    }
+}
+
+/// Who did something, as a record says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// Human or program; absent for somebody unknown.
+    pub kind: Option<Kind>,
+    /// The issuer's `iss`.
+    pub issuer: String,
+    /// The issuer's `sub`.
+    pub subject: String,
+    /// Display name.
+    pub name: String,
+    /// Groups at that time.
+    pub groups: Vec<String>,
+    /// Serial of the certificate shown.
+    pub serial: Option<u64>,
+    /// Its key id.
+    pub key_id: Option<String>,
+    /// How the sign-in came.
+    pub flow: Option<Flow>,
+    /// From where.
+    pub source: Option<SocketAddr>,
+    /// The client program.
+    pub client: Option<String>,
+}
+
+impl Actor {
+    /// The caller of a connection.
+    pub fn of(caller: &Caller) -> Self {
+        let identity = &caller.identity;
+        Self {
+            kind: Some(identity.kind),
+            issuer: identity.issuer_url.clone(),
+            subject: identity.subject.clone(),
+            name: identity.name.clone(),
+            groups: identity.groups.iter().map(ToString::to_string).collect(),
+            serial: Some(caller.certificate.serial),
+            key_id: Some(caller.certificate.key_id.clone()),
+            flow: Some(caller.sign_in.flow),
+            source: Some(caller.source),
+            client: Some(caller.client.clone()),
+        }
+    }
+}
+
+/// A target as a record says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetRef {
+    /// Canonical name.
+    pub name: String,
+    /// Address as configured.
+    pub host: String,
+    /// Account.
+    pub login: String,
+    /// Fingerprint of the host key that was seen, once it was.
+    pub host_key: Option<String>,
+    /// Labels at that time.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl TargetRef {
+    /// This login on this target; the host key is not known yet.
+    pub fn of(target: &Target, login: &Login) -> Self {
+        Self {
+            name: target.name.to_string(),
+            host: target.address.to_string(),
+            login: login.to_string(),
+            host_key: None,
+            labels: target.labels.clone(),
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The log was opened by a process.
+    LogStart {
+        /// Version of the program.
+        version: String,
+        /// Origin line of the log.
+        origin: String,
+        /// Digest of the policy set in force.
+        policy: Option<Digest>,
+        /// Digest of the config file as read.
+        config: Option<Digest>,
+    },
+    /// The process ends on purpose.
+    LogStop {
+        /// Whether every session had ended within the grace.
+        drained: bool,
+    },
+    /// Every 60 s. A missing one is a visible hole.
+    LogHeartbeat(Counters),
+    /// The wall clock stepped back; later records go on from the old time.
+    ClockStep {
+        /// The last time in the log.
+        old: Timestamp,
+        /// What the clock says.
+        new: Timestamp,
+    },
+    /// An ID token was judged.
+    AuthnOidc {
+        /// Name of the issuer in the config; empty if it is none of ours.
+        issuer: String,
+        /// The token's `sub`, once its signature was checked.
+        subject: String,
+        /// The token's audiences, once checked.
+        audience: Vec<String>,
+        /// SHA-256 of the token's `header.payload`: its one-time use goes by this.
+        token: Digest,
+        /// Authentication methods.
+        amr: Vec<String>,
+        /// Authentication class.
+        acr: Option<String>,
+        /// When the person last proved themselves to the issuer.
+        auth_time: Option<Timestamp>,
+        /// How it came.
+        flow: Flow,
+        /// SHA-256 fingerprint of the SSH key it is for.
+        key: String,
+        /// Reason code of a refusal.
+        reason: Option<&'static str>,
+        /// The claims, as canonical JSON, once checked.
+        claims: Option<Text>,
+    },
+    /// Somebody signed in over SSH.
+    AuthnSsh {
+        /// `certificate`, `remembered key` or `sign-in`.
+        method: &'static str,
+        /// SHA-256 fingerprint of the authority that signed the certificate.
+        authority: String,
+    },
+    /// Failed sign-ins over SSH of one source prefix within one minute, counted.
+    AuthnSshFailures {
+        /// IPv4 /24 or IPv6 /64.
+        prefix: String,
+        /// Begin of the minute.
+        minute: Timestamp,
+        /// How many for each reason code.
+        counts: BTreeMap<&'static str, u64>,
+        /// First address seen.
+        first: SocketAddr,
+        /// Last address seen.
+        last: SocketAddr,
+        /// Key ids seen, at most 16.
+        key_ids: Vec<String>,
+    },
+    /// A certificate is about to be handed out.
+    CertIssued {
+        /// `user`, `target` or `host`.
+        authority: &'static str,
+        /// Sequential over all authorities.
+        serial: u64,
+        /// Names the record and the human.
+        key_id: String,
+        /// Principals.
+        principals: Vec<String>,
+        /// From.
+        valid_after: Timestamp,
+        /// To.
+        valid_before: Timestamp,
+        /// Critical options and extensions, as `name` or `name=value`.
+        options: Vec<String>,
+        /// SHA-256 fingerprint of the certified key.
+        key: String,
+        /// Digest of the claims the certificate stands for.
+        claims: Option<Digest>,
+    },
+    /// Certificates are void from now on.
+    CertRevoked {
+        /// Whose, as issuer and subject.
+        identity: Option<(String, String)>,
+        /// Which.
+        serials: Vec<u64>,
+        /// Why.
+        reason: Text,
+    },
+    /// A session begins.
+    SessionStart {
+        /// `shell` or `exec`.
+        action: &'static str,
+        /// The id of the client's SSH connection, as hex.
+        connection: String,
+        /// Whether the client asked for a terminal.
+        pty: bool,
+        /// Names of environment variables that were dropped.
+        env_dropped: Vec<String>,
+    },
+    /// A session ended.
+    SessionEnd {
+        /// See `domain::session::End`.
+        reason: &'static str,
+        /// More about it, from a closed set.
+        detail: Option<&'static str>,
+        /// Bytes from the client.
+        bytes_in: u64,
+        /// Bytes to the client.
+        bytes_out: u64,
+        /// What the target said of the end.
+        exit: Option<Exit>,
+        /// In milliseconds.
+        duration_ms: u64,
+    },
+    /// The bastion is about to sign in at a target.
+    UpstreamOpen {
+        /// Serial of the target certificate.
+        serial: Option<u64>,
+        /// Key id shown to the target.
+        key_id: Option<String>,
+        /// Signed in with the target's lasting key instead: weaker.
+        key_file: bool,
+        /// A connection kept ready for a next channel.
+        spare: bool,
+        /// Our address as the target sees it.
+        seen_as: String,
+    },
+    /// The connection to a target ended or never came to be.
+    UpstreamClose {
+        /// Why, from a closed set.
+        reason: &'static str,
+    },
+    /// A command is about to be given to the target.
+    ChannelExec {
+        /// Exact bytes.
+        command: Text,
+        /// Length in bytes.
+        length: u64,
+    },
+    /// A login shell is about to start.
+    ChannelShell {
+        /// `TERM` of the client's terminal, if it has one.
+        term: Option<String>,
+    },
+    /// Policy was asked.
+    AuthzDecision(Decided),
+    /// A recording begins.
+    RecordingOpen {
+        /// Which.
+        recording: RecordingId,
+        /// Digest of the header line.
+        header: Digest,
+        /// `asciicast-v2+sallyport1`.
+        format: &'static str,
+        /// Name of the mask profile; `none` until masking exists.
+        mask: &'static str,
+    },
+    /// So much of a recording is stored.
+    RecordingCommit {
+        /// Which.
+        recording: RecordingId,
+        /// How much.
+        extent: Extent,
+    },
+    /// A recording is complete.
+    RecordingClose {
+        /// Which.
+        recording: RecordingId,
+        /// How much.
+        extent: Extent,
+        /// In microseconds.
+        duration_us: u64,
+        /// How many events of each code.
+        events: BTreeMap<&'static str, u64>,
+        /// See `domain::session::End`.
+        reason: &'static str,
+        /// What the target said of the end.
+        exit: Option<Exit>,
+    },
+    /// A recording was found open at start and sealed; how much was lost after the last frame is unknown.
+    RecordingRecovered {
+        /// Which.
+        recording: RecordingId,
+        /// How much is there.
+        extent: Extent,
+    },
+    /// A recording could not go on.
+    RecordingFailed {
+        /// Which.
+        recording: RecordingId,
+        /// How much is there: the first offset that is not stored.
+        extent: Extent,
+        /// Why, from a closed set.
+        reason: &'static str,
+    },
+    /// Somebody looked at evidence.
+    EvidenceViewed {
+        /// `list`, `show`, `play` or `export`.
+        how: &'static str,
+        /// Whose session.
+        session: SessionId,
+    },
+    /// The policy set in force differs from the one before.
+    PolicyChanged {
+        /// Digest of the set before.
+        old: Option<Digest>,
+        /// Digest of the set now.
+        new: Digest,
+        /// Its file names.
+        files: Vec<String>,
+    },
+}
+
+/// Counters of a heartbeat.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Connections accepted since start.
+    pub connections: u64,
+    /// Sessions open now.
+    pub sessions: u64,
+    /// Certificates issued since start.
+    pub certificates: u64,
+    /// The serial that the next certificate gets.
+    pub next_serial: u64,
+    /// Size of the log at the last checkpoint.
+    pub checkpoint: u64,
+}
+
+/// How much of a recording is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Frames, which is the size of the tree over them.
+    pub frames: u64,
+    /// Bytes of text.
+    pub plain_bytes: u64,
+    /// Bytes as stored.
+    pub stored_bytes: u64,
+    /// RFC 6962 root over the stored frames.
+    pub root: Digest,
+}
+
+/// The body of a decision record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decided {
+    /// `shell`, `exec`, `certify`, `review`, …
+    pub action: &'static str,
+    /// Ids of the policies that decided, with `permit` or `forbid`.
+    pub rules: Vec<(String, &'static str)>,
+    /// Errors of the evaluation. Any of them denies.
+    pub errors: Vec<String>,
+    /// Digest of the policy set.
+    pub policy: Digest,
+    /// Digest of the schema.
+    pub schema: Digest,
+    /// Digest of the context that was judged.
+    pub context: Digest,
+    /// `initial`, `hypothetical` or `final`.
+    pub pass: &'static str,
+    /// Name and version of the engine.
+    pub engine: &'static str,
+    /// Limits that follow, as `name=value`.
+    pub obligations: Vec<String>,
+    /// How long it took.
+    pub micros: u64,
+}
+
+impl Event {
+    /// The stable kind.
+    pub fn kind(&self) -> &'static str {
+        self.name_and_number().0
+    }
+
+    /// The stable code: `SP`, four digits, and `I`, `W` or `E`.
+    pub fn code(&self, outcome: Outcome) -> String {
+        let (_, number) = self.name_and_number();
+        let letter = match (outcome, self) {
+            (Outcome::Error, _) => 'E',
+            (_, Self::RecordingFailed { .. }) => 'E',
+            (_, Self::AuthnSshFailures { .. } | Self::RecordingRecovered { .. } | Self::ClockStep { .. }) => 'W',
+            (outcome, _) if outcome.is_good() => 'I',
+            _ => 'W',
+        };
+        format!("SP{number:04}{letter}")
+    }
+
+    /// Kind and number of each event: the one table of both. Numbers group as `evidence` documents them.
+    fn name_and_number(&self) -> (&'static str, u16) {
+        match self {
+            Self::AuthnOidc { .. } => ("authn.oidc", 1000),
+            Self::AuthnSsh { .. } => ("authn.ssh", 1001),
+            Self::AuthnSshFailures { .. } => ("authn.ssh_failures", 1002),
+            Self::CertIssued { .. } => ("cert.issued", 1100),
+            Self::CertRevoked { .. } => ("cert.revoked", 1101),
+            Self::SessionStart { .. } => ("session.start", 2000),
+            Self::UpstreamOpen { .. } => ("upstream.open", 2001),
+            Self::UpstreamClose { .. } => ("upstream.close", 2002),
+            Self::SessionEnd { .. } => ("session.end", 2004),
+            Self::ChannelExec { .. } => ("channel.exec", 2010),
+            Self::ChannelShell { .. } => ("channel.shell", 2011),
+            Self::RecordingOpen { .. } => ("recording.open", 2100),
+            Self::RecordingCommit { .. } => ("recording.commit", 2101),
+            Self::RecordingClose { .. } => ("recording.close", 2102),
+            Self::RecordingRecovered { .. } => ("recording.recovered", 2103),
+            Self::RecordingFailed { .. } => ("recording.failed", 2104),
+            Self::AuthzDecision(_) => ("authz.decision", 3001),
+            Self::PolicyChanged { .. } => ("policy.changed", 6000),
+            Self::LogStart { .. } => ("log.start", 7000),
+            Self::LogStop { .. } => ("log.stop", 7001),
+            Self::LogHeartbeat(_) => ("log.heartbeat", 7002),
+            Self::ClockStep { .. } => ("clock.step", 7003),
+            Self::EvidenceViewed { .. } => ("evidence.viewed", 7010),
+        }
+    }
+}

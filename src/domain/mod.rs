@@ -1,0 +1,243 @@
+//! The nouns of the field. Every room may use them; they use no room.
+//!
+//! Nothing here reads a clock, a file or a socket, and nothing here is serializable: formats are
+//! promises, types are not.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+pub mod event;
+pub mod identity;
+pub mod session;
+pub mod target;
+
+/// What a stranger (an SSH client, an HTTP client) may hear of an error.
+///
+/// `Display` is for the operator's log; this is for the other side of the wire. ASCII, one line,
+/// says what to do next, and never holds a secret or an inner cause.
+pub trait Disclose {
+    /// The sentence for the stranger.
+    fn disclose(&self) -> Cow<'static, str>;
+}
+
+/// A point in time: microseconds since 1970-01-01T00:00:00Z, UTC, leap seconds not counted.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// From microseconds since the epoch.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// From whole seconds since the epoch; saturates.
+    pub const fn from_secs(secs: i64) -> Self {
+        Self(secs.saturating_mul(1_000_000))
+    }
+
+    /// Microseconds since the epoch.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down.
+    pub const fn secs(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// This long later; saturates.
+    pub fn plus(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// This long earlier; saturates.
+    pub fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// How long since `earlier`; zero if it lies ahead.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// Parses RFC 3339 text such as `2026-11-23T21:04:49.123456Z`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let time = chrono::DateTime::parse_from_rfc3339(text).ok()?;
+        Some(Self(time.timestamp_micros()))
+    }
+}
+
+/// RFC 3339 with six digits of a second and `Z`: the one form that records use.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match chrono::DateTime::from_timestamp_micros(self.0) {
+            Some(time) => write!(f, "{}", time.format("%Y-%m-%dT%H:%M:%S%.6fZ")),
+            None => write!(f, "{} us", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A SHA-256 digest. Shown as 64 lower-case hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// The digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+        let mut out = [0; 32];
+        out.copy_from_slice(digest.as_ref());
+        Self(out)
+    }
+
+    /// Parses 64 hex digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut out = [0; 32];
+        if text.len() != 64 {
+            return None;
+        }
+        for (byte, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        Some(Self(out))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Free text that came from outside (a command line, a reason, claims), as exact bytes.
+///
+/// It reaches the ledger only through `append`, which decides what of it may stand in a record.
+/// `Debug` shows its length, never its content.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Text(bytes::Bytes);
+
+impl Text {
+    /// Takes the text as it came.
+    pub fn new(bytes: impl Into<bytes::Bytes>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// The exact bytes. Whoever calls this is responsible for where they go.
+    pub fn bytes(&self) -> &bytes::Bytes {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Text({} bytes)", self.0.len())
+    }
+}
+
+/// Makes a newtype over a ULID: sortable by time, 26 characters of Crockford base32.
+macro_rules! id {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(ulid::Ulid);
+
+        impl $name {
+            /// From a time and 80 random bits: the caller brings both, so that tests can fix them.
+            pub fn from_parts(now: $crate::domain::Timestamp, random: u128) -> Self {
+                let millis = u64::try_from(now.micros().div_euclid(1000)).unwrap_or(0);
+                Self(ulid::Ulid::from_parts(millis, random))
+            }
+
+            /// A new id for this moment; its random part comes from the system.
+            pub fn new(now: $crate::domain::Timestamp) -> Self {
+                Self::from_parts(now, $crate::domain::random_bits())
+            }
+
+            /// Parses the 26 characters.
+            pub fn parse(text: &str) -> Option<Self> {
+                let id = ulid::Ulid::from_string(text).ok()?;
+                // One spelling only: the parser also takes lower case and overlong values.
+                (id.to_string() == text).then_some(Self(id))
+            }
+
+            /// The 16 bytes, in sorting order.
+            pub fn to_bytes(self) -> [u8; 16] {
+                self.0.to_bytes()
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(&self.0, f)
+            }
+        }
+    };
+}
+pub(crate) use id;
+
+id! {
+    /// Names one ledger record. Other records refer to it.
+    RecordId
+}
+
+/// 80 bits and more from the system's random source.
+///
+/// A system without one cannot run a bastion: the process has nothing safe left to do.
+pub(crate) fn random_bits() -> u128 {
+    let mut bytes = [0; 16];
+    if aws_lc_rs::rand::fill(&mut bytes).is_err() {
+        // Ids that repeat would let one record stand for another; no caller could do better than stop.
+        std::process::abort();
+    }
+    u128::from_be_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_reads_back_what_it_prints() {
+        let time = Timestamp::from_micros(1_795_467_889_123_456);
+        assert_eq!(time.to_string(), "2026-11-23T21:04:49.123456Z");
+        assert_eq!(Timestamp::parse(&time.to_string()), Some(time));
+    }
+
+    #[test]
+    fn a_text_never_shows_its_content_in_debug() {
+        assert_eq!(format!("{:?}", Text::new("secret")), "Text(6 bytes)");
+    }
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        let id = RecordId::from_parts(Timestamp::from_secs(1_795_467_889), 7);
+        assert_eq!(RecordId::parse(&id.to_string()), Some(id));
+        assert_eq!(RecordId::parse(&id.to_string().to_lowercase()), None);
+    }
+
+    #[test]
+    fn a_digest_reads_back_what_it_prints() {
+        let digest = Digest::of(b"abc");
+        assert_eq!(digest.to_string(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(Digest::parse(&digest.to_string()), Some(digest));
+    }
+}
