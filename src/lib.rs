@@ -18,3 +18,5 @@
 pub mod clock;
 pub mod domain;
 pub mod drain;
+pub mod signer;
+pub mod wire;
