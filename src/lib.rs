@@ -18,5 +18,6 @@
 pub mod clock;
 pub mod domain;
 pub mod drain;
+pub mod identity;
 pub mod signer;
 pub mod wire;
