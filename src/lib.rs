@@ -20,4 +20,5 @@ pub mod domain;
 pub mod drain;
 pub mod identity;
 pub mod signer;
+pub mod store;
 pub mod wire;
