@@ -19,3 +19,4 @@ pub mod clock;
 pub mod domain;
 pub mod drain;
 pub mod merkle;
+pub mod store;
