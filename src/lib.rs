@@ -19,4 +19,6 @@ pub mod clock;
 pub mod domain;
 pub mod drain;
 pub mod merkle;
+pub mod signer;
 pub mod store;
+pub mod wire;
