@@ -35,19 +35,34 @@ impl Writer<'_> {
             Event::LogStop { drained } => body.set("drained", *drained),
             Event::LogHeartbeat(counters) => counted(body, counters),
             Event::ClockStep { old, new } => body.set("old", show(old)).set("new", show(new)),
-            Event::AuthnOidc { issuer, subject, audience, token, amr, acr, auth_time, flow, key, reason, claims } => {
-                body.set("issuer", text(issuer))
-                    .set("subject", text(subject))
-                    .set("audience", texts(audience))
-                    .set("token", show(token))
-                    .set("amr", texts(amr))
-                    .maybe("acr", acr.as_deref())
-                    .maybe("auth_time", auth_time.map(|time| time.to_string()))
-                    .set("flow", flow.as_str())
-                    .set("key", text(key))
-                    .maybe("reason", *reason)
-                    .maybe("claims", claims.as_ref().map(|claims| self.payload(claims)))
-            }
+            Event::AuthnOidc {
+                issuer,
+                subject,
+                audience,
+                token,
+                amr,
+                acr,
+                auth_time,
+                flow,
+                key,
+                reason,
+                about,
+                until,
+                claims,
+            } => body
+                .set("issuer", text(issuer))
+                .set("subject", text(subject))
+                .set("audience", texts(audience))
+                .set("token", show(token))
+                .set("amr", texts(amr))
+                .maybe("acr", acr.as_deref())
+                .maybe("auth_time", auth_time.map(|time| time.to_string()))
+                .set("flow", flow.as_str())
+                .set("key", text(key))
+                .maybe("reason", *reason)
+                .set("about", json!(about))
+                .maybe("until", until.map(|time| time.to_string()))
+                .maybe("claims", claims.as_ref().map(|claims| self.payload(claims))),
             Event::AuthnSsh { method, authority } => body.set("method", *method).set("authority", text(authority)),
             Event::AuthnSshFailures { prefix, minute, counts, first, last, key_ids } => body
                 .set("prefix", text(prefix))
@@ -80,6 +95,9 @@ impl Writer<'_> {
                 .maybe("identity", identity.as_ref().map(|(issuer, subject)| json!({ "iss": issuer, "sub": subject })))
                 .set("serials", serials.iter().map(show).collect::<Vec<_>>())
                 .set("reason", self.payload(reason)),
+            Event::IdentityReinstated { identity: (issuer, subject), reason } => {
+                body.set("identity", json!({ "iss": issuer, "sub": subject })).set("reason", self.payload(reason))
+            }
             Event::SessionStart { action, connection, pty, env_dropped } => body
                 .set("action", *action)
                 .set("connection", text(connection))

@@ -12,9 +12,9 @@ use super::entry::Writer;
 /// The salt of every payload.
 pub(super) const SALT: [u8; 32] = [0x5a; 32];
 /// What no entry may show.
-pub(super) const TEXTS: [&str; 3] = ["systemctl restart", "stolen laptop", "alice@example.com-claims"];
+pub(super) const TEXTS: [&str; 4] = ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 23;
+pub(super) const EVENTS: usize = 24;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -74,6 +74,7 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::RecordingFailed { .. } => 20,
         Event::EvidenceViewed { .. } => 21,
         Event::PolicyChanged { .. } => 22,
+        Event::IdentityReinstated { .. } => 23,
     }
 }
 
@@ -108,7 +109,7 @@ fn authn() -> Vec<Fact> {
         actor: Some(actor),
         ..Fact::new(RecordId::from_parts(time(), 0), outcome, event)
     };
-    let signed_in = |reason, claims| Event::AuthnOidc {
+    let signed_in = |reason: Option<&'static str>, claims| Event::AuthnOidc {
         issuer: "corp".into(),
         subject: "f3c1a0".into(),
         audience: vec!["sallyport".into()],
@@ -119,6 +120,8 @@ fn authn() -> Vec<Fact> {
         flow: Flow::Local,
         key: KEY.into(),
         reason,
+        about: BTreeMap::from([("department".into(), "operations".into())]),
+        until: reason.is_none().then(|| Timestamp::from_secs(1_795_496_600)),
         claims,
     };
     let somebody = Actor {
@@ -172,6 +175,14 @@ fn authn() -> Vec<Fact> {
                 identity: Some(("https://login.example.com".into(), "f3c1a0".into())),
                 serials: vec![4211, 4209],
                 reason: Text::new(TEXTS[1]),
+            },
+        ),
+        by(
+            alice(),
+            Outcome::Success,
+            Event::IdentityReinstated {
+                identity: ("https://login.example.com".into(), "f3c1a0".into()),
+                reason: Text::new(TEXTS[3]),
             },
         ),
     ]

@@ -120,7 +120,7 @@ fn notes_of_another_form_are_refused() {
     malformed(&format!("{note}junk\n"));
     malformed(&log.note(&format!("{text}an extension\n")));
     malformed(&log.note(&format!("\n{text}")));
-    malformed(&log.note(&text.replace("7f3a", "7f\03a")));
+    malformed(&log.note(&text.replace("7f3a", "7f\x003a")));
     malformed(&log.note(&text.replace("7f3a", "7f+3a")));
     malformed(&log.note(&text.replace("7f3a", "7f 3a")));
     malformed(&log.note(text.split_once('\n').unwrap().1));
