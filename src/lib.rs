@@ -18,4 +18,7 @@
 pub mod clock;
 pub mod domain;
 pub mod drain;
+pub mod identity;
 pub mod policy;
+pub mod signer;
+pub mod wire;
