@@ -17,7 +17,7 @@ mod starter;
 
 pub use fault::{Fault, Faults, nearest};
 pub use request::{Approvals, Asked, Request};
-pub use rule::{Effect, Obligations, TTL, Terms};
+pub use rule::{Effect, Obligations, TTL, Terms, annotations};
 pub use schema::TEXT as SCHEMA;
 pub use starter::STARTER;
 
