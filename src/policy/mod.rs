@@ -4,6 +4,7 @@
 //! allowed that no rule permits, a forbid always wins, and a rule that fails to evaluate denies.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use cedar_policy::{Authorizer, PolicySet};
 
@@ -152,6 +153,12 @@ impl Policy {
             policy: self.digest,
             schema: self.words.digest,
         }
+    }
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Policy({} rules, {})", self.rules.len(), self.digest)
     }
 }
 
