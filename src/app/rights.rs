@@ -119,6 +119,11 @@ mod tests {
 
     use super::*;
 
+    /// A folder that only we may write, whatever the umask is.
+    fn folder() -> tempfile::TempDir {
+        tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o700)).tempdir().unwrap()
+    }
+
     fn mode(path: &Path, mode: u32) {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     }
@@ -133,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_file_that_others_may_write_is_not_read_by_any_way() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let inner = folder.path().join("inner");
         fs::create_dir(&inner).unwrap();
         mode(&inner, 0o755);
@@ -160,7 +165,7 @@ mod tests {
 
     #[test]
     fn folders_devices_endless_links_and_nothing_are_no_files() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let link = folder.path().join("link");
         symlink("link", &link).unwrap();
         check(&link, Readers::Anyone, "without end");
@@ -171,7 +176,7 @@ mod tests {
     #[test]
     fn a_link_that_somebody_else_made_is_not_followed() {
         // Only root can give a file away; elsewhere there is nothing to try.
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let link = folder.path().join("link");
         symlink("/etc/hostname", &link).unwrap();
         if std::os::unix::fs::lchown(&link, Some(12_345), None).is_ok() {

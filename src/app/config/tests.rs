@@ -28,6 +28,11 @@ fn target(more: &str) -> String {
     text(&format!("[[target]]\nname = \"db1\"\naddress = \"10.0.3.4\"\nlogins = [\"deploy\"]\n{more}"))
 }
 
+/// A folder that only we may write, whatever the umask is.
+fn folder() -> tempfile::TempDir {
+    tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o700)).tempdir().unwrap()
+}
+
 fn load(text: &str) -> Result<Config, Faults> {
     Config::parse(text, Path::new("/nowhere"))
 }
@@ -239,7 +244,7 @@ fn nothing_that_follows_from_a_sign_in_outlives_it() {
 
 #[test]
 fn files_that_others_may_write_are_refused() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let config = folder.path().join("sallyport.toml");
     fs::write(&config, text("[policy]\ndir = \"rules\"")).unwrap();
     fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).unwrap();
@@ -247,8 +252,11 @@ fn files_that_others_may_write_are_refused() {
     assert!(loaded.policy_files().unwrap_err().to_string().contains("policy.dir"));
     let rules = folder.path().join("rules");
     fs::create_dir(&rules).unwrap();
+    // Whatever the umask is.
+    fs::set_permissions(&rules, fs::Permissions::from_mode(0o755)).unwrap();
     for (name, text) in STARTER {
         fs::write(rules.join(name), text).unwrap();
+        fs::set_permissions(rules.join(name), fs::Permissions::from_mode(0o644)).unwrap();
     }
     fs::write(rules.join(".#20-people.cedar"), "junk").unwrap();
     fs::write(rules.join("README"), "junk").unwrap();
@@ -263,7 +271,7 @@ fn files_that_others_may_write_are_refused() {
 
 #[test]
 fn the_sample_loads_and_its_policies_with_it() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     for (name, mode) in [("tls.crt", 0o644), ("tls.key", 0o600)] {
         fs::write(folder.path().join(name), "pem").unwrap();
         fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
