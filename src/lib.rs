@@ -18,4 +18,5 @@
 pub mod clock;
 pub mod domain;
 pub mod drain;
+pub mod merkle;
 pub mod store;
