@@ -19,4 +19,5 @@ pub mod clock;
 pub mod domain;
 pub mod drain;
 pub mod merkle;
+pub mod recording;
 pub mod store;
