@@ -15,11 +15,14 @@
 //! 8. `demo` the whole story on loopback.
 //! 9. `cli` a person at a terminal of this machine.
 
+pub mod app;
 pub mod clock;
 pub mod domain;
 pub mod drain;
+pub mod identity;
 pub mod ledger;
 pub mod merkle;
+pub mod policy;
 pub mod recording;
 pub mod signer;
 pub mod store;
