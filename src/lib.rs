@@ -16,5 +16,6 @@
 //! 9. `cli` a person at a terminal of this machine.
 
 pub mod clock;
+pub mod demo;
 pub mod domain;
 pub mod drain;
