@@ -19,3 +19,5 @@ pub mod clock;
 pub mod demo;
 pub mod domain;
 pub mod drain;
+pub mod signer;
+pub mod wire;
