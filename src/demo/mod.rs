@@ -5,3 +5,5 @@
 
 pub mod issuer;
 pub mod target;
+#[cfg(test)]
+mod tests;

@@ -10,8 +10,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use russh::keys::ssh_key::certificate::{Builder, CertType};
 use russh::keys::ssh_key::private::Ed25519Keypair;
-use russh::keys::{PrivateKey, PublicKey};
+use russh::keys::{Certificate, PrivateKey, PublicKey};
 use russh::server::{Config, run_stream};
 use russh::{Disconnect, MethodKind, MethodSet};
 use thiserror::Error;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub name: String,
     /// The one authority whose user certificates it believes.
     pub target_ca: PublicKey,
+    /// Signs a host certificate for its name and that of no other host. Absent: it shows its plain key.
+    pub host_authority: Option<PrivateKey>,
     /// The accounts that it pretends to have.
     pub logins: Vec<Login>,
     /// Where commands start, and their `HOME`. Must be readable by the user they run as.
@@ -66,6 +69,7 @@ impl DemoTarget {
         let host_key = key.public_key().clone();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(Error::Listen)?;
         let address = listener.local_addr().map_err(Error::Listen)?;
+        let config = Arc::new(config(key, &settings)?);
         let shared = Arc::new(Shared {
             settings,
             log: Mutex::default(),
@@ -74,7 +78,6 @@ impl DemoTarget {
             drain: drain.clone(),
         });
         let stop = CancellationToken::new();
-        let config = Arc::new(config(key));
         drain.spawn(accept(listener, config, Arc::clone(&shared), stop.clone()));
         Ok(Self { address, host_key, shared, stop })
     }
@@ -158,6 +161,9 @@ pub enum Error {
     /// No port of loopback could be had.
     #[error("listen on loopback")]
     Listen(#[source] std::io::Error),
+    /// It cannot have a host certificate.
+    #[error("sign a host certificate")]
+    HostCertificate(#[from] russh::keys::ssh_key::Error),
     /// The system gave no random bytes.
     #[error("draw a host key")]
     Random,
@@ -238,8 +244,10 @@ async fn connection(stream: TcpStream, source: SocketAddr, config: Arc<Config>, 
     }
 }
 
-fn config(key: PrivateKey) -> Config {
-    Config {
+fn config(key: PrivateKey, settings: &Settings) -> Result<Config, Error> {
+    let certificate = settings.host_authority.as_ref().map(|authority| host_certificate(&key, authority, settings));
+    Ok(Config {
+        certificates: certificate.transpose()?.into_iter().collect(),
         methods: MethodSet::from([MethodKind::PublicKey].as_slice()),
         auth_rejection_time: Duration::ZERO,
         keys: vec![key],
@@ -250,7 +258,17 @@ fn config(key: PrivateKey) -> Config {
         inactivity_timeout: None,
         nodelay: true,
         ..Config::default()
-    }
+    })
+}
+
+/// For a day: longer than any demonstration.
+fn host_certificate(key: &PrivateKey, authority: &PrivateKey, settings: &Settings) -> Result<Certificate, Error> {
+    let mut nonce = vec![0; 32];
+    aws_lc_rs::rand::fill(&mut nonce).map_err(|_| Error::Random)?;
+    let now = u64::try_from(settings.clock.now().secs()).unwrap_or_default();
+    let mut draft = Builder::new(nonce, key.public_key(), now.saturating_sub(60), now + 24 * 3600)?;
+    draft.cert_type(CertType::Host)?.key_id(&settings.name)?.valid_principal(&settings.name)?;
+    Ok(draft.sign(authority)?)
 }
 
 fn fresh_key() -> Result<PrivateKey, Error> {

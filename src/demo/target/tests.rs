@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use russh::client;
 use russh::client::AuthResult;
-use russh::keys::Certificate;
-use russh::keys::ssh_key::certificate::{Builder, CertType};
 use russh::{ChannelMsg, ChannelReadHalf, Pty, Sig};
 
 use super::*;
@@ -23,6 +21,7 @@ impl Bench {
         let settings = Settings {
             name: "db1".to_owned(),
             target_ca: authority.public_key().clone(),
+            host_authority: None,
             logins: vec![Login::parse("deploy").unwrap()],
             home: "/".into(),
             env: vec!["GIT_PROTOCOL".to_owned()],
