@@ -16,7 +16,9 @@
 //! 9. `cli` a person at a terminal of this machine.
 
 pub mod app;
+pub mod client;
 pub mod clock;
+pub mod demo;
 pub mod domain;
 pub mod drain;
 pub mod identity;
