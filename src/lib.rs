@@ -18,3 +18,8 @@
 pub mod clock;
 pub mod domain;
 pub mod drain;
+pub mod ledger;
+pub mod merkle;
+pub mod signer;
+pub mod store;
+pub mod wire;

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+pub mod binding;
 pub mod event;
 pub mod identity;
 pub mod session;
