@@ -20,6 +20,7 @@ pub mod domain;
 pub mod drain;
 pub mod ledger;
 pub mod merkle;
+pub mod recording;
 pub mod signer;
 pub mod store;
 pub mod wire;

@@ -1,0 +1,3 @@
+//! What was seen.
+
+pub mod asciicast;
