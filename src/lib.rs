@@ -18,6 +18,7 @@
 pub mod clock;
 pub mod domain;
 pub mod drain;
+pub mod identity;
 pub mod ledger;
 pub mod merkle;
 pub mod recording;

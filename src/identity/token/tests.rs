@@ -1,0 +1,1 @@
+//! Bad tokens, each with its own reason.
