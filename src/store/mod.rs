@@ -4,100 +4,42 @@
 //! Knows keys, bytes and what a crash may do to them. Refuses to know what the bytes mean, to lose
 //! what it acknowledged, and to show damage as absence: a store that is broken says so.
 
-use std::fmt;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use thiserror::Error;
 
+mod barrier;
+pub mod files;
+mod folder;
+mod key;
 pub mod memory;
+pub mod sled;
+
+pub use folder::OpenError;
+pub use key::Key;
+
+/// Opens the blobs and registers that sled keeps in the folder `dir`, or makes them. Blocks.
+pub fn sled(dir: &Path, settings: &sled::Settings) -> Result<(Blobs, Registers), OpenError> {
+    let (blobs, registers) = sled::open(dir, settings)?;
+    Ok((Blobs::Sled(blobs), Registers::Sled(registers)))
+}
+
+/// Opens the folder `dir` for plain files, or makes it. Blocks.
+pub fn disk(dir: &Path) -> Result<Files, OpenError> {
+    Ok(Files::Disk(files::Disk::open(dir)?))
+}
 
 /// Most keys or registers that one listing returns.
 pub const MAX_LISTED: usize = 1000;
 /// Longest key, encoded.
-pub const MAX_KEY_BYTES: usize = 1024;
+pub const MAX_KEY_BYTES: usize = 512;
 /// Longest value of a register.
-pub const MAX_REGISTER_BYTES: usize = 16 * 1024;
+pub const MAX_REGISTER_BYTES: usize = 8 * 1024;
 /// Most bytes that one `put` or `swap` takes: they become one batch in memory.
 pub const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
-
-/// The name of a blob or register: a sequence of segments.
-///
-/// Keys sort as their segments do, each compared as bytes (so numbers go in big-endian), and a key
-/// is a prefix of another exactly if its segments begin the other's: `["a"]` is no prefix of
-/// `["ab"]`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(Vec<u8>);
-
-impl Key {
-    /// The key with these segments. None at all: the prefix of every key.
-    pub fn of(segments: &[&[u8]]) -> Self {
-        let mut bytes = Vec::with_capacity(segments.iter().map(|segment| segment.len() + 2).sum());
-        for segment in segments {
-            for byte in *segment {
-                bytes.push(*byte);
-                if *byte == 0 {
-                    bytes.push(ESCAPED);
-                }
-            }
-            // Sorts below an escaped zero, so a segment sorts before those it begins.
-            bytes.extend([0, END]);
-        }
-        Self(bytes)
-    }
-
-    /// The key one segment below this one.
-    pub fn with(mut self, segment: &[u8]) -> Self {
-        self.0.extend(Self::of(&[segment]).0);
-        self
-    }
-
-    /// The segments it was made of.
-    pub fn segments(&self) -> Vec<Vec<u8>> {
-        let mut segments = Vec::new();
-        let mut segment = Vec::new();
-        let mut bytes = self.0.iter().copied();
-        while let Some(byte) = bytes.next() {
-            if byte != 0 {
-                segment.push(byte);
-            } else if bytes.next() == Some(ESCAPED) {
-                segment.push(0);
-            } else {
-                segments.push(std::mem::take(&mut segment));
-            }
-        }
-        segments
-    }
-
-    /// Whether it is `prefix` or lies under it.
-    pub fn is_under(&self, prefix: &Self) -> bool {
-        self.0.starts_with(&prefix.0)
-    }
-}
-
-/// What follows a zero byte within a segment, and a zero byte at a segment's end.
-const ESCAPED: u8 = 0xff;
-const END: u8 = 0x01;
-
-/// Segments joined with `/`; bytes that are not printable ASCII as `\xNN`.
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, segment) in self.segments().iter().enumerate() {
-            if position > 0 {
-                f.write_str("/")?;
-            }
-            write!(f, "{}", segment.escape_ascii())?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({self})")
-    }
-}
 
 /// Bytes that are written once. Cheap to clone; clones are the same store.
 ///
@@ -105,6 +47,8 @@ impl fmt::Debug for Key {
 /// whole or not at all.
 #[derive(Clone, Debug)]
 pub enum Blobs {
+    /// In sled, in a folder.
+    Sled(sled::Blobs),
     /// In memory, for tests and the demo.
     Memory(memory::Blobs),
 }
@@ -119,10 +63,11 @@ impl Blobs {
         let mut total = 0_usize;
         for (key, bytes) in &items {
             check_key(key)?;
-            total = total.saturating_add(key.0.len()).saturating_add(bytes.len());
+            total = total.saturating_add(key.len()).saturating_add(bytes.len());
         }
         check_size(total, MAX_BATCH_BYTES)?;
         match self {
+            Self::Sled(blobs) => blobs.put(items).await,
             Self::Memory(blobs) => blobs.put(items).await,
         }
     }
@@ -130,6 +75,7 @@ impl Blobs {
     /// The blob under `key`, whole.
     pub async fn get(&self, key: &Key) -> Result<Option<Bytes>, Error> {
         match self {
+            Self::Sled(blobs) => blobs.get(key).await,
             Self::Memory(blobs) => blobs.get(key).await,
         }
     }
@@ -138,6 +84,7 @@ impl Blobs {
     pub async fn keys(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<Key>, Error> {
         let range = Range::new(prefix, after, limit);
         match self {
+            Self::Sled(blobs) => blobs.keys(range).await,
             Self::Memory(blobs) => blobs.keys(range).await,
         }
     }
@@ -160,6 +107,8 @@ pub struct Swap {
 /// says which entry it follows, so that an old copy is noticed.
 #[derive(Clone, Debug)]
 pub enum Registers {
+    /// In sled, in a folder.
+    Sled(sled::Registers),
     /// In memory, for tests and the demo.
     Memory(memory::Registers),
 }
@@ -168,6 +117,7 @@ impl Registers {
     /// The value under `key`. It may be of a swap that has not returned yet.
     pub async fn get(&self, key: &Key) -> Result<Option<Bytes>, Error> {
         match self {
+            Self::Sled(registers) => registers.get(key).await,
             Self::Memory(registers) => registers.get(key).await,
         }
     }
@@ -188,13 +138,14 @@ impl Registers {
             check_key(&swap.key)?;
             let bytes = swap.new.as_ref().map_or(0, Bytes::len);
             check_size(bytes, MAX_REGISTER_BYTES)?;
-            total = total.saturating_add(swap.key.0.len()).saturating_add(bytes);
+            total = total.saturating_add(swap.key.len()).saturating_add(bytes);
             if !seen.insert(&swap.key) {
                 return Err(Error::Repeated(swap.key.clone()).into());
             }
         }
         check_size(total, MAX_BATCH_BYTES)?;
         match self {
+            Self::Sled(registers) => registers.swap(swaps, follows).await,
             Self::Memory(registers) => registers.swap(swaps, follows).await,
         }
     }
@@ -204,6 +155,7 @@ impl Registers {
     pub async fn scan(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Bytes)>, Error> {
         let range = Range::new(prefix, after, limit);
         match self {
+            Self::Sled(registers) => registers.scan(range).await,
             Self::Memory(registers) => registers.scan(range).await,
         }
     }
@@ -212,6 +164,7 @@ impl Registers {
     /// newer, the log was restored from a copy, and starting would forget what it no longer says.
     pub async fn follows(&self) -> Result<u64, Error> {
         match self {
+            Self::Sled(registers) => registers.follows().await,
             Self::Memory(registers) => registers.follows().await,
         }
     }
@@ -224,6 +177,8 @@ impl Registers {
 /// are the caller's to put in order.
 #[derive(Clone, Debug)]
 pub enum Files {
+    /// In a folder on disk.
+    Disk(files::Disk),
     /// In memory, for tests and the demo.
     Memory(memory::Files),
 }
@@ -233,6 +188,7 @@ impl Files {
     pub async fn read(&self, name: &str) -> Result<Option<Bytes>, Error> {
         check_name(name)?;
         match self {
+            Self::Disk(files) => files.read(name).await,
             Self::Memory(files) => files.read(name).await,
         }
     }
@@ -242,6 +198,7 @@ impl Files {
     pub async fn append(&self, name: &str, bytes: Bytes) -> Result<(), Error> {
         check_name(name)?;
         match self {
+            Self::Disk(files) => files.append(name, bytes).await,
             Self::Memory(files) => files.append(name, bytes).await,
         }
     }
@@ -251,6 +208,7 @@ impl Files {
     pub async fn replace(&self, name: &str, bytes: Bytes) -> Result<(), Error> {
         check_name(name)?;
         match self {
+            Self::Disk(files) => files.replace(name, bytes).await,
             Self::Memory(files) => files.replace(name, bytes).await,
         }
     }
@@ -260,6 +218,7 @@ impl Files {
     pub async fn truncate(&self, name: &str, len: u64) -> Result<(), Error> {
         check_name(name)?;
         match self {
+            Self::Disk(files) => files.truncate(name, len).await,
             Self::Memory(files) => files.truncate(name, len).await,
         }
     }
@@ -282,7 +241,7 @@ impl Range {
 }
 
 fn check_key(key: &Key) -> Result<(), Error> {
-    check_size(key.0.len(), MAX_KEY_BYTES)
+    check_size(key.len(), MAX_KEY_BYTES)
 }
 
 fn check_size(bytes: usize, limit: usize) -> Result<(), Error> {
@@ -292,7 +251,7 @@ fn check_size(bytes: usize, limit: usize) -> Result<(), Error> {
 fn check_name(name: &str) -> Result<(), Error> {
     let fits = |segment: &str| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        !segment.is_empty() && !segment.starts_with('.') && segment.bytes().all(plain)
+        !segment.is_empty() && segment.len() <= 128 && !segment.starts_with('.') && segment.bytes().all(plain)
     };
     if name.len() <= MAX_KEY_BYTES && name.split('/').all(fits) { Ok(()) } else { Err(Error::Name(name.to_owned())) }
 }
@@ -345,39 +304,6 @@ pub enum SwapError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_key_is_a_prefix_only_segment_by_segment() {
-        let key = Key::of(&[b"recording", b"one"]);
-        assert!(key.is_under(&Key::of(&[])));
-        assert!(key.is_under(&Key::of(&[b"recording"])));
-        assert!(!key.is_under(&Key::of(&[b"rec"])));
-        assert!(!Key::of(&[b"recording", b"one\0"]).is_under(&key));
-        assert_eq!(Key::of(&[b"recording"]).with(b"one"), key);
-    }
-
-    #[test]
-    fn keys_sort_as_their_segments_do() {
-        let segments: [&[u8]; 7] = [b"", b"\0", b"\0\0", b"\x01", b"a", b"a\0", b"ab"];
-        let mut lists = Vec::new();
-        for first in segments {
-            lists.push(vec![first]);
-            for second in segments {
-                lists.push(vec![first, second]);
-            }
-        }
-        for one in &lists {
-            for other in &lists {
-                assert_eq!(Key::of(one).cmp(&Key::of(other)), one.cmp(other), "{one:?} {other:?}");
-            }
-            assert_eq!(Key::of(one).segments(), *one);
-        }
-    }
-
-    #[test]
-    fn a_key_is_shown_readably() {
-        assert_eq!(Key::of(&[b"payload", &[0, 0xab]]).to_string(), r"payload/\x00\xab");
-    }
 
     #[test]
     fn a_name_stays_in_the_folder() {
