@@ -21,6 +21,7 @@ pub mod drain;
 pub mod identity;
 pub mod ledger;
 pub mod merkle;
+pub mod policy;
 pub mod recording;
 pub mod signer;
 pub mod store;

@@ -85,6 +85,20 @@ impl fmt::Debug for Timestamp {
     }
 }
 
+/// Reads a span of time as people write it in config and policy: `90s`, `15m`, `8h`, `7d`.
+pub fn parse_span(text: &str) -> Option<Duration> {
+    let unit = match text.as_bytes().last()? {
+        b's' => 1,
+        b'm' => 60,
+        b'h' => 3600,
+        b'd' => 86_400,
+        _ => return None,
+    };
+    let digits = text.get(..text.len() - 1)?;
+    let plain = (1..=9).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| digits.parse::<u64>().ok())?.map(|count| Duration::from_secs(count * unit))
+}
+
 /// A SHA-256 digest. Shown as 64 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
@@ -259,6 +273,15 @@ mod tests {
         assert_eq!(printable("db1", 64), "db1");
         assert_eq!(printable("a\x1b]0;x\x07\u{202e}b\\", 64), "a\\u{1b}]0;x\\u{7}\\u{202e}b\\\\");
         assert_eq!(printable(&"x".repeat(100), 8), "xxxxxxxx...");
+    }
+
+    #[test]
+    fn a_span_has_one_number_and_one_unit() {
+        assert_eq!(parse_span("15m"), Some(Duration::from_secs(900)));
+        assert_eq!(parse_span("7d"), Some(Duration::from_secs(604_800)));
+        for text in ["", "m", "15", "-1m", "+1m", "1.5h", "1h30m", "15 m", "9999999999s", "1é"] {
+            assert_eq!(parse_span(text), None, "{text:?}");
+        }
     }
 
     #[test]
