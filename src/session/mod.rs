@@ -16,7 +16,7 @@ use tracing::{error, info};
 
 use crate::clock::Clock;
 use crate::domain::event::{Event, Fact, Outcome, TargetRef};
-use crate::domain::identity::Caller;
+use crate::domain::identity::{Caller, Principal};
 use crate::domain::session::{Action, Command, End, RecordingId, SessionId, TerminalSize};
 use crate::domain::target::{Login, Target};
 use crate::domain::{RecordId, Text, Timestamp, printable};
@@ -178,18 +178,25 @@ impl Sessions {
         &self.0.ledger
     }
 
-    /// What policy says to `caller` doing `action` as `login` on `target`; nothing is recorded.
-    pub fn judge(&self, caller: &Caller, action: policy::Asked<'_>, place: Option<(&Target, &Login)>) -> policy::Decision {
+    /// What policy says to `caller` doing `action` at `place`, or with a session there that is `owner`'s; nothing is
+    /// recorded. A shell is judged as one in a terminal.
+    pub fn judge(
+        &self,
+        caller: &Caller,
+        action: policy::Asked<'_>,
+        place: Option<(&Target, &Login)>,
+        owner: Option<&Principal>,
+    ) -> policy::Decision {
         let policy = self.0.policy.borrow().clone();
         let request = policy::Request {
             identity: &caller.identity,
             sign_in: &caller.sign_in,
             action,
             target: place,
-            owner: None,
+            owner,
             now: self.0.clock.now(),
             source: caller.source.ip(),
-            pty: false,
+            pty: action == policy::Asked::Shell,
         };
         policy::decide(&policy, &request)
     }

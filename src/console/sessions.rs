@@ -1,0 +1,403 @@
+//! Past and present sessions: which there were, what the ledger says of one, and its recording for other programs.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::line::{Export, Form, List};
+use super::table::{Cell, Table, fields, json, span, stamp};
+use super::{Error, Visit};
+use crate::domain::event::{Event, Extent, Fact, Outcome, TargetRef};
+use crate::domain::identity::Principal;
+use crate::domain::session::{SessionId, Stream};
+use crate::domain::target::Login;
+use crate::domain::{RecordId, Timestamp};
+use crate::ledger::entry::{Entry, Fields, decode};
+use crate::policy::{self, Asked, Decision};
+use crate::recording::Reader;
+use crate::recording::index::{Filter, Summary};
+
+impl Visit<'_> {
+    pub(super) async fn list(&self, list: &List) -> Result<(), Error> {
+        let now = self.room.clock.now();
+        let filter = Filter {
+            principal: None,
+            who: list.who.clone(),
+            target: list.target.as_deref().map(|name| self.canonical(name)),
+            since: list.since.map(|since| since.moment(now)),
+        };
+        // What policy looks at is the place and whether the session is one's own: each such pair is judged once.
+        let mut judged = HashMap::new();
+        let own = self.caller.identity.principal();
+        let keep = |summary: &Summary| {
+            let pair = (summary.target.clone(), summary.login.clone(), summary.principal == own.as_str());
+            *judged.entry(pair).or_insert_with(|| is_allowed(&self.judge(summary)))
+        };
+        let found = self.room.sessions.index().list_where(&filter, usize::from(list.limit), keep).await?;
+        let mut table = Table::new(&["SESSION", "STARTED", "LASTED", "WHO", "TARGET", "WHAT", "END"], &[3, 4]);
+        for summary in &found {
+            let lasted = summary.ended.as_ref().map_or_else(
+                || span(now.since(summary.started)),
+                |ended| span(std::time::Duration::from_millis(ended.duration_ms)),
+            );
+            table.push(vec![
+                Cell::new(summary.session.to_string()),
+                Cell::new(stamp(summary.started)),
+                Cell::new(lasted),
+                Cell::new(&summary.name),
+                Cell::new(format!("{}@{}", summary.login, summary.target)),
+                Cell::new(what(summary)),
+                end(summary),
+            ]);
+        }
+        let value = json!({ "sessions": found.iter().map(facts).collect::<Vec<_>>() });
+        self.answer(list.form, &table.render(self.say.look()), &value).await
+    }
+
+    /// A name or an alias, as the index knows the target.
+    fn canonical(&self, name: &str) -> String {
+        let targets = self.room.sessions.targets();
+        let target = targets.iter().find(|target| target.is_called(name));
+        target.map_or_else(|| name.to_owned(), |target| target.name.to_string())
+    }
+
+    pub(super) async fn show(&self, id: SessionId, form: Form) -> Result<(), Error> {
+        let summary = self.look(id, "show").await?;
+        let told = self.told(&summary).await?;
+        let reader = self.room.sessions.recordings().reader(summary.recording);
+        // A recording that cannot be read says so here, and leaves the rest of the answer standing.
+        let command = match reader.preamble().await {
+            Ok(preamble) => Cell::new(preamble.about.and_then(|about| about.command).unwrap_or_default()),
+            Err(_) => Cell::new("(the recording's begin cannot be read)").bad(),
+        };
+        let ended = summary.ended.as_ref();
+        let bytes = ended.map(|ended| format!("{} in, {} out", ended.bytes_in, ended.bytes_out)).unwrap_or_default();
+        let (extent, root) = match &told.extent {
+            Some(extent) => (
+                format!(
+                    "{}, {} frames, {} bytes of text, {} stored",
+                    told.state, extent.frames, extent.plain_bytes, extent.stored_bytes
+                ),
+                extent.root.to_string(),
+            ),
+            None => (told.state.to_owned(), String::new()),
+        };
+        let mut text = fields(
+            &[
+                ("session", Cell::new(summary.session.to_string())),
+                ("who", Cell::new(format!("{} ({})", summary.name, summary.principal))),
+                ("target", Cell::new(format!("{}@{}", summary.login, summary.target))),
+                ("what", Cell::new(what(&summary))),
+                ("command", command),
+                ("started", Cell::new(summary.started.to_string())),
+                ("ended", Cell::new(ended.map(|ended| ended.time.to_string()).unwrap_or_default())),
+                ("end", end(&summary)),
+                ("bytes", Cell::new(bytes)),
+                ("recording", Cell::new(summary.recording.to_string())),
+                ("  extent", Cell::new(extent)),
+                ("  root", Cell::new(root)),
+            ],
+            self.say.look(),
+        );
+        text.push('\n');
+        text.push_str(&told.table().render(self.say.look()));
+        text.push_str(&format!("\nentries {} to {} of the ledger were looked at\n", told.from, told.to));
+        let mut value = facts(&summary);
+        if let Value::Object(map) = &mut value {
+            map.insert("recording".to_owned(), told.recording(&summary));
+            map.insert("looked_at".to_owned(), json!({ "from": told.from, "to": told.to }));
+            map.insert("records".to_owned(), told.entries.iter().map(record).collect());
+        }
+        self.answer(form, &text, &value).await
+    }
+
+    pub(super) async fn export(&self, export: &Export) -> Result<(), Error> {
+        if self.say.terminal().is_some() {
+            return Err(Error::ToTerminal(export.id));
+        }
+        let summary = self.look(export.id, "export").await?;
+        let mut export = self.reader(&summary).await?.export(export.format);
+        while let Some(chunk) = export.next_chunk().await? {
+            self.say.bytes(Stream::Stdout, chunk).await?;
+        }
+        Ok(())
+    }
+
+    /// The session's recording. If the ledger says that it is complete, whoever reads to its end hears whether it is
+    /// the one that the ledger means.
+    pub(super) async fn reader(&self, summary: &Summary) -> Result<Reader, Error> {
+        let reader = self.room.sessions.recordings().reader(summary.recording);
+        let told = self.told(summary).await?;
+        Ok(match told.extent.filter(|_| told.complete) {
+            Some(extent) => reader.expecting(extent),
+            None => reader,
+        })
+    }
+
+    /// Asks policy, and records both its answer and the look, before anything is shown. A session that the caller may
+    /// not see reads the same as one that does not exist.
+    pub(super) async fn look(&self, id: SessionId, how: &'static str) -> Result<Summary, Error> {
+        let now = self.room.clock.now();
+        let before = self.room.clock.elapsed();
+        let summary = self.room.sessions.index().get(id).await?;
+        let decision = match &summary {
+            Some(summary) => self.judge(summary),
+            None => self.room.sessions.judge(self.caller, Asked::Review, None, None),
+        };
+        let took = self.room.clock.elapsed().saturating_sub(before);
+        let mut decided = decision.to_decided("review", u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        let fact = |outcome, event| Fact::new(RecordId::new(now), outcome, event).by(self.caller);
+        let Some(summary) = summary else {
+            // Whatever the rules would have said, it was not about this.
+            decided.rules.clear();
+            self.record(vec![fact(Outcome::Deny, Event::AuthzDecision(decided))]).await?;
+            return Err(Error::NoSession(id));
+        };
+        let allowed = is_allowed(&decision);
+        let outcome = match decision.recorded() {
+            Outcome::Allow if !allowed => Outcome::Deny,
+            recorded => recorded,
+        };
+        let place = self.place(&summary);
+        let decided = fact(outcome, Event::AuthzDecision(decided)).within(id).towards(place.clone());
+        if !allowed {
+            self.record(vec![decided]).await?;
+            return Err(Error::NoSession(id));
+        }
+        let mut viewed = fact(Outcome::Success, Event::EvidenceViewed { how, session: id }).towards(place);
+        viewed.refs.push(decided.id);
+        self.record(vec![decided, viewed]).await?;
+        Ok(summary)
+    }
+
+    async fn record(&self, facts: Vec<Fact>) -> Result<(), Error> {
+        self.room.sessions.ledger().append(facts).await?;
+        Ok(())
+    }
+
+    fn judge(&self, summary: &Summary) -> Decision {
+        let targets = self.room.sessions.targets();
+        let target = targets.iter().find(|target| target.name.as_str() == summary.target);
+        let login = Login::parse(&summary.login).ok();
+        let owner = Principal::parse(&summary.principal);
+        // A target that is gone from the config has no labels any more: then only rules for the bastion itself count.
+        let place = target.zip(login.as_ref()).map(|(target, login)| (target.as_ref(), login));
+        self.room.sessions.judge(self.caller, Asked::Review, place, owner.as_ref())
+    }
+
+    /// The target as it is configured now, or what is left of it.
+    fn place(&self, summary: &Summary) -> TargetRef {
+        let targets = self.room.sessions.targets();
+        let target = targets.iter().find(|target| target.name.as_str() == summary.target);
+        match target.zip(Login::parse(&summary.login).ok()) {
+            Some((target, login)) => TargetRef::of(target, &login),
+            None => TargetRef {
+                name: summary.target.clone(),
+                host: String::new(),
+                login: summary.login.clone(),
+                host_key: None,
+                labels: std::collections::BTreeMap::new(),
+            },
+        }
+    }
+
+    /// What the ledger says of a session.
+    async fn told(&self, summary: &Summary) -> Result<Told, Error> {
+        let from = self.first_since(summary.started).await?;
+        let size = self.room.sessions.ledger().size();
+        let mut told = Told { from, to: from, entries: Vec::new(), extent: None, complete: false, state: "not begun" };
+        while told.to < size && told.to - from < LOOK_AT {
+            let page = self.room.sessions.ledger().entries(told.to, PAGE).await?;
+            if page.is_empty() {
+                break;
+            }
+            told.to += page.len() as u64;
+            for bytes in page {
+                let entry = decode(&bytes)?;
+                if concerns(&entry, summary) {
+                    told.take(entry);
+                }
+            }
+        }
+        Ok(told)
+    }
+
+    /// The index of the first entry that is not older than `time`. Times in the ledger never go back.
+    async fn first_since(&self, time: Timestamp) -> Result<u64, Error> {
+        let (mut low, mut high) = (0, self.room.sessions.ledger().size());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.room.sessions.ledger().entry(middle).await? {
+                Some(bytes) if decode(&bytes)?.time() < time => low = middle + 1,
+                Some(_) | None => high = middle,
+            }
+        }
+        Ok(low)
+    }
+}
+
+/// How many entries one read takes.
+const PAGE: usize = 256;
+/// How many entries after a session's begin are looked at. The answer says which.
+const LOOK_AT: u64 = 50_000;
+
+/// What the ledger says of one session.
+#[derive(Debug)]
+struct Told {
+    /// The first entry that was looked at, and the one behind the last.
+    from: u64,
+    to: u64,
+    entries: Vec<Entry>,
+    /// The last word on how much of the recording is stored.
+    extent: Option<Extent>,
+    /// Nothing comes behind it.
+    complete: bool,
+    state: &'static str,
+}
+
+impl Told {
+    fn take(&mut self, entry: Entry) {
+        let state = match entry.kind() {
+            "recording.open" => Some(("being written", false)),
+            "recording.commit" => Some(("being written", false)),
+            "recording.close" => Some(("sealed", true)),
+            "recording.recovered" => Some(("recovered after a crash", true)),
+            "recording.failed" => Some(("failed", true)),
+            _ => None,
+        };
+        if let Some((state, complete)) = state {
+            (self.state, self.complete) = (state, complete);
+            self.extent = extent(entry.body()).or(self.extent);
+        }
+        self.entries.push(entry);
+    }
+
+    /// The records, a run of commits as one line.
+    fn table(&self) -> Table {
+        let mut table = Table::new(&["INDEX", "TIME", "RECORD", "OUTCOME", "RULES", "ID", "LEAF"], &[4]);
+        let mut entries = self.entries.iter().peekable();
+        let mut commits = 0_u64;
+        while let Some(entry) = entries.next() {
+            let commit = entry.kind() == "recording.commit";
+            commits = if commit { commits + 1 } else { 0 };
+            if commit && entries.peek().is_some_and(|next| next.kind() == "recording.commit") {
+                continue;
+            }
+            let name = if commits > 1 { format!("recording.commit x{commits}") } else { entry.kind().to_owned() };
+            let outcome = Cell::new(entry.outcome().as_str());
+            table.push(vec![
+                Cell::new(entry.seq().to_string()),
+                Cell::new(stamp(entry.time())),
+                Cell::new(name),
+                match entry.outcome() {
+                    Outcome::Allow | Outcome::Success => outcome.good(),
+                    Outcome::Hold => outcome,
+                    Outcome::Deny | Outcome::Error | Outcome::Failure => outcome.bad(),
+                },
+                Cell::new(rules(entry).join(", ")),
+                Cell::new(entry.id().to_string()),
+                Cell::new(entry.leaf().to_string()).dim(),
+            ]);
+        }
+        table
+    }
+
+    fn recording(&self, summary: &Summary) -> Value {
+        let extent = self.extent.as_ref().map(|extent| {
+            json!({
+                "frames": extent.frames,
+                "plain_bytes": extent.plain_bytes,
+                "stored_bytes": extent.stored_bytes,
+                "root": extent.root.to_string(),
+            })
+        });
+        json!({ "id": summary.recording.to_string(), "state": self.state, "complete": self.complete, "extent": extent })
+    }
+}
+
+fn extent(body: Fields<'_>) -> Option<Extent> {
+    Some(Extent {
+        frames: body.number("frames")?,
+        plain_bytes: body.number("plain_bytes")?,
+        stored_bytes: body.number("stored_bytes")?,
+        root: body.digest("root")?,
+    })
+}
+
+/// Within the session, or about it.
+fn concerns(entry: &Entry, summary: &Summary) -> bool {
+    entry.session() == Some(summary.session)
+        || entry.body().text("session").and_then(SessionId::parse) == Some(summary.session)
+}
+
+fn rules(entry: &Entry) -> Vec<String> {
+    let rules = entry.body().parts("rules").unwrap_or_default();
+    rules.iter().filter_map(|rule| rule.text("id")).map(str::to_owned).collect()
+}
+
+fn record(entry: &Entry) -> Value {
+    json!({
+        "index": entry.seq(),
+        "id": entry.id().to_string(),
+        "leaf": entry.leaf().to_string(),
+        "time": entry.time().to_string(),
+        "kind": entry.kind(),
+        "code": entry.code(),
+        "outcome": entry.outcome().as_str(),
+        "refs": entry.refs().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "by": entry.actor().text("name"),
+        "body": entry.body().map(),
+    })
+}
+
+fn facts(summary: &Summary) -> Value {
+    json!({
+        "session": summary.session.to_string(),
+        "recording": summary.recording.to_string(),
+        "principal": summary.principal,
+        "name": summary.name,
+        "target": summary.target,
+        "login": summary.login,
+        "action": summary.action,
+        "pty": summary.pty,
+        "started": summary.started.to_string(),
+        "ended": summary.ended.as_ref().map(|ended| json!({
+            "time": ended.time.to_string(),
+            "end": ended.end,
+            "exit": ended.exit,
+            "bytes_in": ended.bytes_in,
+            "bytes_out": ended.bytes_out,
+            "duration_ms": ended.duration_ms,
+        })),
+    })
+}
+
+fn what(summary: &Summary) -> String {
+    // A shell has a terminal and a command has none: said where it is otherwise.
+    match (summary.action.as_str(), summary.pty) {
+        ("shell", false) => "shell, no pty".to_owned(),
+        ("exec", true) => "exec, pty".to_owned(),
+        (action, _) => action.to_owned(),
+    }
+}
+
+fn end(summary: &Summary) -> Cell {
+    let Some(ended) = &summary.ended else { return Cell::new("open").good() };
+    match (&ended.exit, ended.end.as_str()) {
+        (Some(exit), _) if exit == "exit 0" => Cell::new(exit),
+        (Some(exit), _) => Cell::new(exit).bad(),
+        (None, "client closed") => Cell::new("client closed"),
+        (None, end) => Cell::new(end).bad(),
+    }
+}
+
+/// A rule may allow a look only within limits; those that say how a session is kept mean nothing here, any other one
+/// would have to be kept.
+fn is_allowed(decision: &Decision) -> bool {
+    match &decision.outcome {
+        policy::Outcome::Allow(limits) => limits.unserved(&OF_SESSIONS).is_none(),
+        policy::Outcome::Hold(_) | policy::Outcome::Deny => false,
+    }
+}
+
+const OF_SESSIONS: [&str; 5] = ["max_session", "durable", "input", "hidden_input", "shell"];
