@@ -14,7 +14,7 @@ mod decode;
 mod encode;
 mod header;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use decode::{DecodeError, Decoder, Line};
 pub use encode::Encoder;

@@ -222,7 +222,8 @@ fn is_begin_of_character(invalid: &[u8]) -> bool {
 }
 
 fn cut(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(MARKER_LIMIT_BYTES)).unwrap_or_default()
+    let end = (0..=text.len().min(MARKER_LIMIT_BYTES)).rev().find(|at| text.is_char_boundary(*at));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
 fn base64(bytes: &[u8], out: &mut Vec<u8>) {
