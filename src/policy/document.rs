@@ -64,6 +64,7 @@ pub(super) fn load(files: &[(String, String)], catalogue: &Catalogue) -> Result<
         false => Err(Faults(faults)),
         true => Ok(Policy {
             set,
+            permits: permits(&statements),
             rules: statements.into_iter().map(|s| (s.policy.id().to_string(), s.rule)).collect(),
             digest: Digest::of(set_text.as_bytes()),
             files: files.iter().map(|(name, _)| name.clone()).collect(),
@@ -148,6 +149,12 @@ fn validate(statements: &[Statement<'_>], words: &Words, faults: &mut Vec<Fault>
         }
     }
     set
+}
+
+/// The permits alone. That each of them fits was seen when the whole set was put together.
+fn permits(statements: &[Statement<'_>]) -> PolicySet {
+    let permits = statements.iter().filter(|statement| statement.rule.effect == Effect::Permit);
+    PolicySet::from_policies(permits.map(|statement| statement.policy.clone())).unwrap_or_default()
 }
 
 impl Statement<'_> {

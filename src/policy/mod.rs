@@ -54,6 +54,8 @@ impl Catalogue {
 /// A set of policies that was loaded without a fault.
 pub struct Policy {
     set: PolicySet,
+    /// Without its forbids: whether somebody who was denied may at least know why.
+    permits: PolicySet,
     rules: BTreeMap<String, Rule>,
     words: Words,
     digest: Digest,
@@ -127,6 +129,14 @@ impl Policy {
         (terms.quorum > 0).then_some(terms)
     }
 
+    /// Whether some permit applies, whatever forbids say.
+    fn permitted(&self, case: &Case<'_>, approvals: &Approvals) -> bool {
+        case.asked(approvals).is_ok_and(|asked| {
+            let response = Authorizer::new().is_authorized(&asked, &self.permits, &case.entities);
+            response.decision() == cedar_policy::Decision::Allow
+        })
+    }
+
     fn decision(&self, outcome: Outcome, pass: Pass, evaluation: Evaluation, context: Digest) -> Decision {
         let effect = |id: String| {
             let effect = self.rules.get(&id).map_or(Effect::Forbid, |rule| rule.effect);
@@ -136,6 +146,7 @@ impl Policy {
             outcome,
             rules: evaluation.rules.into_iter().map(effect).collect(),
             errors: evaluation.errors,
+            otherwise_permitted: false,
             pass,
             context,
             policy: self.digest,
@@ -164,7 +175,10 @@ pub fn decide(policy: &Policy, request: &Request<'_>) -> Decision {
         return policy.decision(outcome, Pass::Initial, first, context);
     }
     let Some(terms) = policy.holds(&first.rules).filter(|_| first.errors.is_empty()) else {
-        return policy.decision(Outcome::Deny, Pass::Initial, first, context);
+        // With neither a rule nor an error, no permit applied.
+        let asked = !first.rules.is_empty() || !first.errors.is_empty();
+        let otherwise_permitted = asked && policy.permitted(&case, &none);
+        return Decision { otherwise_permitted, ..policy.decision(Outcome::Deny, Pass::Initial, first, context) };
     };
     // Would it be allowed if everybody agreed? If not, nobody is asked.
     let granted = Approvals { count: terms.quorum, groups: terms.approver_groups.clone() };
@@ -178,7 +192,8 @@ pub fn decide(policy: &Policy, request: &Request<'_>) -> Decision {
     rules.sort();
     rules.dedup();
     let both = Evaluation { allowed: false, rules, errors: second.errors };
-    policy.decision(outcome, Pass::Hypothetical, both, context)
+    let otherwise_permitted = outcome == Outcome::Deny && policy.permitted(&case, &granted);
+    Decision { otherwise_permitted, ..policy.decision(outcome, Pass::Hypothetical, both, context) }
 }
 
 /// May this be done now, with the approvals that were given? It is not held a second time.
@@ -192,7 +207,14 @@ pub fn decide_approved(policy: &Policy, request: &Request<'_>, approvals: &Appro
         true => Outcome::Allow(policy.obligations(&last.rules)),
         false => Outcome::Deny,
     };
-    policy.decision(outcome, Pass::Final, last, case.digest(approvals))
+    let otherwise_permitted = outcome == Outcome::Deny && policy.permitted(&case, approvals);
+    Decision { otherwise_permitted, ..policy.decision(outcome, Pass::Final, last, case.digest(approvals)) }
+}
+
+/// The record of a question about a target that does not exist: denied like any other.
+pub fn unknown_target(policy: &Policy, action: &'static str) -> event::Decided {
+    let evaluation = Evaluation { allowed: false, rules: Vec::new(), errors: Vec::new() };
+    policy.decision(Outcome::Deny, Pass::Initial, evaluation, Digest::of(b"unknown target")).to_decided(action, 0)
 }
 
 /// A question that cannot be put is denied.
@@ -210,6 +232,9 @@ pub struct Decision {
     pub rules: Vec<(String, Effect)>,
     /// What went wrong in the evaluation. Anything here denies.
     pub errors: Vec<String>,
+    /// Denied, and yet some permit applies: only such a person may hear which rule stood in the way,
+    /// to all others what they asked for does not exist.
+    pub otherwise_permitted: bool,
     /// Which evaluation gave the answer.
     pub pass: Pass,
     /// Digest of what was judged, without the text of a command.

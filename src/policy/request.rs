@@ -280,6 +280,17 @@ impl<'a> Case<'a> {
     }
 }
 
+/// What a rule calls a claim of a pipeline, whether every pipeline has it (if need be as the empty
+/// text), and the names that issuers give it.
+const PIPELINE: &[(&str, bool, &[&str])] = &[
+    ("repository_id", true, &["repository_id", "project_id"]),
+    ("ref", true, &["ref", "build_branch"]),
+    ("event", true, &["event", "event_name", "pipeline_source"]),
+    ("environment", false, &["environment"]),
+    ("workflow_ref", false, &["job_workflow_ref", "workflow_ref"]),
+    ("actor_id", false, &["actor_id", "user_id"]),
+];
+
 impl Policy {
     /// Groups of this identity that a rule can name at all.
     fn known_groups<'a>(&'a self, identity: &'a Identity) -> impl Iterator<Item = &'a str> {
@@ -293,27 +304,23 @@ impl Policy {
         request: &Request<'_>,
     ) -> Result<(EntityUid, Entity), Unfit> {
         let words = &self.words;
-        let claim = |name: &str| identity.claims.get(name);
         let mut attributes = vec![
             ("issuer".to_owned(), Value::new_entity_uid(issuer.clone())),
             ("subject".to_owned(), text(&identity.subject)),
         ];
-        let mut optional = |names: &[&str]| {
-            let given = names.iter().filter_map(|name| Some(((*name).to_owned(), text(claim(name)?))));
-            attributes.extend(given);
-        };
         let kind = match identity.kind {
             Kind::Person => {
-                optional(&["email"]);
+                attributes.extend(identity.claims.get("email").map(|email| ("email".to_owned(), text(email))));
                 let amr = request.sign_in.amr.iter().map(|method| text(method));
                 attributes.push(("amr".to_owned(), Value::new_set(amr)));
                 &words.user
             }
             Kind::Pipeline => {
-                optional(&["environment", "workflow_ref", "actor_id"]);
-                let always = ["repository_id", "ref", "event"];
-                let given = always.map(|name| (name.to_owned(), text(claim(name).map_or("", String::as_str))));
-                attributes.extend(given);
+                for (attribute, required, claims) in PIPELINE {
+                    let value = claims.iter().find_map(|claim| identity.claims.get(*claim));
+                    let value = value.map(String::as_str).or(required.then_some(""));
+                    attributes.extend(value.map(|value| ((*attribute).to_owned(), text(value))));
+                }
                 &words.pipeline
             }
         };

@@ -436,6 +436,33 @@ fn every_fault_is_found_in_one_go_with_its_place() {
 }
 
 #[test]
+fn only_who_is_let_in_by_another_rule_hears_which_rule_stood_in_the_way() {
+    let policy = starter();
+    let told = |asker: &Asker| decide(&policy, &asker.request(Asked::Shell)).otherwise_permitted;
+    assert!(told(&Asker::person(&["admins"]).flow(Flow::Remote)));
+    assert!(!told(&Asker::person(&["users"]).flow(Flow::Remote)));
+    assert!(!told(&Asker::person(&[])));
+    assert_eq!(unknown_target(&policy, "exec").rules, []);
+}
+
+#[test]
+fn a_pipelines_claims_are_known_by_one_name_whatever_its_issuer_calls_them() {
+    let policy = load(
+        r#"@id("a") permit (principal is Sallyport::Pipeline, action == Sallyport::Action::"exec", resource)
+           when { principal.repository_id == "7" && principal.event == "push" &&
+                  principal has actor_id && principal.actor_id == "9" &&
+                  principal.hasTag("runner") && principal.getTag("runner") == "own" };"#,
+    )
+    .unwrap();
+    let runner = ("runner", "own");
+    let github = [("repository_id", "7"), ("event_name", "push"), ("actor_id", "9"), runner];
+    let gitlab = [("project_id", "7"), ("pipeline_source", "push"), ("user_id", "9"), runner];
+    exec(&policy, &Asker::pipeline(&github), "make", "allow [a]");
+    exec(&policy, &Asker::pipeline(&gitlab), "make", "allow [a]");
+    exec(&policy, &Asker::pipeline(&gitlab[..3]), "make", "deny []");
+}
+
+#[test]
 fn an_empty_set_denies_everything() {
     exec(&load("// nothing yet\n").unwrap(), &Asker::person(&["sre"]), "uptime", "deny []");
 }
