@@ -16,6 +16,7 @@
 //! 9. `cli` a person at a terminal of this machine.
 
 pub mod clock;
+pub mod console;
 pub mod domain;
 pub mod drain;
 pub mod identity;
@@ -23,6 +24,7 @@ pub mod ledger;
 pub mod merkle;
 pub mod policy;
 pub mod recording;
+pub mod session;
 pub mod signer;
 pub mod store;
 pub mod wire;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::line::{Export, Form, List};
-use super::table::{Cell, Table, fields, json, span, stamp};
+use super::table::{Cell, Table, fields, span, stamp};
 use super::{Error, Visit};
 use crate::domain::event::{Event, Extent, Fact, Outcome, TargetRef};
 use crate::domain::identity::Principal;

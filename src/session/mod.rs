@@ -17,7 +17,7 @@ use tracing::{error, info};
 use crate::clock::Clock;
 use crate::domain::event::{Event, Fact, Outcome, TargetRef};
 use crate::domain::identity::{Caller, Principal};
-use crate::domain::session::{Action, Command, End, RecordingId, SessionId, TerminalSize};
+use crate::domain::session::{Action, End, RecordingId, SessionId, TerminalSize};
 use crate::domain::target::{Login, Target};
 use crate::domain::{RecordId, Text, Timestamp, printable};
 use crate::ledger::{Ledger, Receipt};
@@ -379,9 +379,10 @@ impl Sessions {
                     Action::Shell => None,
                     Action::Exec(command) => Some(String::from_utf8_lossy(command.bytes()).into_owned()),
                 },
+                pty: ask.terminal.is_some(),
                 bastion: self.0.bastion.clone(),
                 mask: "none".to_owned(),
-                policy,
+                policy: Some(policy),
             },
         }
     }
