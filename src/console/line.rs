@@ -144,7 +144,8 @@ pub(super) struct Export {
     disable_help_subcommand = true,
     disable_version_flag = true,
     color = clap::ColorChoice::Never,
-    override_usage = "COMMAND [OPTIONS]"
+    override_usage = "COMMAND [OPTIONS]",
+    about = None
 )]
 struct Root {
     #[command(subcommand)]
@@ -174,13 +175,14 @@ pub(super) fn parse(line: &str, width: u16) -> Result<Option<Command>, NotOne> {
 
 /// The help of one command, or of all.
 pub(super) fn help(about: &[String], width: u16) -> Option<String> {
-    let mut root = root(width);
-    root.build();
-    let mut command = &mut root;
-    for name in about {
-        command = command.find_subcommand_mut(name)?;
+    if about.is_empty() {
+        return Some(root(width).render_help().to_string());
     }
-    Some(command.render_long_help().to_string())
+    let words = about.iter().map(String::as_str).chain(["--help"]);
+    match root(width).try_get_matches_from_mut(words) {
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => Some(error.render().to_string()),
+        Err(_) | Ok(_) => None,
+    }
 }
 
 /// Each command's words and what it is for.
@@ -204,7 +206,7 @@ fn root(width: u16) -> clap::Command {
 
 /// The parser quotes what it was given: nothing of that may steer a terminal.
 fn safe(text: &str) -> String {
-    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let text = text.strip_prefix("error: ").unwrap_or(text).replace("subcommand", "command");
     text.lines().map(|line| printable(line, LIMIT_BYTES)).collect::<Vec<_>>().join("\n")
 }
 
@@ -256,7 +258,7 @@ fn since(text: &str) -> Result<Since, String> {
 }
 
 fn speed(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|speed| (0.1..=100.0).contains(speed)).ok_or_else(|| "not a number from 0.1 to 100".to_owned())
+    text.parse().ok().filter(|speed| (0.1..=64.0).contains(speed)).ok_or_else(|| "not a number from 0.1 to 64".to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -334,7 +336,7 @@ mod tests {
     #[test]
     fn what_a_usage_error_quotes_cannot_steer_a_terminal() {
         let text = fault("\u{202e}help");
-        assert!(text.starts_with("unrecognized subcommand '\\u{202e}help'"), "{text}");
+        assert!(text.starts_with("unrecognized command '\\u{202e}help'"), "{text}");
         assert!(text.is_ascii());
     }
 
@@ -368,7 +370,7 @@ mod tests {
         let expect = Play { id, speed: Some(2.0), idle_limit: Some(Duration::from_millis(500)), input: true };
         assert_eq!(play, Command::Play(expect));
         assert!(fault("play 1").contains("'sessions' lists them"));
-        assert!(fault(&format!("play {id} --speed 1000")).contains("from 0.1 to 100"));
+        assert!(fault(&format!("play {id} --speed 1000")).contains("from 0.1 to 64"));
     }
 
     #[test]

@@ -63,7 +63,11 @@ impl Visit<'_> {
 
     pub(super) async fn show(&self, id: SessionId, form: Form) -> Result<(), Error> {
         let summary = self.look(id, "show").await?;
-        let told = self.told(&summary).await?;
+        let mut told = self.told(&summary).await?;
+        if summary.principal == self.caller.identity.principal().as_str() {
+            // Who looked at it is for those who may look at other people's sessions, not for whom it is about.
+            told.entries.retain(|entry| !self.is_by_another(entry));
+        }
         let reader = self.room.sessions.recordings().reader(summary.recording);
         // A recording that cannot be read says so here, and leaves the rest of the answer standing.
         let command = match reader.preamble().await {
@@ -109,6 +113,12 @@ impl Visit<'_> {
             map.insert("records".to_owned(), told.entries.iter().map(record).collect());
         }
         self.answer(form, &text, &value).await
+    }
+
+    fn is_by_another(&self, entry: &Entry) -> bool {
+        let (actor, identity) = (entry.actor(), &self.caller.identity);
+        let own = actor.text("iss") == Some(&identity.issuer_url) && actor.text("sub") == Some(&identity.subject);
+        actor.text("type") != Some("system") && !own
     }
 
     pub(super) async fn export(&self, export: &Export) -> Result<(), Error> {
