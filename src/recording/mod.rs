@@ -22,12 +22,14 @@ pub mod frame;
 pub mod index;
 pub mod player;
 pub mod reader;
+pub mod sink;
 pub mod writer;
 
 pub use asciicast::{About, Event, Header, Preamble, Timed};
 pub use export::{Export, Format};
 pub use reader::Reader;
-pub use writer::{Failed, Progress, Sealed, Sink, Writer};
+pub use sink::Sink;
+pub use writer::{Failed, Progress, Sealed, Writer};
 
 /// The name of the format in the ledger.
 pub const FORMAT: &str = "asciicast-v2+sallyport1";

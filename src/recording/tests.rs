@@ -206,7 +206,7 @@ async fn half_a_character_waits_for_its_end_in_the_next_frame_but_not_longer() {
     assert!(timeout(900 * MS, rig.writer.next()).await.is_err());
     assert_eq!(stdout(&reader(&rig.memory)).await, b"a");
     rig.sink.push(900 * MS, out(b"\x82\xac\xe2")).await.unwrap();
-    assert!(timeout(500 * MS, rig.writer.next()).await.is_err());
+    assert!(timeout(600 * MS, rig.writer.next()).await.is_err());
     assert_eq!(stdout(&reader(&rig.memory)).await, "a€".as_bytes());
     assert!(timeout(SECOND, rig.writer.next()).await.is_err());
     assert_eq!(stdout(&reader(&rig.memory)).await, b"a\xe2\x82\xac\xe2");
