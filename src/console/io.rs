@@ -138,6 +138,27 @@ impl<'a> Ears<'a> {
         }
     }
 
+    /// What has been heard already, without waiting.
+    pub(super) fn heard(&mut self) -> Option<Heard> {
+        while self.ahead.is_empty() && !self.ended {
+            match self.input.try_recv() {
+                Ok(input) => {
+                    if let Some(size) = self.take(Some(input)) {
+                        return Some(Heard::Resize(size));
+                    }
+                }
+                Err(mpsc::error::TryRecvError::Empty) => return None,
+                Err(mpsc::error::TryRecvError::Disconnected) => self.ended = true,
+            }
+        }
+        self.ahead.pop_front().map(Heard::Byte)
+    }
+
+    /// Whether nothing more can be heard.
+    pub(super) fn ended(&self) -> bool {
+        self.ended && self.ahead.is_empty()
+    }
+
     /// Waits until Ctrl-C is typed in a terminal, and forgets what was typed before it. Without a terminal it waits
     /// for ever: then a client that wants no more closes its channel.
     pub(super) async fn interrupted(&mut self) {
@@ -158,7 +179,12 @@ impl<'a> Ears<'a> {
     }
 
     async fn wait(&mut self) -> Option<TerminalSize> {
-        match self.input.recv().await {
+        let input = self.input.recv().await;
+        self.take(input)
+    }
+
+    fn take(&mut self, input: Option<Input>) -> Option<TerminalSize> {
+        match input {
             Some(Input::Bytes(bytes)) => self.ahead.extend(bytes),
             Some(Input::Resize(size)) => {
                 self.terminal = self.terminal.map(|_| size);

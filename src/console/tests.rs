@@ -525,3 +525,115 @@ async fn ctrl_c_ends_a_command_and_not_the_prompt() {
     })
     .await;
 }
+
+const TERMINAL: Option<TerminalSize> = Some(TerminalSize { cols: 80, rows: 24 });
+
+/// Moves the clock of the house along with the runtime's, which jumps ahead while all wait.
+async fn while_time_passes<T>(house: &House, act: impl Future<Output = T>) -> T {
+    let clock = house.clock.clone();
+    let pass = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            clock.advance(Duration::from_millis(10));
+        }
+    };
+    tokio::select! { done = act => done, () = pass => unreachable!() }
+}
+
+#[tokio::test]
+async fn without_a_terminal_a_replay_is_the_text_of_both_streams() {
+    with(async |house| {
+        let output: &[(Stream, &[u8])] =
+            &[(Stream::Stdout, b"out\x1b]0;title\x07\n"), (Stream::Stderr, b"err\n"), (Stream::Stdout, b"end\n")];
+        let id = house.exec(&alice(), output).await;
+        let said = house.run(&alice(), &format!("play {id}")).await;
+        assert_eq!((said.code, said.text(), said.err.as_str()), (0, "out\nend\n", "err\n"));
+        let viewed = house.entries().await.pop().unwrap();
+        assert_eq!((viewed.kind(), viewed.body().text("how")), ("evidence.viewed", Some("play")));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_terminal_a_speed_is_kept() {
+    with(async |house| {
+        let id = house.exec(&alice(), &[(Stream::Stdout, b"a"), (Stream::Stdout, b"b"), (Stream::Stdout, b"c")]).await;
+        let before = house.clock.elapsed();
+        let line = format!("play {id} --speed 2");
+        let said = while_time_passes(&house, house.run(&alice(), &line)).await;
+        assert_eq!(said.text(), "abc");
+        let took = house.clock.elapsed() - before;
+        assert!((1450..1600).contains(&took.as_millis()), "{took:?}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_terminal_replays_in_time_and_is_left_as_it_was() {
+    with(async |house| {
+        let action = Action::Exec(Asked::parse("make test").unwrap());
+        let id = house.session(&alice(), action, false, &[(Stream::Stdout, b"a\n"), (Stream::Stderr, b"b")]).await;
+        let before = house.clock.elapsed();
+        let line = format!("play {id}");
+        let said = while_time_passes(&house, house.talk(&alice(), Some(&line), TERMINAL, Vec::new())).await;
+        assert_eq!(said.code, 0);
+        let reset = String::from_utf8(crate::recording::drawing::RESET.to_vec()).unwrap();
+        assert_eq!(said.text(), format!("a\r\n\x1b[2mb\x1b[22m{reset}"));
+        assert!(said.err.starts_with("sallyport: alice@example.com as app@web, 2026-11-23 21:04:49Z: make test\r\n"));
+        assert!(said.err.ends_with("\r\nsallyport: end of the recording\r\n"), "{:?}", said.err);
+        let took = house.clock.elapsed() - before;
+        assert!((1950..2200).contains(&took.as_millis()), "{took:?}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_steer_a_replay() {
+    with(async |house| {
+        let output: &[(Stream, &[u8])] = &[(Stream::Stdout, b"one"), (Stream::Stdout, b"two"), (Stream::Stdout, b"three")];
+        let id = house.session(&alice(), Action::Shell, true, output).await;
+        let line = format!("play {id}");
+        let quit = while_time_passes(&house, house.talk(&alice(), Some(&line), TERMINAL, typed("q"))).await;
+        assert!(!quit.text().contains("one"));
+        assert!(quit.err.ends_with("sallyport: replay left\r\n"));
+        // Paused, and found without waiting; with input at its end nobody can go on.
+        let before = house.clock.elapsed();
+        let found = while_time_passes(&house, house.talk(&alice(), Some(&line), TERMINAL, typed(" /two\r"))).await;
+        assert!(found.text().contains("/two"));
+        assert!(found.text().contains("onetwo"), "{:?}", found.text());
+        assert!(!found.text().contains("three"));
+        assert_eq!(house.clock.elapsed(), before);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_live_session_replays_up_to_what_is_stored() {
+    with(async |house| {
+        let ask = Ask {
+            caller: &alice(),
+            connection: "9c1e",
+            channel: 0,
+            login: None,
+            target: "web",
+            action: Action::Shell,
+            terminal: None,
+            env_passed: &[],
+            env_dropped: &[],
+        };
+        let Opened { governed, permit: _, up: _, mut down, keeper } = house.sessions.open(ask).await.unwrap();
+        let id = governed.id();
+        let act = async {
+            down.output(Stream::Stdout, Bytes::from_static(b"so far")).await.unwrap();
+            // In the runtime's time, which passes at once: a frame is stored within a second.
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            assert_eq!(house.run(&alice(), &format!("play {id}")).await.text(), "so far");
+            let shown = house.run(&alice(), &format!("sessions show {id} --json")).await.json();
+            assert_eq!(shown["recording"]["complete"], false);
+            assert!(house.run(&alice(), "sessions").await.text().ends_with("open\n"));
+            governed.close(End::ByClient).await;
+        };
+        tokio::join!(keeper.run(), act);
+    })
+    .await;
+}

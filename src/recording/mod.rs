@@ -20,6 +20,7 @@ pub mod export;
 pub mod file;
 pub mod frame;
 pub mod index;
+pub mod keys;
 pub mod player;
 pub mod reader;
 pub mod sink;
