@@ -117,7 +117,11 @@ impl Visit<'_> {
             return self.say.err("sallyport: no target for you; 'whoami' says what a policy can know you by\n").await;
         }
         let weak = open.iter().any(|(target, _)| target.key_file.is_some());
-        let head: &[&str] = if weak { &["TARGET", "ENV", "LOGINS", "CONNECT", "NOTE"] } else { &["TARGET", "ENV", "LOGINS", "CONNECT"] };
+        let head: &[&str] = if weak {
+            &["TARGET", "ENV", "LOGINS", "CONNECT", "NOTE"]
+        } else {
+            &["TARGET", "ENV", "LOGINS", "CONNECT"]
+        };
         let mut table = Table::new(head, &[2]);
         let mut listed = Vec::new();
         for (target, logins) in &open {

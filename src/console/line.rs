@@ -258,7 +258,10 @@ fn since(text: &str) -> Result<Since, String> {
 }
 
 fn speed(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|speed| (0.1..=64.0).contains(speed)).ok_or_else(|| "not a number from 0.1 to 64".to_owned())
+    text.parse()
+        .ok()
+        .filter(|speed| (0.1..=64.0).contains(speed))
+        .ok_or_else(|| "not a number from 0.1 to 64".to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -342,7 +345,9 @@ mod tests {
 
     #[test]
     fn sessions_alone_lists_them() {
-        let Command::Sessions { command: None, list } = command("sessions --who alice --limit 7 --json") else { panic!() };
+        let Command::Sessions { command: None, list } = command("sessions --who alice --limit 7 --json") else {
+            panic!()
+        };
         assert_eq!((list.who.as_deref(), list.limit, list.form.json), (Some("alice"), 7, true));
         let Command::Sessions { command: Some(SessionsCommand::List(same)), .. } =
             command("sessions list --who alice --limit 7 --json")

@@ -4,7 +4,6 @@
 //! here opens a session, and nothing of a recording leaves before the record that somebody looked.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -25,6 +24,7 @@ mod play;
 mod prompt;
 mod sessions;
 mod table;
+mod trail;
 
 pub use io::{Input, Io};
 
@@ -155,17 +155,11 @@ impl Visit<'_> {
             Error::NotOne(NotOne::Help(text)) => self.say.out(text).await,
             error => self.say.err(&format!("sallyport: {}\n", error.disclose().trim_end())).await,
         };
-        if matches!(error, Error::Ledger(_) | Error::Index(_) | Error::Recording(_)) {
+        if matches!(error, Error::Ledger(_) | Error::Entry(_) | Error::Index(_) | Error::Recording(_)) {
             error!(error = ?error, "console command failed");
         }
         // Whoever is gone hears nothing.
         said.map_or(1, |()| error.code())
-    }
-}
-
-impl fmt::Debug for Visit<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Visit").field("caller", &self.caller.identity.name).finish_non_exhaustive()
     }
 }
 
@@ -190,6 +184,9 @@ enum Error {
     /// Unknown, or not for this caller: both read the same.
     #[error("no session {0} for this caller")]
     NoSession(SessionId),
+    /// A session that has only just begun.
+    #[error("nothing stored of {0} yet")]
+    NotYet(SessionId),
     /// Bytes that are no text would go to a terminal.
     #[error("export to a terminal")]
     ToTerminal(SessionId),
@@ -215,7 +212,7 @@ impl Error {
             Self::NoSession(_) => 4,
             // As a shell says of what Ctrl-C ended.
             Self::Interrupted => 130,
-            Self::Gone | Self::Ledger(_) | Self::Entry(_) | Self::Index(_) | Self::Recording(_) => 1,
+            Self::Gone | Self::NotYet(_) | Self::Ledger(_) | Self::Entry(_) | Self::Index(_) | Self::Recording(_) => 1,
         }
     }
 }
@@ -227,12 +224,16 @@ impl Disclose for Error {
             Self::Nothing => "no command; 'help' lists them".into(),
             Self::NoCommand => "no such command; 'help' lists them".into(),
             Self::NotOne(not) => not.to_string().into(),
-            Self::NoSession(id) => format!("no session {id} for you; 'sessions' lists those that you may look at").into(),
+            Self::NoSession(id) => {
+                format!("no session {id} for you; 'sessions' lists those that you may look at").into()
+            }
+            Self::NotYet(id) => format!("nothing of {id} is stored yet; try again in a second").into(),
             Self::ToTerminal(id) => {
                 format!("an export is for a file or a pipe: ssh ... export {id} --format raw > {id}.cast.zst").into()
             }
             Self::Ledger(_) | Self::Entry(_) => {
-                "the ledger does not answer, so nothing is shown that would have to be recorded; tell the operator".into()
+                "the ledger does not answer, so nothing is shown that would have to be recorded; tell the operator"
+                    .into()
             }
             Self::Index(_) => "the index of sessions does not answer; tell the operator".into(),
             Self::Recording(recording::Error::Root | recording::Error::Length | recording::Error::Missing { .. }) => {

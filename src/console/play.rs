@@ -18,7 +18,7 @@ use crate::recording::drawing::{Drawing, RESET};
 use crate::recording::index::Summary;
 use crate::recording::keys::{Keys, Pressed};
 use crate::recording::player::{Act, Options, Player};
-use crate::recording::{Event, Preamble, Reader};
+use crate::recording::{self, Event, Preamble, Reader};
 
 impl Visit<'_> {
     pub(super) async fn play(&self, play: &Play, ears: &mut Ears<'_>) -> Result<(), Error> {
@@ -27,7 +27,10 @@ impl Visit<'_> {
         if self.say.terminal().is_none() {
             return self.print(play, &reader).await;
         }
-        let preamble = reader.preamble().await?;
+        let preamble = reader.preamble().await.map_err(|error| match error {
+            recording::Error::Missing { .. } if summary.ended.is_none() => Error::NotYet(play.id),
+            error => error.into(),
+        })?;
         self.introduce(&summary, &preamble, ears).await?;
         let options = Options {
             speed: play.speed.unwrap_or(1.0),

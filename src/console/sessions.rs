@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use super::line::{Export, Form, List};
 use super::table::{Cell, Table, fields, span, stamp};
 use super::{Error, Visit};
-use crate::domain::event::{Event, Extent, Fact, Outcome, TargetRef};
+use crate::domain::event::{Event, Fact, Outcome, TargetRef};
 use crate::domain::identity::Principal;
 use crate::domain::session::{SessionId, Stream};
 use crate::domain::target::Login;
-use crate::domain::{RecordId, Timestamp};
-use crate::ledger::entry::{Entry, Fields, decode};
+use crate::domain::RecordId;
+use crate::ledger::entry::Entry;
 use crate::policy::{self, Asked, Decision};
-use crate::recording::Reader;
 use crate::recording::index::{Filter, Summary};
+use crate::recording::{self, Reader};
 
 impl Visit<'_> {
     pub(super) async fn list(&self, list: &List) -> Result<(), Error> {
@@ -66,26 +66,19 @@ impl Visit<'_> {
         let mut told = self.told(&summary).await?;
         if summary.principal == self.caller.identity.principal().as_str() {
             // Who looked at it is for those who may look at other people's sessions, not for whom it is about.
-            told.entries.retain(|entry| !self.is_by_another(entry));
+            told.retain(|entry| !self.is_by_another(entry));
         }
         let reader = self.room.sessions.recordings().reader(summary.recording);
         // A recording that cannot be read says so here, and leaves the rest of the answer standing.
         let command = match reader.preamble().await {
             Ok(preamble) => Cell::new(preamble.about.and_then(|about| about.command).unwrap_or_default()),
+            // The first frame is stored within a second.
+            Err(recording::Error::Missing { .. }) if summary.ended.is_none() => Cell::new(""),
             Err(_) => Cell::new("(the recording's begin cannot be read)").bad(),
         };
         let ended = summary.ended.as_ref();
         let bytes = ended.map(|ended| format!("{} in, {} out", ended.bytes_in, ended.bytes_out)).unwrap_or_default();
-        let (extent, root) = match &told.extent {
-            Some(extent) => (
-                format!(
-                    "{}, {} frames, {} bytes of text, {} stored",
-                    told.state, extent.frames, extent.plain_bytes, extent.stored_bytes
-                ),
-                extent.root.to_string(),
-            ),
-            None => (told.state.to_owned(), String::new()),
-        };
+        let (extent, root) = told.extent_and_root();
         let mut text = fields(
             &[
                 ("session", Cell::new(summary.session.to_string())),
@@ -105,12 +98,12 @@ impl Visit<'_> {
         );
         text.push('\n');
         text.push_str(&told.table().render(self.say.look()));
-        text.push_str(&format!("\nentries {} to {} of the ledger were looked at\n", told.from, told.to));
+        text.push_str(&format!("\n{}\n", told.looked_at()));
         let mut value = facts(&summary);
         if let Value::Object(map) = &mut value {
             map.insert("recording".to_owned(), told.recording(&summary));
-            map.insert("looked_at".to_owned(), json!({ "from": told.from, "to": told.to }));
-            map.insert("records".to_owned(), told.entries.iter().map(record).collect());
+            map.insert("looked_at".to_owned(), told.windows());
+            map.insert("records".to_owned(), told.records());
         }
         self.answer(form, &text, &value).await
     }
@@ -137,8 +130,7 @@ impl Visit<'_> {
     /// the one that the ledger means.
     pub(super) async fn reader(&self, summary: &Summary) -> Result<Reader, Error> {
         let reader = self.room.sessions.recordings().reader(summary.recording);
-        let told = self.told(summary).await?;
-        Ok(match told.extent.filter(|_| told.complete) {
+        Ok(match self.told(summary).await?.whole() {
             Some(extent) => reader.expecting(extent),
             None => reader,
         })
@@ -210,154 +202,6 @@ impl Visit<'_> {
             },
         }
     }
-
-    /// What the ledger says of a session.
-    async fn told(&self, summary: &Summary) -> Result<Told, Error> {
-        let from = self.first_since(summary.started).await?;
-        let size = self.room.sessions.ledger().size();
-        let mut told = Told { from, to: from, entries: Vec::new(), extent: None, complete: false, state: "not begun" };
-        while told.to < size && told.to - from < LOOK_AT {
-            let page = self.room.sessions.ledger().entries(told.to, PAGE).await?;
-            if page.is_empty() {
-                break;
-            }
-            told.to += page.len() as u64;
-            for bytes in page {
-                let entry = decode(&bytes)?;
-                if concerns(&entry, summary) {
-                    told.take(entry);
-                }
-            }
-        }
-        Ok(told)
-    }
-
-    /// The index of the first entry that is not older than `time`. Times in the ledger never go back.
-    async fn first_since(&self, time: Timestamp) -> Result<u64, Error> {
-        let (mut low, mut high) = (0, self.room.sessions.ledger().size());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match self.room.sessions.ledger().entry(middle).await? {
-                Some(bytes) if decode(&bytes)?.time() < time => low = middle + 1,
-                Some(_) | None => high = middle,
-            }
-        }
-        Ok(low)
-    }
-}
-
-/// How many entries one read takes.
-const PAGE: usize = 256;
-/// How many entries after a session's begin are looked at. The answer says which.
-const LOOK_AT: u64 = 50_000;
-
-/// What the ledger says of one session.
-#[derive(Debug)]
-struct Told {
-    /// The first entry that was looked at, and the one behind the last.
-    from: u64,
-    to: u64,
-    entries: Vec<Entry>,
-    /// The last word on how much of the recording is stored.
-    extent: Option<Extent>,
-    /// Nothing comes behind it.
-    complete: bool,
-    state: &'static str,
-}
-
-impl Told {
-    fn take(&mut self, entry: Entry) {
-        let state = match entry.kind() {
-            "recording.open" => Some(("being written", false)),
-            "recording.commit" => Some(("being written", false)),
-            "recording.close" => Some(("sealed", true)),
-            "recording.recovered" => Some(("recovered after a crash", true)),
-            "recording.failed" => Some(("failed", true)),
-            _ => None,
-        };
-        if let Some((state, complete)) = state {
-            (self.state, self.complete) = (state, complete);
-            self.extent = extent(entry.body()).or(self.extent);
-        }
-        self.entries.push(entry);
-    }
-
-    /// The records, a run of commits as one line.
-    fn table(&self) -> Table {
-        let mut table = Table::new(&["INDEX", "TIME", "RECORD", "OUTCOME", "RULES", "ID", "LEAF"], &[4]);
-        let mut entries = self.entries.iter().peekable();
-        let mut commits = 0_u64;
-        while let Some(entry) = entries.next() {
-            let commit = entry.kind() == "recording.commit";
-            commits = if commit { commits + 1 } else { 0 };
-            if commit && entries.peek().is_some_and(|next| next.kind() == "recording.commit") {
-                continue;
-            }
-            let name = if commits > 1 { format!("recording.commit x{commits}") } else { entry.kind().to_owned() };
-            let outcome = Cell::new(entry.outcome().as_str());
-            table.push(vec![
-                Cell::new(entry.seq().to_string()),
-                Cell::new(stamp(entry.time())),
-                Cell::new(name),
-                match entry.outcome() {
-                    Outcome::Allow | Outcome::Success => outcome.good(),
-                    Outcome::Hold => outcome,
-                    Outcome::Deny | Outcome::Error | Outcome::Failure => outcome.bad(),
-                },
-                Cell::new(rules(entry).join(", ")),
-                Cell::new(entry.id().to_string()),
-                Cell::new(entry.leaf().to_string()).dim(),
-            ]);
-        }
-        table
-    }
-
-    fn recording(&self, summary: &Summary) -> Value {
-        let extent = self.extent.as_ref().map(|extent| {
-            json!({
-                "frames": extent.frames,
-                "plain_bytes": extent.plain_bytes,
-                "stored_bytes": extent.stored_bytes,
-                "root": extent.root.to_string(),
-            })
-        });
-        json!({ "id": summary.recording.to_string(), "state": self.state, "complete": self.complete, "extent": extent })
-    }
-}
-
-fn extent(body: Fields<'_>) -> Option<Extent> {
-    Some(Extent {
-        frames: body.number("frames")?,
-        plain_bytes: body.number("plain_bytes")?,
-        stored_bytes: body.number("stored_bytes")?,
-        root: body.digest("root")?,
-    })
-}
-
-/// Within the session, or about it.
-fn concerns(entry: &Entry, summary: &Summary) -> bool {
-    entry.session() == Some(summary.session)
-        || entry.body().text("session").and_then(SessionId::parse) == Some(summary.session)
-}
-
-fn rules(entry: &Entry) -> Vec<String> {
-    let rules = entry.body().parts("rules").unwrap_or_default();
-    rules.iter().filter_map(|rule| rule.text("id")).map(str::to_owned).collect()
-}
-
-fn record(entry: &Entry) -> Value {
-    json!({
-        "index": entry.seq(),
-        "id": entry.id().to_string(),
-        "leaf": entry.leaf().to_string(),
-        "time": entry.time().to_string(),
-        "kind": entry.kind(),
-        "code": entry.code(),
-        "outcome": entry.outcome().as_str(),
-        "refs": entry.refs().iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "by": entry.actor().text("name"),
-        "body": entry.body().map(),
-    })
 }
 
 fn facts(summary: &Summary) -> Value {

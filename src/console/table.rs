@@ -42,11 +42,6 @@ impl Cell {
         Self { text: if text.is_empty() { "-".to_owned() } else { text }, tone: Tone::Plain }
     }
 
-    /// Nothing.
-    pub(super) fn none() -> Self {
-        Self::new("")
-    }
-
     /// Green where there is colour.
     pub(super) fn good(self) -> Self {
         Self { tone: Tone::Good, ..self }
@@ -194,7 +189,11 @@ pub(super) fn moment(time: Timestamp, now: Timestamp) -> String {
     let shown = time.to_string();
     let same_day = shown.get(..10) == now.to_string().get(..10);
     let clock = shown.get(if same_day { 11..16 } else { 0..16 }).unwrap_or(&shown).replace('T', " ");
-    if time >= now { format!("in {} ({clock} UTC)", span(time.since(now))) } else { format!("{} ago ({clock} UTC)", span(now.since(time))) }
+    if time >= now {
+        format!("in {} ({clock} UTC)", span(time.since(now)))
+    } else {
+        format!("{} ago ({clock} UTC)", span(now.since(time)))
+    }
 }
 
 /// A moment in a column: to the second.
@@ -234,7 +233,7 @@ mod tests {
     fn table() -> Table {
         let mut table = Table::new(&["ID", "WHO", "END"], &[1]);
         table.push(vec![Cell::new("1"), Cell::new("alice@example.com"), Cell::new("exit 0").good()]);
-        table.push(vec![Cell::new("22"), Cell::new("bob\x1b[2J"), Cell::none()]);
+        table.push(vec![Cell::new("22"), Cell::new("bob\x1b[2J"), Cell::new("")]);
         table
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::domain::identity::{Flow, Group, Identity, IssuerName, Kind, Shown, SignIn};
@@ -22,6 +23,7 @@ use crate::recording::Recordings;
 use crate::recording::index::Index;
 use crate::session::failures::Failures;
 use crate::session::{Ask, Opened};
+use crate::signer::Signer;
 use crate::store::memory::Memory;
 
 struct House {
@@ -43,7 +45,10 @@ const NOW: &str = "2026-11-23T21:04:49Z";
 async fn with(test: impl AsyncFnOnce(House)) {
     let clock = Clock::manual(Timestamp::parse(NOW).unwrap());
     let memory = Memory::new();
-    let ledger = Ledger::standin(clock.clone());
+    let (files, blobs, signer) = (memory.files(), memory.blobs(), Signer::in_memory().unwrap());
+    let origin = "bastion.example.com/log".to_owned();
+    let about = ledger::Settings { origin, node: "bastion-1".to_owned(), last_checkpoint_file: None };
+    let (ledger, sequencer) = Ledger::open(about, files, blobs, signer, clock.clone()).await.unwrap();
     let catalogue = Catalogue {
         groups: Catalogue::BUILT_IN_GROUPS.map(str::to_owned).into(),
         environments: ["production", "staging"].map(str::to_owned).into(),
@@ -74,7 +79,10 @@ async fn with(test: impl AsyncFnOnce(House)) {
         host_ca: format!("{KEY}host"),
     };
     let console = Console::new(settings, sessions.clone(), clock.clone());
-    test(House { console, sessions, clock }).await;
+    tokio::select! {
+        () = test(House { console, sessions, clock }) => {}
+        ended = sequencer.run(CancellationToken::new()) => panic!("{ended:?}"),
+    }
 }
 
 fn target(name: &str, environment: &str, logins: &[&str]) -> Arc<Target> {
@@ -161,7 +169,13 @@ impl House {
     }
 
     /// A whole session on `web`: so much was put out, a second after the other, and it ended with exit 7.
-    async fn session(&self, who: &Arc<Caller>, action: Action, pty: bool, output: &[(Stream, &'static [u8])]) -> SessionId {
+    async fn session(
+        &self,
+        who: &Arc<Caller>,
+        action: Action,
+        pty: bool,
+        output: &[(Stream, &'static [u8])],
+    ) -> SessionId {
         let size = TerminalSize { cols: 80, rows: 24 };
         let ask = Ask {
             caller: who,
@@ -359,8 +373,10 @@ async fn a_session_that_one_may_not_see_reads_like_one_that_is_not() {
         let none = SessionId::from_parts(house.clock.now(), 99);
         for command in ["sessions show", "play", "export --format raw"] {
             let before = house.entries().await.len();
-            let (other, nothing) =
-                (house.run(&alice(), &format!("{command} {bobs}")).await, house.run(&alice(), &format!("{command} {none}")).await);
+            let (other, nothing) = (
+                house.run(&alice(), &format!("{command} {bobs}")).await,
+                house.run(&alice(), &format!("{command} {none}")).await,
+            );
             assert_eq!((other.code, other.text()), (4, ""));
             assert_eq!((nothing.code, nothing.text()), (4, ""));
             assert_eq!(other.err.replace(&bobs.to_string(), "ID"), nothing.err.replace(&none.to_string(), "ID"));
@@ -382,11 +398,18 @@ async fn show_has_the_recording_and_every_record_with_its_leaf() {
         assert_eq!(value["recording"]["state"], "sealed");
         assert_eq!(value["ended"]["exit"], "exit 7");
         assert_eq!(value["ended"]["bytes_out"], 8);
-        let kinds: Vec<_> = value["records"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
+        let kinds: Vec<_> =
+            value["records"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
         let kinds: Vec<_> = kinds.into_iter().filter(|kind| *kind != "recording.commit").collect();
         let expect = [
-            "authz.decision", "session.start", "channel.exec", "recording.open", "recording.close", "session.end",
-            "authz.decision", "evidence.viewed",
+            "authz.decision",
+            "session.start",
+            "channel.exec",
+            "recording.open",
+            "recording.close",
+            "session.end",
+            "authz.decision",
+            "evidence.viewed",
         ];
         assert_eq!(kinds, expect);
         let entries = house.entries().await;
@@ -409,7 +432,8 @@ async fn who_looked_is_shown_to_auditors_only() {
         let views = async |who: &Arc<Caller>| {
             let value = house.run(who, &format!("sessions show {id} --json")).await.json();
             let by = |one: &Value| one["by"].as_str().unwrap().to_owned();
-            let viewed = value["records"].as_array().unwrap().iter().filter(|one| one["kind"] == "evidence.viewed").map(by);
+            let viewed =
+                value["records"].as_array().unwrap().iter().filter(|one| one["kind"] == "evidence.viewed").map(by);
             viewed.collect::<Vec<_>>()
         };
         assert_eq!(views(&alice()).await, ["alice@example.com"]);
@@ -435,7 +459,8 @@ async fn an_export_is_the_recording_and_is_recorded_first() {
         let v2 = house.run(&alice(), &format!("export {id} --format v2")).await;
         assert!(v2.text().starts_with("{\"version\":2,"), "{}", v2.text());
         assert!(v2.text().contains("\"one\\n\""), "{}", v2.text());
-        let viewed: Vec<_> = house.entries().await.into_iter().filter(|entry| entry.kind() == "evidence.viewed").collect();
+        let viewed: Vec<_> =
+            house.entries().await.into_iter().filter(|entry| entry.kind() == "evidence.viewed").collect();
         assert_eq!(viewed.len(), 2);
         assert_eq!(viewed[0].body().text("how"), Some("export"));
         assert_eq!(viewed[0].body().text("session"), Some(id.to_string().as_str()));
@@ -590,7 +615,8 @@ async fn a_terminal_replays_in_time_and_is_left_as_it_was() {
 #[tokio::test(start_paused = true)]
 async fn keys_steer_a_replay() {
     with(async |house| {
-        let output: &[(Stream, &[u8])] = &[(Stream::Stdout, b"one"), (Stream::Stdout, b"two"), (Stream::Stdout, b"three")];
+        let output: &[(Stream, &[u8])] =
+            &[(Stream::Stdout, b"one"), (Stream::Stdout, b"two"), (Stream::Stdout, b"three")];
         let id = house.session(&alice(), Action::Shell, true, output).await;
         let line = format!("play {id}");
         let quit = while_time_passes(&house, house.talk(&alice(), Some(&line), TERMINAL, typed("q"))).await;
