@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::domain::event::{Counters, Event, Fact, Outcome};
 use crate::domain::identity::{Flow, Group, Identity, IssuerName, Kind, Shown, SignIn};
 use crate::domain::session::{Action, Command as Asked, End, Exit, Stream, TerminalSize};
 use crate::domain::target::{Address, HostTrust, Login, Target, TargetName};
@@ -24,12 +25,13 @@ use crate::recording::index::Index;
 use crate::session::failures::Failures;
 use crate::session::{Ask, Opened};
 use crate::signer::Signer;
-use crate::store::memory::Memory;
+use crate::store::memory::{Fault, Memory};
 
 struct House {
     console: Console,
     sessions: Sessions,
     clock: Clock,
+    memory: Memory,
 }
 
 struct Said {
@@ -79,10 +81,12 @@ async fn with(test: impl AsyncFnOnce(House)) {
         host_ca: format!("{KEY}host"),
     };
     let console = Console::new(settings, sessions.clone(), clock.clone());
-    tokio::select! {
-        () = test(House { console, sessions, clock }) => {}
-        ended = sequencer.run(CancellationToken::new()) => panic!("{ended:?}"),
-    }
+    let sequence = async {
+        // After a write that failed it is done; whoever appends hears so.
+        let _ = sequencer.run(CancellationToken::new()).await;
+        std::future::pending().await
+    };
+    tokio::select! { () = test(House { console, sessions, clock, memory }) => {}, () = sequence => {} }
 }
 
 fn target(name: &str, environment: &str, logins: &[&str]) -> Arc<Target> {
@@ -493,6 +497,45 @@ async fn a_recording_that_is_not_the_one_of_the_ledger_is_not_exported_quietly()
         };
         assert_eq!(error.code(), 1);
         assert!(error.disclose().contains("do not rely on it"), "{error:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_look_that_cannot_be_recorded_shows_nothing() {
+    with(async |house| {
+        let id = house.exec(&alice(), &[(Stream::Stdout, b"secret")]).await;
+        house.memory.faults().writes(Fault::Full);
+        for line in ["play ID", "export ID --format v2", "sessions show ID"] {
+            let said = house.run(&alice(), &line.replace("ID", &id.to_string())).await;
+            assert_eq!((said.code, said.text()), (1, ""), "{line}");
+            assert!(said.err.starts_with("sallyport: the ledger does not answer"), "{}", said.err);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_records_of_a_session_are_found_among_many() {
+    with(async |house| {
+        let others = async || {
+            for _ in 0..600 {
+                house.clock.advance(Duration::from_secs(1));
+                let beat = Event::LogHeartbeat(Counters::default());
+                let fact = Fact::new(RecordId::new(house.clock.now()), Outcome::Success, beat);
+                house.sessions.ledger().append(vec![fact]).await.unwrap();
+            }
+        };
+        others().await;
+        let from = house.sessions.ledger().size();
+        let id = house.exec(&alice(), &[]).await;
+        others().await;
+        let value = house.run(&alice(), &format!("sessions show {id} --json")).await.json();
+        assert_eq!(value["records"][0]["kind"], "authz.decision");
+        assert_eq!(value["records"][0]["index"], from);
+        assert_eq!(value["recording"]["state"], "sealed");
+        // The one before has the same time.
+        assert_eq!(value["looked_at"][0]["from"], from - 1);
     })
     .await;
 }

@@ -108,7 +108,7 @@ impl Told {
 
     /// The records, a run of commits as one line.
     pub(super) fn table(&self) -> Table {
-        let mut table = Table::new(&["INDEX", "TIME", "RECORD", "OUTCOME", "RULES", "ID", "LEAF"], &[4]);
+        let mut table = Table::new(&["INDEX", "TIME", "RECORD", "OUTCOME", "RULES", "LEAF"], &[4]);
         let mut entries = self.entries.iter().peekable();
         let mut commits = 0_u64;
         while let Some(entry) = entries.next() {
@@ -129,7 +129,6 @@ impl Told {
                     Outcome::Deny | Outcome::Error | Outcome::Failure => outcome.bad(),
                 },
                 Cell::new(rules(entry).join(", ")),
-                Cell::new(entry.id().to_string()),
                 Cell::new(entry.leaf().to_string()).dim(),
             ]);
         }
@@ -217,4 +216,3 @@ fn record(entry: &Entry) -> Value {
         "body": entry.body().map(),
     })
 }
-
