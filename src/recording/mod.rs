@@ -5,10 +5,12 @@
 //! whoever drives the [`Writer`] puts its [`Progress`] into the ledger. There is no best-effort mode:
 //! what cannot be stored ends the recording, and every [`Sink`] of it says so.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::domain::Disclose;
 use crate::domain::event::Extent;
 use crate::domain::session::RecordingId;
 use crate::merkle::Frontier;
@@ -128,6 +130,23 @@ pub async fn recover(blobs: &Blobs, recording: RecordingId, committed: Option<&E
     match committed {
         Some(extent) if extent.frames > frames => Err(Error::Missing { frame: frames, of: extent.frames }),
         Some(_) | None => Ok(Extent { frames, plain_bytes, stored_bytes, root: tree.root() }),
+    }
+}
+
+/// A stranger hears that, never why: the cause is the operator's.
+impl Disclose for Error {
+    fn disclose(&self) -> Cow<'static, str> {
+        match self {
+            Self::Failed("quota") => "this session's recording has reached its size limit".into(),
+            Self::Failed(_) | Self::Store(_) | Self::Compress(_) | Self::Header(_) | Self::Stopping | Self::Ended => {
+                "this session cannot be recorded, and nothing runs unrecorded".into()
+            }
+            Self::Damaged { .. } | Self::Text { .. } | Self::Missing { .. } | Self::Beyond { .. } => {
+                "the recording is damaged".into()
+            }
+            Self::Root | Self::Length => "the recording is not the one that the ledger says".into(),
+            Self::Export(_) => "the recording cannot be exported".into(),
+        }
     }
 }
 

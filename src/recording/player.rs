@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::asciicast::{Event, Preamble, Timed};
 use super::drawing::{CLEAR, Drawing};
-use crate::domain::session::Stream;
+use crate::domain::session::{Stream, TerminalSize};
 
 /// How a replay is to be.
 #[derive(Clone, Debug)]
@@ -123,6 +123,7 @@ pub struct Player {
     paused: bool,
     jump: Option<Jump>,
     markers: Vec<(Duration, String)>,
+    size: Option<TerminalSize>,
     printed: Vec<u8>,
     rewind: bool,
     quit: bool,
@@ -166,6 +167,7 @@ impl Player {
             paused: false,
             jump: None,
             markers: Vec::new(),
+            size: None,
             printed: Vec::new(),
             rewind: false,
             quit: false,
@@ -203,6 +205,12 @@ impl Player {
     pub fn marker(&self) -> Option<&str> {
         let passed = self.markers.iter().rev().find(|(at, _)| *at <= self.position)?;
         Some(&passed.1)
+    }
+
+    /// The size that the recorded terminal changed to last. The reviewer's is never resized; a caller
+    /// whose terminal is smaller says so.
+    pub fn size(&self) -> Option<TerminalSize> {
+        self.size
     }
 
     /// What to do now.
@@ -290,6 +298,7 @@ impl Player {
             self.ended = false;
             self.next = None;
             self.position = Duration::ZERO;
+            self.size = None;
             self.screens = Screens::default();
             self.printed = if self.options.styled { CLEAR.to_vec() } else { Vec::new() };
         }
@@ -328,7 +337,11 @@ impl Player {
             Event::Output(Stream::Stdout, bytes) => (&mut self.screens.stdout, bytes.clone(), None),
             Event::Output(Stream::Stderr, bytes) => (&mut self.screens.stderr, bytes.clone(), Some("2")),
             Event::Input(bytes) if self.options.input => (&mut self.screens.input, visible(bytes).into(), Some("4")),
-            Event::Input(_) | Event::Resize(_) => return,
+            Event::Input(_) => return,
+            Event::Resize(size) => {
+                self.size = Some(*size);
+                return;
+            }
             Event::Marker(text) => {
                 // Passed again after going back, it is known already.
                 if self.markers.last().is_none_or(|(at, _)| *at < event.at) {

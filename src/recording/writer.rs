@@ -195,6 +195,8 @@ impl Writer {
             let mut state = self.shared.lock();
             let next = if open.text.len() < self.frame_bytes { state.queue.pop_front() } else { None };
             let Some((at, event)) = next else {
+                // Whoever waits does so for the frame that is stored just now: nothing to hurry for.
+                state.hurry &= !open.is_empty();
                 let flush = state.flush_to > self.closed;
                 let ended = state.ended.filter(|_| state.queue.is_empty());
                 break Asked { flush, hurry: state.hurry, ended };
