@@ -15,6 +15,7 @@
 //! 8. `demo` the whole story on loopback.
 //! 9. `cli` a person at a terminal of this machine.
 
+pub mod app;
 pub mod clock;
 pub mod console;
 pub mod domain;

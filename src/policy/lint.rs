@@ -161,7 +161,7 @@ impl Lint {
                 }
                 true
             }
-            "like" if left.and_then(path).is_some_and(|path| path.starts_with(&["context", "command"])) => {
+            "like" if left.is_some_and(reads_command) => {
                 self.fault(
                     "like",
                     "a pattern on the text of a command allows what comes after a `;`",
@@ -225,6 +225,18 @@ impl Lint {
             ),
             None => {}
         }
+    }
+}
+
+/// Whether any part of the expression reads the command, by whatever detour.
+fn reads_command(expression: &Value) -> bool {
+    if path(expression).is_some_and(|path| path.starts_with(&["context", "command"])) {
+        return true;
+    }
+    match expression {
+        Value::Array(items) => items.iter().any(reads_command),
+        Value::Object(fields) => fields.values().any(reads_command),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 

@@ -4,6 +4,7 @@
 //! allowed that no rule permits, a forbid always wins, and a rule that fails to evaluate denies.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use cedar_policy::{Authorizer, PolicySet};
 
@@ -17,7 +18,7 @@ mod starter;
 
 pub use fault::{Fault, Faults, nearest};
 pub use request::{Approvals, Asked, Request};
-pub use rule::{Effect, Obligations, TTL, Terms};
+pub use rule::{Effect, Obligations, TTL, Terms, annotations};
 pub use schema::TEXT as SCHEMA;
 pub use starter::STARTER;
 
@@ -158,6 +159,12 @@ impl Policy {
             policy: self.digest,
             schema: self.words.digest,
         }
+    }
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Policy({} rules, {})", self.rules.len(), self.digest)
     }
 }
 

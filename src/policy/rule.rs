@@ -204,6 +204,11 @@ const KNOWN: &[(&str, Option<Effect>, &str)] = &[
     ("ttl", Some(Effect::Forbid), "how long the request stays open"),
 ];
 
+/// The names of all annotations.
+pub fn annotations() -> impl Iterator<Item = &'static str> {
+    KNOWN.iter().map(|(name, _, _)| *name)
+}
+
 fn known_annotations(name: &str) -> String {
     match nearest(name, KNOWN.iter().map(|(known, _, _)| *known)) {
         Some(meant) => format!("did you mean @{meant}?"),

@@ -420,6 +420,12 @@ fn what_could_fail_open_is_refused() {
     refused(&forbid("[\"device\", \"remot\"].contains(context.flow)"), "3:19", "did you mean \"remote\"?");
     refused(&forbid("context.flow like \"dev*\""), "3:8", "flow is used in a way");
     refused(&forbid("context.command.raw like \"rm *\""), "3:28", "a pattern on the text of a command");
+    let detour = "(if pty then context.command.raw else \"\") like \"rm *\"".replace("pty", "context.pty");
+    refused(&forbid(&detour), "3:", "a pattern on the text of a command");
+    refused(&forbid("ip(context.login).isLoopback()"), "3:", "non-literal");
+    let vote =
+        "@id(\"a\") permit (principal is Sallyport::Pipeline, action == Sallyport::Action::\"approve\", resource);";
+    refused(vote, "1:", "impossible");
     refused(&forbid("context.comand.raw == \"rm\""), "3:", "comand");
     refused("@id(\"a\") forbid (principal, action == Sallyport::Action::\"exce\", resource);", "1:", "exce");
     // An impossible rule is only a warning to Cedar.
