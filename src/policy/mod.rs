@@ -65,12 +65,6 @@ pub struct Policy {
     groups: BTreeSet<String>,
 }
 
-impl std::fmt::Debug for Policy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Policy").field("files", &self.files).field("digest", &self.digest).finish_non_exhaustive()
-    }
-}
-
 impl Policy {
     /// Loads files, each by name and text. Every fault of every file is found in one go.
     pub fn load(files: &[(String, String)], catalogue: &Catalogue) -> Result<Self, Faults> {
