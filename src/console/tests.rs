@@ -540,6 +540,52 @@ async fn the_records_of_a_session_are_found_among_many() {
     .await;
 }
 
+fn shell<'a>(who: &'a Arc<Caller>, target: &'a str) -> Ask<'a> {
+    Ask {
+        caller: who,
+        connection: "9c1e",
+        channel: 0,
+        login: None,
+        target,
+        action: Action::Shell,
+        terminal: None,
+        env_passed: &[],
+        env_dropped: &[],
+    }
+}
+
+#[tokio::test]
+async fn a_durable_session_opens_once_its_recording_is_on_disk() {
+    with(async |house| {
+        let ada = caller("ada", &["admins"]);
+        let Opened { governed, keeper, .. } = house.sessions.open(shell(&ada, "db1")).await.unwrap();
+        let shown = house.run(&ada, &format!("sessions show {}", governed.id())).await;
+        assert!(shown.text().contains("being written"), "{}", shown.text());
+        let recording = house.sessions.index().get(governed.id()).await.unwrap().unwrap().recording;
+        assert_eq!(house.sessions.recordings().reader(recording).count().await.unwrap(), 1);
+        governed.close(End::ByClient).await;
+        keeper.run().await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_durable_session_whose_recording_cannot_be_stored_is_refused_and_ended() {
+    with(async |house| {
+        let ada = caller("ada", &["admins"]);
+        // Decision and begin go through; after them the frame is the next step.
+        let steps = house.memory.faults().steps();
+        let id = house.sessions.open(shell(&ada, "web")).await.unwrap().governed.id();
+        assert!(house.sessions.index().get(id).await.unwrap().is_some());
+        let begun = house.memory.faults().steps() - steps;
+        house.memory.faults().at(begun + 1, Fault::Full);
+        assert!(house.sessions.open(shell(&ada, "db1")).await.is_err());
+        let ends: Vec<_> = house.entries().await.into_iter().map(|entry| entry.kind().to_owned()).collect();
+        assert_eq!(ends.last_chunk(), Some(&["recording.failed".to_owned(), "session.end".to_owned()]));
+    })
+    .await;
+}
+
 fn typed(text: &str) -> Vec<Input> {
     vec![Input::Bytes(Bytes::copy_from_slice(text.as_bytes())), Input::End]
 }
@@ -679,18 +725,8 @@ async fn keys_steer_a_replay() {
 #[tokio::test(start_paused = true)]
 async fn a_live_session_replays_up_to_what_is_stored() {
     with(async |house| {
-        let ask = Ask {
-            caller: &alice(),
-            connection: "9c1e",
-            channel: 0,
-            login: None,
-            target: "web",
-            action: Action::Shell,
-            terminal: None,
-            env_passed: &[],
-            env_dropped: &[],
-        };
-        let Opened { governed, permit: _, up: _, mut down, keeper } = house.sessions.open(ask).await.unwrap();
+        let Opened { governed, permit: _, up: _, mut down, keeper } =
+            house.sessions.open(shell(&alice(), "web")).await.unwrap();
         let id = governed.id();
         let act = async {
             down.output(Stream::Stdout, Bytes::from_static(b"so far")).await.unwrap();

@@ -243,13 +243,17 @@ impl Sessions {
         let follows = receipts.last().map_or(0, |receipt| receipt.index + 1);
         let summary = self.summary(&ask, &target, &login, session, recording, now);
         self.0.index.put(&summary, follows).await.map_err(|cause| failed("index", &cause))?;
-        let opened = self.opened(&ask, target, login, place, session, recording, sink, writer);
+        let mut opened = self.opened(&ask, target, login, place, session, recording, sink, writer);
         for name in ask.env_dropped {
             opened.governed.mark(&format!("env dropped {name}")).await;
         }
-        if opened.down.durable {
-            // What is seen there must be on disk first: a store that takes nothing is noticed before anything begins.
-            opened.down.sink.flush().await.map_err(|cause| failed("recording", &cause))?;
+        // What is seen there must be on disk first: a store that takes nothing is noticed before anything begins.
+        if opened.down.durable
+            && let Err(cause) = opened.keeper.until_stored(&opened.down.sink).await
+        {
+            opened.governed.close(End::RecordingFailed).await;
+            opened.keeper.run().await;
+            return Err(failed("recording", &cause));
         }
         info!(%session, target = %opened.governed.target.name, action = ask.action.as_str(), "session opened");
         Ok(opened)
