@@ -16,8 +16,10 @@
 //! 9. `cli` a person at a terminal of this machine.
 
 pub mod app;
+pub mod client;
 pub mod clock;
 pub mod console;
+pub mod demo;
 pub mod domain;
 pub mod drain;
 pub mod identity;
