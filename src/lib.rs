@@ -18,6 +18,7 @@
 pub mod app;
 pub mod client;
 pub mod clock;
+pub mod console;
 pub mod demo;
 pub mod domain;
 pub mod drain;
@@ -26,6 +27,7 @@ pub mod ledger;
 pub mod merkle;
 pub mod policy;
 pub mod recording;
+pub mod session;
 pub mod signer;
 pub mod store;
 pub mod wire;

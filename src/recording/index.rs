@@ -126,6 +126,16 @@ impl Index {
 
     /// The newest sessions that match, at most `limit`. Looks at no more than 100,000.
     pub async fn list(&self, filter: &Filter, limit: usize) -> Result<Vec<Summary>, Error> {
+        self.list_where(filter, limit, |_| true).await
+    }
+
+    /// The same, of those that `keep` keeps: whoever lists may not see all.
+    pub async fn list_where(
+        &self,
+        filter: &Filter,
+        limit: usize,
+        mut keep: impl FnMut(&Summary) -> bool,
+    ) -> Result<Vec<Summary>, Error> {
         let mut found = Vec::new();
         let mut after = None;
         for _ in 0..100_000 / PAGE {
@@ -137,7 +147,7 @@ impl Index {
                 if filter.since.is_some_and(|since| summary.started < since) {
                     return Ok(found);
                 }
-                if filter.matches(&summary) {
+                if filter.matches(&summary) && keep(&summary) {
                     found.push(summary);
                 }
                 if found.len() == limit {

@@ -21,6 +21,8 @@ pub mod drawing;
 pub mod export;
 pub mod file;
 pub mod frame;
+pub mod index;
+pub mod keys;
 pub mod player;
 pub mod reader;
 pub mod sink;
@@ -68,6 +70,35 @@ impl Default for Settings {
             max_stored_bytes: 2 * 1024 * 1024 * 1024,
             level: 1,
         }
+    }
+}
+
+/// The recordings of one store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Recordings {
+    blobs: Blobs,
+    settings: Settings,
+}
+
+impl Recordings {
+    /// In this store; new ones within these limits.
+    pub fn new(blobs: Blobs, settings: Settings) -> Self {
+        Self { blobs, settings }
+    }
+
+    /// See [`start`].
+    pub fn start(&self, header: Header) -> Result<(Sink, Writer), Error> {
+        start(self.blobs.clone(), &self.settings, header)
+    }
+
+    /// See [`recover`].
+    pub async fn recover(&self, recording: RecordingId, committed: Option<&Extent>) -> Result<Extent, Error> {
+        recover(&self.blobs, recording, committed).await
+    }
+
+    /// What is stored of one.
+    pub fn reader(&self, recording: RecordingId) -> Reader {
+        Reader::open(self.blobs.clone(), recording)
     }
 }
 

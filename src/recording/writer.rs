@@ -132,6 +132,12 @@ struct Asked {
     ended: Option<Duration>,
 }
 
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").field("recording", &self.recording).finish_non_exhaustive()
+    }
+}
+
 impl Writer {
     /// Digest of the header line, its newline included: `zstd -dc FILE | head -n 1 | sha256sum`.
     pub fn header_digest(&self) -> Digest {

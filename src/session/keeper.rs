@@ -14,10 +14,10 @@ use tracing::{error, info};
 use super::tap::{Counts, Stopwatch};
 use super::{Counted, Inner};
 use crate::domain::RecordId;
-use crate::domain::event::{Event, Fact, Outcome, TargetRef};
+use crate::domain::event::{Event, Extent, Fact, Outcome, TargetRef};
 use crate::domain::identity::Caller;
 use crate::domain::session::{End, Exit, RecordingId, SessionId};
-use crate::recording::{Failed, Progress, Sealed, Writer};
+use crate::recording::{self, Failed, Progress, Sealed, Sink, Writer};
 
 /// Drives the recorder of one session.
 #[derive(Debug)]
@@ -45,17 +45,34 @@ pub(super) struct Closing {
 }
 
 impl Keeper {
+    /// Drives the recorder until what was pushed so far is on disk: before [`Keeper::run`] nobody else does.
+    pub(super) async fn until_stored(&mut self, sink: &Sink) -> Result<(), recording::Error> {
+        loop {
+            let progress = tokio::select! {
+                stored = sink.flush() => return stored,
+                progress = self.writer.next() => progress,
+            };
+            match progress {
+                Ok(Progress::Commit(extent)) => self.commit(extent).await,
+                Ok(Progress::Sealed(_)) => return Err(recording::Error::Ended),
+                Err(failed) => return Err(recording::Error::Failed(failed.reason)),
+            }
+        }
+    }
+
+    async fn commit(&mut self, extent: Extent) {
+        let event = Event::RecordingCommit { recording: self.recording, extent };
+        if let Err(cause) = self.inner.ledger.append_one(self.fact(Outcome::Success, event)).await {
+            error!(session = %self.session, error = ?cause, "ledger does not take a commit");
+            self.failed.cancel();
+        }
+    }
+
     /// Runs until the recording is sealed or has failed, and the session's end is in the ledger.
     pub async fn run(mut self) {
         let sealed = loop {
             match self.writer.next().await {
-                Ok(Progress::Commit(extent)) => {
-                    let event = Event::RecordingCommit { recording: self.recording, extent };
-                    if let Err(cause) = self.inner.ledger.append_one(self.fact(Outcome::Success, event)).await {
-                        error!(session = %self.session, error = ?cause, "ledger does not take a commit");
-                        self.failed.cancel();
-                    }
-                }
+                Ok(Progress::Commit(extent)) => self.commit(extent).await,
                 Ok(Progress::Sealed(sealed)) => break Ok(sealed),
                 Err(failed) => {
                     error!(session = %self.session, error = ?failed, "recording failed");

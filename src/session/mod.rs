@@ -16,8 +16,8 @@ use tracing::{error, info};
 
 use crate::clock::Clock;
 use crate::domain::event::{Event, Fact, Outcome, TargetRef};
-use crate::domain::identity::Caller;
-use crate::domain::session::{Action, Command, End, RecordingId, SessionId, TerminalSize};
+use crate::domain::identity::{Caller, Principal};
+use crate::domain::session::{Action, End, RecordingId, SessionId, TerminalSize};
 use crate::domain::target::{Login, Target};
 use crate::domain::{RecordId, Text, Timestamp, printable};
 use crate::ledger::{Ledger, Receipt};
@@ -178,18 +178,25 @@ impl Sessions {
         &self.0.ledger
     }
 
-    /// What policy says to `caller` doing `action` as `login` on `target`; nothing is recorded.
-    pub fn judge(&self, caller: &Caller, action: policy::Asked<'_>, place: Option<(&Target, &Login)>) -> policy::Decision {
+    /// What policy says to `caller` doing `action` at `place`, or with a session there that is `owner`'s; nothing is
+    /// recorded. A shell is judged as one in a terminal.
+    pub fn judge(
+        &self,
+        caller: &Caller,
+        action: policy::Asked<'_>,
+        place: Option<(&Target, &Login)>,
+        owner: Option<&Principal>,
+    ) -> policy::Decision {
         let policy = self.0.policy.borrow().clone();
         let request = policy::Request {
             identity: &caller.identity,
             sign_in: &caller.sign_in,
             action,
             target: place,
-            owner: None,
+            owner,
             now: self.0.clock.now(),
             source: caller.source.ip(),
-            pty: false,
+            pty: action == policy::Asked::Shell,
         };
         policy::decide(&policy, &request)
     }
@@ -236,13 +243,17 @@ impl Sessions {
         let follows = receipts.last().map_or(0, |receipt| receipt.index + 1);
         let summary = self.summary(&ask, &target, &login, session, recording, now);
         self.0.index.put(&summary, follows).await.map_err(|cause| failed("index", &cause))?;
-        let opened = self.opened(&ask, target, login, place, session, recording, sink, writer);
+        let mut opened = self.opened(&ask, target, login, place, session, recording, sink, writer);
         for name in ask.env_dropped {
             opened.governed.mark(&format!("env dropped {name}")).await;
         }
-        if opened.down.durable {
-            // What is seen there must be on disk first: a store that takes nothing is noticed before anything begins.
-            opened.down.sink.flush().await.map_err(|cause| failed("recording", &cause))?;
+        // What is seen there must be on disk first: a store that takes nothing is noticed before anything begins.
+        if opened.down.durable
+            && let Err(cause) = opened.keeper.until_stored(&opened.down.sink).await
+        {
+            opened.governed.close(End::RecordingFailed).await;
+            opened.keeper.run().await;
+            return Err(failed("recording", &cause));
         }
         info!(%session, target = %opened.governed.target.name, action = ask.action.as_str(), "session opened");
         Ok(opened)
@@ -372,9 +383,10 @@ impl Sessions {
                     Action::Shell => None,
                     Action::Exec(command) => Some(String::from_utf8_lossy(command.bytes()).into_owned()),
                 },
+                pty: ask.terminal.is_some(),
                 bastion: self.0.bastion.clone(),
                 mask: "none".to_owned(),
-                policy,
+                policy: Some(policy),
             },
         }
     }

@@ -25,7 +25,7 @@ impl Sessions {
             }
             for summary in open {
                 let now = self.0.clock.now();
-                let extent = self.recordings().recover(summary.recording).await?;
+                let extent = self.recordings().recover(summary.recording, None).await?;
                 let facts = vec![
                     Fact::new(
                         RecordId::new(now),
