@@ -9,13 +9,13 @@ use super::entry::MAX_BYTES;
 use crate::domain::Digest;
 
 /// The file's name.
-pub const NAME: &str = "tail";
+pub(super) const NAME: &str = "tail";
 
 const HEAD_BYTES: usize = 12;
 const CHECK_BYTES: usize = 16;
 
 /// Adds one record to `out`.
-pub fn encode(index: u64, entry: &[u8], out: &mut BytesMut) {
+pub(super) fn encode(index: u64, entry: &[u8], out: &mut BytesMut) {
     let start = out.len();
     out.put_u64(index);
     out.put_u32(u32::try_from(entry.len()).unwrap_or(u32::MAX));
@@ -26,7 +26,7 @@ pub fn encode(index: u64, entry: &[u8], out: &mut BytesMut) {
 
 /// The records of a tail, and how many of its bytes they are: what follows is the torn end of a write that was never
 /// acknowledged.
-pub fn decode(bytes: &Bytes) -> (Vec<(u64, Bytes)>, u64) {
+pub(super) fn decode(bytes: &Bytes) -> (Vec<(u64, Bytes)>, u64) {
     let mut records = Vec::new();
     let mut at = 0;
     while let Some((record, end)) = record(bytes, at) {
