@@ -290,6 +290,10 @@ pub enum Event {
         pty: bool,
         /// Names of environment variables that were dropped.
         env_dropped: Vec<String>,
+        /// The identity's name in registers, so that the index can be made anew from the log alone.
+        principal: String,
+        /// The session's recording.
+        recording: RecordingId,
     },
     /// A session ended.
     SessionEnd {

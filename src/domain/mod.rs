@@ -162,6 +162,27 @@ impl fmt::Debug for Text {
     }
 }
 
+/// Text from outside, fit for a person's terminal: the one function that every such string passes.
+///
+/// Printable ASCII stays; all else (control, bidirectional, zero-width, anything not ASCII) is shown
+/// as `\u{202e}`, a backslash as two. Cut at `limit` characters of the result, with `...` at the cut.
+pub fn printable(text: &str, limit: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(limit));
+    for c in text.chars() {
+        let shown = match c {
+            '\\' => "\\\\".to_owned(),
+            ' '..='~' => c.to_string(),
+            other => other.escape_unicode().to_string(),
+        };
+        if out.len() + shown.len() > limit {
+            out.push_str("...");
+            break;
+        }
+        out.push_str(&shown);
+    }
+    out
+}
+
 /// Makes a newtype over a ULID: sortable by time, 26 characters of Crockford base32.
 macro_rules! id {
     ($(#[$meta:meta])* $name:ident) => {
@@ -186,6 +207,11 @@ macro_rules! id {
                 let id = ulid::Ulid::from_string(text).ok()?;
                 // One spelling only: the parser also takes lower case and overlong values.
                 (id.to_string() == text).then_some(Self(id))
+            }
+
+            /// From the 16 bytes of `to_bytes`.
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(ulid::Ulid::from_bytes(bytes))
             }
 
             /// The 16 bytes, in sorting order.
@@ -240,6 +266,13 @@ mod tests {
     #[test]
     fn a_text_never_shows_its_content_in_debug() {
         assert_eq!(format!("{:?}", Text::new("secret")), "Text(6 bytes)");
+    }
+
+    #[test]
+    fn text_from_outside_cannot_steer_a_terminal() {
+        assert_eq!(printable("db1", 64), "db1");
+        assert_eq!(printable("a\x1b]0;x\x07\u{202e}b\\", 64), "a\\u{1b}]0;x\\u{7}\\u{202e}b\\\\");
+        assert_eq!(printable(&"x".repeat(100), 8), "xxxxxxxx...");
     }
 
     #[test]

@@ -98,11 +98,13 @@ impl Writer<'_> {
             Event::IdentityReinstated { identity: (issuer, subject), reason } => {
                 body.set("identity", json!({ "iss": issuer, "sub": subject })).set("reason", self.payload(reason))
             }
-            Event::SessionStart { action, connection, pty, env_dropped } => body
+            Event::SessionStart { action, connection, pty, env_dropped, principal, recording } => body
                 .set("action", *action)
                 .set("connection", text(connection))
                 .set("pty", *pty)
-                .set("env_dropped", texts(env_dropped)),
+                .set("env_dropped", texts(env_dropped))
+                .set("principal", text(principal))
+                .set("recording", recording.to_string()),
             Event::SessionEnd { reason, detail, bytes_in, bytes_out, exit, duration_ms } => body
                 .set("reason", *reason)
                 .maybe("detail", *detail)

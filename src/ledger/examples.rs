@@ -212,6 +212,8 @@ fn sessions() -> Vec<Fact> {
                 connection: "9c1e".into(),
                 pty: false,
                 env_dropped: vec!["LD_PRELOAD".into()],
+                principal: "corp/MDB1MWFiY2Q".into(),
+                recording: recording(),
             },
             0,
         ),

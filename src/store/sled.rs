@@ -77,8 +77,11 @@ pub(super) fn open(folder: &Path, settings: &Settings) -> Result<(Blobs, Registe
     if marked == Marked::Ready && marks != (true, true) {
         return Err(damaged("it was in use before, and its contents are gone".to_owned()));
     }
-    for name in ["db", "conf"] {
-        std::fs::set_permissions(data.join(name), Permissions::from_mode(0o600)).map_err(failed)?;
+    for (name, mode) in [("db", 0o600), ("conf", 0o600), ("blobs", 0o700)] {
+        let path = data.join(name);
+        let tightened = std::fs::set_permissions(&path, Permissions::from_mode(mode));
+        // sled writes its settings once and does not sync them.
+        tightened.and_then(|()| File::open(&path)?.sync_all()).map_err(failed)?;
     }
     // Which files there are changes only while sled opens, so this is the one time that its folder
     // needs a sync; that a file grows is fdatasync's own affair.

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Runs the built binary against real programs: one behaviour a script in cases/. Arguments: names of cases (default all).
+# The last line is `N passed, N failed`, alone.
+set -u -o pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$here/../.." || exit 2
+exec </dev/null
+PATH="$PATH:/usr/sbin:/sbin"
+
+# Everything a run makes lies here and goes at its end; KEEP=1 keeps it.
+# Not below $TMPDIR: sshd refuses authorities in folders that others may write to.
+SUITE=$(mktemp -d /tmp/sallyport-regress.XXXXXX) || exit 2
+chmod 755 "$SUITE"
+export SUITE
+export SALLYPORT="${SALLYPORT:-${CARGO_TARGET_DIR:-$PWD/target}/release/sallyport}"
+[ -x "$SALLYPORT" ] || { echo "no binary at $SALLYPORT: cargo build --release"; echo "0 passed, 1 failed"; exit 1; }
+
+# shellcheck source=tests/regress/lib.sh
+. "$here/lib.sh"
+trap 'suite_down' EXIT
+suite_up || { echo "the programs that the tests need did not start"; echo "0 passed, 1 failed"; exit 1; }
+
+passed=0 failed=0 names=()
+for case in "$here"/cases/*.sh; do
+  name=$(basename "$case" .sh)
+  if [ "$#" -gt 0 ]; then
+    [[ " $* " == *" $name "* ]] || continue
+  fi
+  began=$SECONDS
+  # A session of its own, so that whatever a case starts can be ended with it.
+  if CASE=$name setsid --wait timeout --kill-after=10 "${CASE_LIMIT:-120}" bash "$here/case.sh" "$case" >"$SUITE/$name.log" 2>&1; then
+    passed=$((passed + 1))
+    echo "ok      $name ($((SECONDS - began)) s)"
+  else
+    code=$?
+    failed=$((failed + 1))
+    names+=("$name")
+    echo "FAILED  $name (exit code $code, $((SECONDS - began)) s)"
+    sed 's/^/        | /' "$SUITE/$name.log" | tail -n 60
+  fi
+done
+
+[ "${#names[@]}" = 0 ] || printf 'failed: %s\n' "${names[@]}"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
