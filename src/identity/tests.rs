@@ -36,6 +36,7 @@ pub(super) struct House {
     /// The user authority's own key, for certificates that the signer would never make.
     pub(super) user_ca: PrivateKey,
     policy: watch::Receiver<Arc<Policy>>,
+    _stop: tokio::sync::oneshot::Sender<bool>,
     _drain: Drain,
 }
 
@@ -65,11 +66,22 @@ impl House {
         change(&mut settings);
         let clock = Clock::manual(NOW);
         let memory = Memory::new();
-        let ledger = Ledger::standin(clock.clone());
         let dir = tempfile::tempdir().unwrap();
         let signer = Signer::create(&dir.path().join("keys")).unwrap();
         let user_ca = std::fs::read(dir.path().join("keys/user_ca")).unwrap();
         let user_ca = PrivateKey::from_openssh(user_ca).unwrap();
+        let about = ledger::Settings {
+            origin: "bastion.example.com/log".into(),
+            node: "bastion-1".into(),
+            version: "0".into(),
+            policy: None,
+            config: None,
+            last_checkpoint: None,
+        };
+        let opened = Ledger::open(about, memory.files(), memory.blobs(), signer.clone(), clock.clone());
+        let (ledger, sequencer) = opened.await.unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        drain.spawn(sequencer.run(stopped));
         let policy = policy();
         let identities = Identities::open(
             room(&settings),
@@ -80,7 +92,7 @@ impl House {
             policy.clone(),
         );
         let identities = identities.await.unwrap();
-        Self { identities, clock, ledger, memory, pair, settings, user_ca, policy, _drain: drain }
+        Self { identities, clock, ledger, memory, pair, settings, user_ca, policy, _stop: stop, _drain: drain }
     }
 
     /// Opens the room again, over these registers.
