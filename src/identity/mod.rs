@@ -29,7 +29,7 @@ pub mod reason;
 mod register;
 mod revocation;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod token;
 
 pub use admit::Refusal;
