@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use url::form_urlencoded::Serializer;
 
 use super::*;
-use crate::identity::fixture::{BASTION, RANDOM, proof};
+use crate::identity::tests::fixture::{BASTION, RANDOM, proof};
 use crate::identity::tests::{House, key, source};
 
 struct Door {

@@ -18,8 +18,6 @@ use zeroize::Zeroizing;
 mod admit;
 mod ca;
 pub mod certificate;
-#[cfg(test)]
-pub(crate) mod fixture;
 mod live;
 mod login;
 pub mod profile;

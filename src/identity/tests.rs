@@ -8,7 +8,7 @@ use russh::keys::PrivateKey;
 use russh::keys::ssh_key::certificate::Certificate;
 use serde_json::{Map, Value, json};
 
-use super::fixture::{BASTION, Issuer, NOW, Pair, RANDOM, claims, issuer, proof};
+use self::fixture::{BASTION, Issuer, NOW, Pair, RANDOM, claims, issuer, proof};
 use super::reason::Reason;
 use super::*;
 use crate::domain::Text;
@@ -24,6 +24,7 @@ use crate::store::memory::Memory;
 
 mod admission;
 mod exchange;
+pub(crate) mod fixture;
 
 /// An identity room over real rooms in memory, and an issuer on loopback.
 pub(crate) struct House {
