@@ -65,6 +65,16 @@ pub struct Parts {
     pub http: Option<TcpListener>,
 }
 
+impl Parts {
+    /// Opens what the config's state folder holds. The listeners are the caller's. Blocks.
+    pub fn open(config: Config, clock: Clock, ssh: TcpListener, http: Option<TcpListener>) -> Result<Self, ServeError> {
+        let signer = Signer::open(&config.state.join(init::KEYS)).map_err(ServeError::Keys)?;
+        let origin = init::read_origin(&config.state)?;
+        let stores = open_stores(&config.state)?;
+        Ok(Self { config, signer, stores, origin, clock, ssh, http })
+    }
+}
+
 /// A bastion that runs.
 #[derive(Debug)]
 pub struct Bastion {
@@ -260,10 +270,6 @@ pub async fn serve(config: &Path) -> Result<(), ServeError> {
     // No core file, no debugger of the same account: keys and tokens are in memory.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let config = Config::load(config)?;
-    let state = config.state.clone();
-    let signer = Signer::open(&state.join(init::KEYS)).map_err(ServeError::Keys)?;
-    let origin = init::read_origin(&state)?;
-    let stores = open_stores(&state)?;
     let listen = |address: SocketAddr| async move {
         TcpListener::bind(address).await.map_err(|source| ServeError::Bind { address, source })
     };
@@ -274,7 +280,7 @@ pub async fn serve(config: &Path) -> Result<(), ServeError> {
     };
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signal)?;
-    let parts = Parts { config, signer, stores, origin, clock: Clock::system(), ssh, http };
+    let parts = Parts::open(config, Clock::system(), ssh, http)?;
     let bastion = start(parts).await?;
     tokio::select! {
         _ = terminate.recv() => info!("SIGTERM: stopping"),
