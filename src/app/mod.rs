@@ -312,7 +312,8 @@ fn identity_settings(config: &Config) -> identity::Settings {
 fn http_settings(settings: &config::Http, config: &Config) -> Result<http::Settings, StartError> {
     let transport = match &settings.transport {
         Transport::Tls { cert_file, key_file } => {
-            let read = |path: &PathBuf| std::fs::read(path).map_err(|source| StartError::File { path: path.clone(), source });
+            let read =
+                |path: &PathBuf| std::fs::read(path).map_err(|source| StartError::File { path: path.clone(), source });
             let (_, tls) = watch::channel(http::tls(&read(cert_file)?, &read(key_file)?)?);
             http::Transport::Tls(tls)
         }
@@ -325,7 +326,8 @@ fn http_settings(settings: &config::Http, config: &Config) -> Result<http::Setti
 
 /// The folder and the name of the checkpoint that lies outside.
 fn last_checkpoint(path: &Path) -> Result<(Files, String), StartError> {
-    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| StartError::LastCheckpoint(path.to_owned()))?;
+    let name =
+        path.file_name().and_then(|name| name.to_str()).ok_or_else(|| StartError::LastCheckpoint(path.to_owned()))?;
     let folder = path.parent().ok_or_else(|| StartError::LastCheckpoint(path.to_owned()))?;
     Ok((store::disk(folder)?, name.to_owned()))
 }

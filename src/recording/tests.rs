@@ -1,3 +1,5 @@
+//! Writing, reading back, failing and recovering, over a store with faults.
+
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -152,7 +152,12 @@ fn keep_alive(stream: &TcpStream) -> std::io::Result<()> {
 
 impl Connected {
     /// Signs in as `login` with a key and a certificate that were made for this connection.
-    pub(crate) async fn sign_in(mut self, login: &Login, key: PrivateKey, certificate: Certificate) -> Result<Upstream, Error> {
+    pub(crate) async fn sign_in(
+        mut self,
+        login: &Login,
+        key: PrivateKey,
+        certificate: Certificate,
+    ) -> Result<Upstream, Error> {
         let answer = self.handle.authenticate_openssh_cert(login.as_str(), Arc::new(key), certificate);
         let answer = timeout(STEP, answer).await;
         match answer {
@@ -170,7 +175,13 @@ impl Connected {
         let opened = timeout(STEP, self.handle.channel_open_session()).await;
         let channel = opened.map_err(|_| Error::TimedOut("channel"))?.map_err(Error::Ssh)?;
         let (read, write) = channel.split();
-        Ok(Upstream { handle: self.handle, control: self.control, backlog: self.backlog, read: Some(read), write: Arc::new(write) })
+        Ok(Upstream {
+            handle: self.handle,
+            control: self.control,
+            backlog: self.backlog,
+            read: Some(read),
+            write: Arc::new(write),
+        })
     }
 
     /// Ends the connection without having signed in.
@@ -267,7 +278,11 @@ enum Trust {
 impl HostCheck {
     fn of(target: &Target, now: Timestamp) -> Result<Self, Error> {
         let parse = |lines: &[String]| {
-            lines.iter().map(|line| PublicKey::from_openssh(line)).collect::<Result<Vec<_>, _>>().map_err(|_| Error::HostTrust)
+            lines
+                .iter()
+                .map(|line| PublicKey::from_openssh(line))
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|_| Error::HostTrust)
         };
         let trust = match &target.host_trust {
             HostTrust::Pinned(lines) => Trust::Pinned(parse(lines)?),
@@ -318,8 +333,12 @@ impl HostCheck {
                 let known = keys.iter().any(|pinned| pinned.key_data() == key.key_data());
                 known.then_some(()).ok_or("not the configured host key")
             }
-            (Trust::Pinned(_), PublicKeyOrCertificate::Certificate(_)) => Err("a certificate where a key is configured"),
-            (Trust::Authority(_), PublicKeyOrCertificate::PublicKey { .. }) => Err("a plain key where a certificate is configured"),
+            (Trust::Pinned(_), PublicKeyOrCertificate::Certificate(_)) => {
+                Err("a certificate where a key is configured")
+            }
+            (Trust::Authority(_), PublicKeyOrCertificate::PublicKey { .. }) => {
+                Err("a plain key where a certificate is configured")
+            }
             (Trust::Authority(authorities), PublicKeyOrCertificate::Certificate(certificate)) => {
                 self.accept_certificate(authorities, certificate)
             }
@@ -446,9 +465,14 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = self.target;
         match self.error {
-            Error::Dial(_) | Error::NoAddress | Error::Loopback => write!(f, "{target} cannot be reached; the operator's log says why"),
+            Error::Dial(_) | Error::NoAddress | Error::Loopback => {
+                write!(f, "{target} cannot be reached; the operator's log says why")
+            }
             Error::HostTrust | Error::HostKey { .. } => {
-                write!(f, "{target} shows another host key than the configured one; nothing was sent to it, tell the operator")
+                write!(
+                    f,
+                    "{target} shows another host key than the configured one; nothing was sent to it, tell the operator"
+                )
             }
             Error::Certificate(_) => write!(f, "no certificate could be made for {target}; tell the operator"),
             Error::Refused => write!(f, "{target} refused the sign-in; 'trust' prints what it must be told"),

@@ -1,3 +1,5 @@
+//! Events to lines and back: exactly, in any chunking, within limits.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What a replay may do to a terminal, and what it may not.
+
 use proptest::prelude::*;
 
 use super::*;

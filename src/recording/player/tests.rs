@@ -1,3 +1,5 @@
+//! What a replay prints, and when.
+
 use bytes::Bytes;
 
 use super::*;

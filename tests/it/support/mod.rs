@@ -54,12 +54,18 @@ impl World {
     pub async fn over(memory: Memory, signer: Signer) -> Self {
         let (clock, drain) = (Clock::system(), Drain::new());
         let dir = tempfile::tempdir().unwrap();
-        let settings =
-            issuer::Settings { client_id: "sallyport".into(), device_interval: Duration::from_secs(1), clock: clock.clone() };
+        let settings = issuer::Settings {
+            client_id: "sallyport".into(),
+            device_interval: Duration::from_secs(1),
+            clock: clock.clone(),
+        };
         let issuer = DemoIssuer::start(settings, &drain).await.unwrap();
         let home = dir.path().join("home");
         std::fs::create_dir(&home).unwrap();
-        let (web, db) = (start_target("web1", &signer, &home, &clock, &drain).await, start_target("db1", &signer, &home, &clock, &drain).await);
+        let (web, db) = (
+            start_target("web1", &signer, &home, &clock, &drain).await,
+            start_target("db1", &signer, &home, &clock, &drain).await,
+        );
         let policies = dir.path().join("policies");
         std::fs::create_dir(&policies).unwrap();
         for (name, text) in sallyport::policy::STARTER {
@@ -95,7 +101,12 @@ impl World {
         self.client(&key, &certificate)
     }
 
-    pub async fn exchange(&self, key: &PrivateKey, token: String, random: Option<[u8; 32]>) -> Result<Certificate, LoginError> {
+    pub async fn exchange(
+        &self,
+        key: &PrivateKey,
+        token: String,
+        random: Option<[u8; 32]>,
+    ) -> Result<Certificate, LoginError> {
         let now = self.clock.now();
         let message = binding::proof_message(NAME, &token, now);
         let signature = SshSig::sign(key, binding::PROOF_NAMESPACE, HashAlg::Sha512, message.as_bytes()).unwrap();
@@ -190,7 +201,12 @@ impl Client {
         let mut ssh = Command::new("ssh");
         ssh.args(["-F", "none", "-p", &self.port.to_string(), "-i"]).arg(&self.key);
         ssh.args(["-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes"]);
-        ssh.args(["-o", &format!("HostKeyAlias={NAME}"), "-o", &format!("UserKnownHostsFile={}", self.known.display())]);
+        ssh.args([
+            "-o",
+            &format!("HostKeyAlias={NAME}"),
+            "-o",
+            &format!("UserKnownHostsFile={}", self.known.display()),
+        ]);
         ssh.args(options).args(["-l", user, "127.0.0.1"]).args(command);
         ssh.env_clear().env("PATH", "/usr/bin:/bin").kill_on_drop(true);
         ssh
@@ -213,7 +229,8 @@ impl Client {
             drop(stdin);
         };
         let waiting = child.wait_with_output();
-        let (output, ()) = tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(waiting, feeding) }).await.unwrap();
+        let (output, ()) =
+            tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(waiting, feeding) }).await.unwrap();
         output.unwrap()
     }
 }
