@@ -1,6 +1,5 @@
 # Sourced by run.sh and by every case: real programs around the built binary, and what a case may say.
 #
-# What a case may call: new_bastion, sign_in, sign_in_ci, via, console, recording_of, export_of, eventually, fail.
 # Flags of the binary stand in this file only.
 # shellcheck shell=bash
 
@@ -197,9 +196,15 @@ AcceptEnv LANG LC_* COLORTERM SALLYPORT_* DEPLOY_*
 Subsystem sftp internal-sftp
 ${2:-}
 CONFIG
+  run_sshd
+}
+
+# run_sshd: starts the sshd that start_sshd has set up. Its process id: $SSHD.
+run_sshd() {
   local sshd=(/usr/sbin/sshd)
   [ "$(id -u)" = 0 ] || sshd=(sudo -n /usr/sbin/sshd)
   start sshd "${sshd[@]}" -D -f "$PWD/sshd_config" -E "$PWD/sshd-auth.log"
+  SSHD=$PID
   eventually 10 listens "$SSHD_PORT" || { cat sshd.log sshd-auth.log; fail "sshd does not listen"; }
 }
 
@@ -271,19 +276,49 @@ console() {
   ssh "${options[@]}" console@127.0.0.1 "$@"
 }
 
-# The id of the newest session's first recording, once it is sealed.
+# last_session: the newest session's row, as JSON.
+last_session() {
+  console sessions list --json | jq -cer '(if type == "array" then . else .sessions end) | max_by(.opened)'
+}
+
+# recording_of_last [FILE]: exports the newest session's recording as stored, once it is sealed; unpacks it to FILE (last.cast).
 recording_of_last() {
-  console sessions list --json | jq -er '.[0].id'
+  local id
+  eventually 15 last_is_sealed || fail "the newest session is not closed: $(last_session)"
+  id=$(last_session | jq -er .id)
+  console export "$id" --format raw >last.cast.zst || fail "export of $id"
+  zstd -dcq last.cast.zst >"${1:-last.cast}" || fail "zstd does not read the export of $id"
 }
 
-# export_of ID FORMAT: to standard output.
-export_of() {
-  console export "$1" --format "$2"
+last_is_sealed() {
+  last_session | jq -e '.state == "closed"' >/dev/null
 }
 
-# written_to STREAM FILE...: what asciicast lines say was written to `stdout` or `stderr`, byte for byte.
-written_to() {
-  python3 "$HERE/cast.py" "$@"
+# in_recording STREAM [FILE]: the exact bytes of `stdout`, `stderr`, `input` or `all` in a recording; or its `markers`.
+in_recording() {
+  python3 "$HERE/cast.py" "$1" "${2:-last.cast}"
+}
+
+# same_bytes WHAT FILE FILE
+same_bytes() {
+  cmp -- "$2" "$3" || fail "$1 differ"
+}
+
+# A bastion with one person signed in: what most cases begin with.
+ready() {
+  new_bastion
+  sign_in_ci "${1:-alice}"
+}
+
+# master: one connection that later calls of `via` share, with `via -S master --`.
+master() {
+  via -M -S "$PWD/master" -f -N --
+  eventually 10 test -S master || fail "no master connection"
+}
+
+# The most memory the bastion has had, in MiB.
+peak_mib() {
+  awk '/^VmHWM/ {print int($2 / 1024)}' "/proc/$BASTION/status"
 }
 
 # What a case leaves behind: nothing that runs; its logs when it failed.
