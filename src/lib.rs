@@ -15,6 +15,19 @@
 //! 8. `demo` the whole story on loopback.
 //! 9. `cli` a person at a terminal of this machine.
 
+pub mod app;
+pub mod client;
 pub mod clock;
+pub mod console;
+pub mod demo;
 pub mod domain;
 pub mod drain;
+pub mod identity;
+pub mod ledger;
+pub mod merkle;
+pub mod policy;
+pub mod recording;
+pub mod session;
+pub mod signer;
+pub mod store;
+pub mod wire;

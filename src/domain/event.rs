@@ -214,7 +214,11 @@ pub enum Event {
         key: String,
         /// Reason code of a refusal.
         reason: Option<&'static str>,
-        /// The claims, as canonical JSON, once checked.
+        /// Those claims that policy may use, once checked: what was decided on stands in the open.
+        about: BTreeMap<String, String>,
+        /// When everything that follows from this sign-in ends.
+        until: Option<Timestamp>,
+        /// All claims, as canonical JSON, once checked.
         claims: Option<Text>,
     },
     /// Somebody signed in over SSH.
@@ -269,6 +273,13 @@ pub enum Event {
         /// Why.
         reason: Text,
     },
+    /// A revoked identity may sign in again; its old certificates stay void.
+    IdentityReinstated {
+        /// Issuer and subject.
+        identity: (String, String),
+        /// Why.
+        reason: Text,
+    },
     /// A session begins.
     SessionStart {
         /// `shell` or `exec`.
@@ -279,6 +290,10 @@ pub enum Event {
         pty: bool,
         /// Names of environment variables that were dropped.
         env_dropped: Vec<String>,
+        /// The identity's name in registers, so that the index can be made anew from the log alone.
+        principal: String,
+        /// The session's recording.
+        recording: RecordingId,
     },
     /// A session ended.
     SessionEnd {
@@ -474,6 +489,7 @@ impl Event {
             Self::AuthnSshFailures { .. } => ("authn.ssh_failures", 1002),
             Self::CertIssued { .. } => ("cert.issued", 1100),
             Self::CertRevoked { .. } => ("cert.revoked", 1101),
+            Self::IdentityReinstated { .. } => ("identity.reinstated", 1103),
             Self::SessionStart { .. } => ("session.start", 2000),
             Self::UpstreamOpen { .. } => ("upstream.open", 2001),
             Self::UpstreamClose { .. } => ("upstream.close", 2002),

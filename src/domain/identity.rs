@@ -127,6 +127,14 @@ impl Principal {
         Self(format!("{issuer}/{}", BASE64_URL_SAFE_NO_PAD.encode(subject)))
     }
 
+    /// Reads back the text of a principal.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (issuer, subject) = text.split_once('/')?;
+        IssuerName::parse(issuer)?;
+        let subject = BASE64_URL_SAFE_NO_PAD.decode(subject).ok()?;
+        (!subject.is_empty() && std::str::from_utf8(&subject).is_ok()).then(|| Self(text.to_owned()))
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

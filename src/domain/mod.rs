@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+pub mod binding;
 pub mod event;
 pub mod identity;
 pub mod session;
@@ -84,6 +85,20 @@ impl fmt::Debug for Timestamp {
     }
 }
 
+/// Reads a span of time as people write it in config and policy: `90s`, `15m`, `8h`, `7d`.
+pub fn parse_span(text: &str) -> Option<Duration> {
+    let unit = match text.as_bytes().last()? {
+        b's' => 1,
+        b'm' => 60,
+        b'h' => 3600,
+        b'd' => 86_400,
+        _ => return None,
+    };
+    let digits = text.get(..text.len() - 1)?;
+    let plain = (1..=9).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| digits.parse::<u64>().ok())?.map(|count| Duration::from_secs(count * unit))
+}
+
 /// A SHA-256 digest. Shown as 64 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
@@ -147,6 +162,27 @@ impl fmt::Debug for Text {
     }
 }
 
+/// Text from outside, fit for a person's terminal: the one function that every such string passes.
+///
+/// Printable ASCII stays; all else (control, bidirectional, zero-width, anything not ASCII) is shown
+/// as `\u{202e}`, a backslash as two. Cut at `limit` characters of the result, with `...` at the cut.
+pub fn printable(text: &str, limit: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(limit));
+    for c in text.chars() {
+        let shown = match c {
+            '\\' => "\\\\".to_owned(),
+            ' '..='~' => c.to_string(),
+            other => other.escape_unicode().to_string(),
+        };
+        if out.len() + shown.len() > limit {
+            out.push_str("...");
+            break;
+        }
+        out.push_str(&shown);
+    }
+    out
+}
+
 /// Makes a newtype over a ULID: sortable by time, 26 characters of Crockford base32.
 macro_rules! id {
     ($(#[$meta:meta])* $name:ident) => {
@@ -171,6 +207,11 @@ macro_rules! id {
                 let id = ulid::Ulid::from_string(text).ok()?;
                 // One spelling only: the parser also takes lower case and overlong values.
                 (id.to_string() == text).then_some(Self(id))
+            }
+
+            /// From the 16 bytes of `to_bytes`.
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(ulid::Ulid::from_bytes(bytes))
             }
 
             /// The 16 bytes, in sorting order.
@@ -225,6 +266,22 @@ mod tests {
     #[test]
     fn a_text_never_shows_its_content_in_debug() {
         assert_eq!(format!("{:?}", Text::new("secret")), "Text(6 bytes)");
+    }
+
+    #[test]
+    fn text_from_outside_cannot_steer_a_terminal() {
+        assert_eq!(printable("db1", 64), "db1");
+        assert_eq!(printable("a\x1b]0;x\x07\u{202e}b\\", 64), "a\\u{1b}]0;x\\u{7}\\u{202e}b\\\\");
+        assert_eq!(printable(&"x".repeat(100), 8), "xxxxxxxx...");
+    }
+
+    #[test]
+    fn a_span_has_one_number_and_one_unit() {
+        assert_eq!(parse_span("15m"), Some(Duration::from_secs(900)));
+        assert_eq!(parse_span("7d"), Some(Duration::from_secs(604_800)));
+        for text in ["", "m", "15", "-1m", "+1m", "1.5h", "1h30m", "15 m", "9999999999s", "1é"] {
+            assert_eq!(parse_span(text), None, "{text:?}");
+        }
     }
 
     #[test]

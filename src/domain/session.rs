@@ -136,6 +136,8 @@ pub enum End {
     Drain,
     /// Over a limit in memory or backlog.
     Limit(&'static str),
+    /// A task of ours failed; its panic is in the log.
+    Fault,
     /// The bastion died with the session open; written at the next start.
     Crash,
 }
@@ -152,7 +154,20 @@ impl End {
             Self::RecordingFailed => "recording failed",
             Self::Drain => "bastion stopped",
             Self::Limit(_) => "limit",
+            Self::Fault => "fault",
             Self::Crash => "crash",
+        }
+    }
+}
+
+/// As the last marker of a recording says it.
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Finished(exit) => write!(f, "{exit}"),
+            Self::Unreachable(step) => write!(f, "unreachable: {step}"),
+            Self::Limit(which) => write!(f, "limit: {which}"),
+            other => f.write_str(other.as_str()),
         }
     }
 }

@@ -1,0 +1,359 @@
+//! The config as meant: from the file to typed settings, all faults in one go.
+//!
+//! Nothing that weakens a check has a default, and no environment variable is read.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use super::file::{self, File};
+pub use super::file::{Fault, Faults};
+use super::rights::{self, Readers};
+use crate::domain::Digest;
+use crate::domain::identity::{Group, IssuerName};
+use crate::domain::target::{Address, Target};
+use crate::identity::profile::IssuerSettings;
+use crate::policy::Catalogue;
+
+mod group;
+mod issuer;
+mod limit;
+mod target;
+
+pub use group::{Groups, Person};
+pub use limit::{Limits, SignIn};
+
+/// Everything that the operator decides.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The bastion's public host name: what certificates, audiences and the log's origin say.
+    pub name: String,
+    /// Folder of everything that the bastion keeps.
+    pub state: PathBuf,
+    /// Where the last checkpoint is written a second time, outside the state folder.
+    pub last_checkpoint_file: Option<PathBuf>,
+    /// The SSH listener.
+    pub ssh: Ssh,
+    /// The HTTPS listener, if there is one.
+    pub http: Option<Http>,
+    /// Who may vouch for people and pipelines.
+    pub issuers: Vec<IssuerSettings>,
+    /// Groups and their members.
+    pub groups: Groups,
+    /// Humans with several names.
+    pub persons: Vec<Person>,
+    /// Hosts.
+    pub targets: Vec<Target>,
+    /// Policy files.
+    pub policy: Policy,
+    /// Most that one recording may take, as stored.
+    pub max_recording_bytes: u64,
+    /// How long things last that follow from a sign-in.
+    pub sign_in: SignIn,
+    /// Limits.
+    pub limits: Limits,
+    /// SHA-256 of the file as read.
+    pub digest: Digest,
+}
+
+/// The SSH listener.
+#[derive(Clone, Debug)]
+pub struct Ssh {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// Host and port as clients reach it; every printed `ssh` line has them.
+    pub address: Address,
+}
+
+/// The HTTPS listener.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// Address as clients reach it, without a slash at the end.
+    pub url: String,
+    /// How it is protected.
+    pub transport: Transport,
+}
+
+/// How HTTP is protected on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TLS by ourselves.
+    Tls {
+        /// Certificate chain, PEM.
+        cert_file: PathBuf,
+        /// Its private key, PEM.
+        key_file: PathBuf,
+    },
+    /// TLS by a proxy at one of these addresses; nobody else is answered.
+    BehindProxy(Vec<IpAddr>),
+    /// None: the listener is on loopback.
+    Loopback,
+}
+
+/// Where policy comes from.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Folder of `*.cedar`.
+    pub dir: PathBuf,
+    /// Environments that targets may belong to.
+    pub environments: BTreeSet<String>,
+}
+
+/// Environments where the config names none.
+pub const ENVIRONMENTS: [&str; 4] = ["production", "staging", "test", "development"];
+
+impl Config {
+    /// Reads the file at `path`, and every file that it names except those of policy.
+    pub fn load(path: &Path) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let bytes = match rights::read(path, Readers::Anyone) {
+            Ok(bytes) => bytes,
+            Err((what, mend)) => {
+                faults.add(path.display().to_string(), what, mend);
+                return Err(faults);
+            }
+        };
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::parse(&text, path.parent().unwrap_or(Path::new("."))),
+            Err(_) => {
+                faults.add(path.display().to_string(), "is not UTF-8", "save it as UTF-8");
+                Err(faults)
+            }
+        }
+    }
+
+    /// Reads the text of a config file. Paths in it are relative to `folder`.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let config = File::parse(text, &mut faults).and_then(|file| {
+            let mut reader = Reader { folder, faults: &mut faults };
+            reader.config(&file, Digest::of(text.as_bytes()))
+        });
+        match config {
+            Some(config) if faults.0.is_empty() => Ok(config),
+            _ => Err(faults),
+        }
+    }
+
+    /// The ids that policies may name.
+    pub fn catalogue(&self) -> Catalogue {
+        Catalogue {
+            groups: self.groups.names(),
+            environments: self.policy.environments.clone(),
+            targets: self.targets.iter().map(|target| target.name.to_string()).collect(),
+            issuers: self.issuers.iter().map(|issuer| issuer.name.to_string()).collect(),
+            mask_profiles: BTreeSet::new(),
+        }
+    }
+
+    /// Name and text of every policy file, in the order of names.
+    pub fn policy_files(&self) -> Result<Vec<(String, String)>, Faults> {
+        let mut faults = Faults::default();
+        let mut files = Vec::new();
+        for path in self.policy.paths(&mut faults) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            match rights::read(&path, Readers::Anyone).map(String::from_utf8) {
+                Ok(Ok(text)) => files.push((name, text)),
+                Ok(Err(_)) => faults.add(path.display().to_string(), "is not UTF-8", "save it as UTF-8"),
+                Err((what, mend)) => faults.add(path.display().to_string(), what, mend),
+            }
+        }
+        if faults.0.is_empty() { Ok(files) } else { Err(faults) }
+    }
+}
+
+impl Policy {
+    fn paths(&self, faults: &mut Faults) -> Vec<PathBuf> {
+        let entries = rights::way(&self.dir).and_then(|real| {
+            let read = std::fs::read_dir(real).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+            read.map_err(|error| (format!("cannot be read: {error}"), "name a folder of *.cedar files".to_owned()))
+        });
+        match entries {
+            Ok(entries) => {
+                let mut paths: Vec<PathBuf> =
+                    entries.into_iter().map(|entry| entry.path()).filter(|path| is_policy(path)).collect();
+                paths.sort();
+                paths
+            }
+            Err((what, mend)) => {
+                faults.add(format!("policy.dir ({})", self.dir.display()), what, mend);
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// Editors leave hidden files behind.
+fn is_policy(path: &Path) -> bool {
+    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    !hidden && path.extension().is_some_and(|extension| extension == "cedar")
+}
+
+/// Turns what is written into what is meant; notes every fault on the way.
+struct Reader<'a> {
+    folder: &'a Path,
+    faults: &'a mut Faults,
+}
+
+impl Reader<'_> {
+    fn config(&mut self, file: &File, digest: Digest) -> Option<Config> {
+        let name = self.faults.required("name", file.name.as_deref(), "write the bastion's public host name");
+        let name = name.and_then(|name| {
+            let plain = |label: &str| {
+                let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+                (1..=63).contains(&label.len()) && label.bytes().all(fits) && !label.starts_with('-')
+            };
+            let fits = name.len() <= 253 && name.split('.').all(plain);
+            let checked = if fits { Ok(name) } else { Err("is not a host name") };
+            self.faults.check("name", checked, "write it in lower case, without port: bastion.example.com")
+        });
+        let state = self.faults.required("state", file.state.as_deref(), "name the folder for the bastion's data");
+        let state = state.map(|state| self.path(state));
+        let ledger = file.ledger.as_ref().and_then(|ledger| ledger.last_checkpoint_file.as_deref());
+        let last_checkpoint_file = ledger.map(|path| self.path(path));
+        if let (Some(file), Some(state)) = (&last_checkpoint_file, &state)
+            && file.starts_with(state)
+        {
+            let mend = "name a file elsewhere: whoever brings back an old copy of the folder brings it back too";
+            self.faults.add("ledger.last_checkpoint_file", "lies in the state folder", mend);
+        }
+        let ssh = self.ssh(file.ssh.as_ref(), name.unwrap_or_default());
+        let http = file.http.as_ref().map(|http| self.http(http, name.unwrap_or_default()));
+        let policy = self.policy(file.policy.as_ref());
+        let issuers = self.issuers(file.issuer.as_ref().map_or(&[], |each| each.0.as_slice()));
+        let names: BTreeSet<IssuerName> = issuers.iter().map(|issuer| issuer.name.clone()).collect();
+        let groups = self.groups(file.group.as_ref().map_or(&[], |each| each.0.as_slice()), &names);
+        let persons = self.persons(file.person.as_ref().map_or(&[], |each| each.0.as_slice()), &names);
+        let place = target::Place {
+            name: name.unwrap_or_default(),
+            listen: ssh.as_ref().map(|ssh| ssh.listen),
+            environments: &policy.environments,
+        };
+        let targets = self.targets(file.target.as_ref().map_or(&[], |each| each.0.as_slice()), &place);
+        let most = file.recording.as_ref().and_then(|recording| recording.max_recording.as_deref());
+        let max_recording_bytes =
+            self.bytes("recording.max_recording", most, 2 * limit::GIB, limit::MIB..=1024 * limit::GIB);
+        let sign_in = self.sign_in(file.sign_in.as_ref());
+        let limits = self.limits(file.limits.as_ref());
+        Some(Config {
+            name: name?.to_owned(),
+            state: state?,
+            last_checkpoint_file,
+            ssh: ssh?,
+            http: match http {
+                Some(http) => Some(http?),
+                None => None,
+            },
+            issuers,
+            groups,
+            persons,
+            targets,
+            policy,
+            max_recording_bytes: max_recording_bytes?,
+            sign_in: sign_in?,
+            limits: limits?,
+            digest,
+        })
+    }
+
+    fn ssh(&mut self, ssh: Option<&file::Ssh>, name: &str) -> Option<Ssh> {
+        let mend = "write the address and port for SSH, such as \"[::]:2222\"";
+        let listen = ssh.and_then(|ssh| ssh.listen.as_deref());
+        let listen = self.faults.required("ssh.listen", listen, mend)?;
+        let listen = self.faults.check("ssh.listen", listen.parse::<SocketAddr>(), mend)?;
+        let address = match ssh.and_then(|ssh| ssh.address.as_deref()) {
+            Some(text) => {
+                let address = Address::parse(text).ok_or("is no host and port");
+                self.faults.check("ssh.address", address, "write it as clients reach it: bastion.example.com:2222")?
+            }
+            None => Address { host: name.to_owned(), port: listen.port() },
+        };
+        Some(Ssh { listen, address })
+    }
+
+    fn http(&mut self, http: &file::Http, name: &str) -> Option<Http> {
+        let mend = "write the address and port for HTTPS, such as \"[::]:8443\"";
+        let listen = self.faults.required("http.listen", http.listen.as_deref(), mend)?;
+        let listen = self.faults.check("http.listen", listen.parse::<SocketAddr>(), mend)?;
+        let transport = match (&http.tls_cert_file, &http.tls_key_file, &http.behind_proxy) {
+            (Some(cert), Some(key), None) => {
+                let (cert_file, key_file) = (self.path(cert), self.path(key));
+                self.read("http.tls_cert_file", &cert_file, Readers::Anyone);
+                self.read("http.tls_key_file", &key_file, Readers::Owner);
+                Some(Transport::Tls { cert_file, key_file })
+            }
+            (None, None, Some(proxies)) => {
+                let mut addresses = Vec::new();
+                for proxy in proxies {
+                    let mend = "write the proxy's own address, without a port: \"10.0.0.5\"";
+                    addresses.extend(self.faults.check("http.behind_proxy", proxy.parse::<IpAddr>(), mend));
+                }
+                if proxies.is_empty() {
+                    self.faults.add("http.behind_proxy", "is empty", "name the proxies, or remove it");
+                }
+                Some(Transport::BehindProxy(addresses))
+            }
+            (None, None, None) if listen.ip().is_loopback() => Some(Transport::Loopback),
+            _ => {
+                let mend = "give tls_cert_file and tls_key_file, or behind_proxy, or listen on loopback";
+                self.faults.add("http", "has no protection of its own, or two", mend);
+                None
+            }
+        };
+        let url = match (&http.url, &transport) {
+            (Some(url), _) => {
+                let plain = url.starts_with("https://") || (listen.ip().is_loopback() && url.starts_with("http://"));
+                let parsed = url::Url::parse(url).ok().filter(|parsed| plain && parsed.path() == "/");
+                let whole = parsed.filter(|parsed| parsed.query().is_none() && parsed.fragment().is_none());
+                let mend = "write it as clients reach it: https://bastion.example.com:8443";
+                self.faults.check("http.url", whole.ok_or("is no https address without a path"), mend)?;
+                url.trim_end_matches('/').to_owned()
+            }
+            (None, Some(Transport::Loopback)) => format!("http://{listen}"),
+            (None, _) => match listen.port() {
+                443 => format!("https://{name}"),
+                port => format!("https://{name}:{port}"),
+            },
+        };
+        Some(Http { listen, url, transport: transport? })
+    }
+
+    fn policy(&mut self, policy: Option<&file::Policy>) -> Policy {
+        let dir = policy.and_then(|policy| policy.dir.as_deref()).unwrap_or("policies");
+        let written = policy.and_then(|policy| policy.environments.clone());
+        let environments = written.unwrap_or_else(|| ENVIRONMENTS.map(str::to_owned).to_vec());
+        for environment in &environments {
+            let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
+            if environment.is_empty() || !environment.bytes().all(fits) {
+                let what = format!("has {environment:?}, which is no name");
+                self.faults.add("policy.environments", what, "use a-z 0-9 - _ .");
+            }
+        }
+        if !environments.iter().any(|environment| environment == "production") {
+            let mend = "add \"production\": what is labelled so is recorded to disk before it is shown";
+            self.faults.add("policy.environments", "lacks production", mend);
+        }
+        Policy { dir: self.path(dir), environments: environments.into_iter().collect() }
+    }
+
+    /// A path of the file, made absolute or relative to the file's folder.
+    fn path(&self, text: &str) -> PathBuf {
+        self.folder.join(text)
+    }
+
+    /// A file that the config names.
+    fn read(&mut self, key: &str, path: &Path, readers: Readers) -> Option<Vec<u8>> {
+        match rights::read(path, readers) {
+            Ok(bytes) => Some(bytes),
+            Err((what, mend)) => {
+                self.faults.add(format!("{key} ({})", path.display()), what, mend);
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

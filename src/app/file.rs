@@ -1,0 +1,370 @@
+//! The config file as written: every table, every key, and nothing of what they mean.
+//!
+//! TOML is parsed here and nowhere else. A key that is not known and a value of the wrong kind are
+//! faults, all found in one go, each with its key path.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use crate::policy::nearest;
+
+/// One fault of the config: where, what, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Path of the key, such as `target[2].host_key`, or of a file.
+    pub path: String,
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub mend: String,
+}
+
+/// Every fault of the config.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Error)]
+pub struct Faults(pub Vec<Fault>);
+
+impl Faults {
+    /// Notes one more.
+    pub fn add(&mut self, path: impl Into<String>, what: impl Into<String>, mend: impl Into<String>) {
+        self.0.push(Fault { path: path.into(), what: what.into(), mend: mend.into() });
+    }
+
+    /// The value, or a fault that it is missing.
+    pub fn required<T>(&mut self, path: &str, value: Option<T>, mend: &str) -> Option<T> {
+        // A value of the wrong kind was there: one fault is enough.
+        if value.is_none() && !self.0.iter().any(|fault| fault.path == path) {
+            self.add(path, "is missing", mend);
+        }
+        value
+    }
+
+    /// The value, or a fault with its error.
+    pub fn check<T, E: fmt::Display>(&mut self, path: &str, value: Result<T, E>, mend: &str) -> Option<T> {
+        value.map_err(|error| self.add(path, error.to_string(), mend)).ok()
+    }
+
+    fn unknown(&mut self, table: &toml::Table, path: &str, known: &[&str]) {
+        for key in table.keys() {
+            let mend = match nearest(key, known.iter().copied()) {
+                Some(meant) => format!("did you mean {meant}?"),
+                None => format!("remove it; known here: {}", known.join(" ")),
+            };
+            self.add(join(path, key), "is not a key that exists here", mend);
+        }
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, fault) in self.0.iter().enumerate() {
+            let newline = if at > 0 { "\n" } else { "" };
+            write!(f, "{newline}{}: {}; {}", fault.path, fault.what, fault.mend)?;
+        }
+        Ok(())
+    }
+}
+
+/// A kind of value that a key can have.
+pub trait Shape: Sized {
+    /// Reads it; faults are noted under `path`.
+    fn read(value: toml::Value, path: &str, faults: &mut Faults) -> Option<Self>;
+}
+
+/// Values without keys of their own.
+macro_rules! leaf {
+    ($($kind:ty = $mend:literal),* $(,)?) => {$(
+        impl Shape for $kind {
+            fn read(value: toml::Value, path: &str, faults: &mut Faults) -> Option<Self> {
+                plain(value, path, $mend, faults)
+            }
+        }
+    )*};
+}
+leaf! {
+    String = "write a text in quotes",
+    bool = "write true or false",
+    u32 = "write a whole number",
+    u64 = "write a whole number",
+    Vec<String> = "write a list of texts: [\"a\", \"b\"]",
+    BTreeMap<String, String> = "write a table of texts: { a = \"b\" }",
+}
+
+fn plain<T: DeserializeOwned>(value: toml::Value, path: &str, mend: &str, faults: &mut Faults) -> Option<T> {
+    match T::deserialize(value) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            faults.add(path, error.message(), mend);
+            None
+        }
+    }
+}
+
+/// One text or a list of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts(pub Vec<String>);
+
+impl Shape for Texts {
+    fn read(value: toml::Value, path: &str, faults: &mut Faults) -> Option<Self> {
+        match value {
+            toml::Value::String(text) => Some(Self(vec![text])),
+            other => plain(other, path, "write a text in quotes, or a list of them", faults).map(Self),
+        }
+    }
+}
+
+/// Conditions on claims: each a text, or a list of texts of which one must be there.
+impl Shape for BTreeMap<String, Texts> {
+    fn read(value: toml::Value, path: &str, faults: &mut Faults) -> Option<Self> {
+        let table: toml::Table = plain(value, path, "write a table: { claim = \"value\" }", faults)?;
+        let read = |(key, value): (String, toml::Value)| {
+            let texts = Texts::read(value, &join(path, &key), faults)?;
+            Some((key, texts))
+        };
+        Some(table.into_iter().filter_map(read).collect())
+    }
+}
+
+/// A table that may be written any number of times, as `[[name]]`; each with its place in the file.
+#[derive(Clone, Debug)]
+pub struct Each<T>(pub Vec<T>);
+
+impl<T> Default for Each<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Shape> Shape for Each<T> {
+    fn read(value: toml::Value, path: &str, faults: &mut Faults) -> Option<Self> {
+        let tables: Vec<toml::Value> = plain(value, path, &format!("write it as [[{path}]]"), faults)?;
+        let read = |(at, table)| T::read(table, &format!("{path}[{}]", at + 1), faults);
+        Some(Self(tables.into_iter().enumerate().filter_map(read).collect()))
+    }
+}
+
+/// Declares a table by its keys. `KEYS` is what the file may have, so the documentation can be held against it.
+macro_rules! table {
+    ($($(#[$meta:meta])* $name:ident { $($(#[$about:meta])* $key:ident: $kind:ty,)* })*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default)]
+        pub struct $name {
+            /// Where it stands in the file.
+            pub path: String,
+            $($(#[$about])* pub $key: Option<$kind>,)*
+        }
+
+        impl $name {
+            /// Every key that may stand here.
+            pub const KEYS: &'static [&'static str] = &[$(stringify!($key)),*];
+        }
+
+        impl Shape for $name {
+            fn read(value: toml::Value, path: &str, faults: &mut Faults) -> Option<Self> {
+                let mut table: toml::Table = plain(value, path, "write it as a table", faults)?;
+                $(let $key = table
+                    .remove(stringify!($key))
+                    .and_then(|value| Shape::read(value, &join(path, stringify!($key)), faults));)*
+                faults.unknown(&table, path, Self::KEYS);
+                Some(Self { path: path.to_owned(), $($key),* })
+            }
+        }
+    )*};
+}
+
+table! {
+    /// The whole file.
+    File {
+        /// The bastion's public host name.
+        name: String,
+        /// Folder of everything that the bastion keeps.
+        state: String,
+        /// `[ledger]`
+        ledger: Ledger,
+        /// `[ssh]`
+        ssh: Ssh,
+        /// `[http]`
+        http: Http,
+        /// `[[issuer]]`
+        issuer: Each<Issuer>,
+        /// `[[group]]`
+        group: Each<Group>,
+        /// `[[person]]`
+        person: Each<Person>,
+        /// `[[target]]`
+        target: Each<Target>,
+        /// `[policy]`
+        policy: Policy,
+        /// `[recording]`
+        recording: Recording,
+        /// `[sign_in]`
+        sign_in: SignIn,
+        /// `[limits]`
+        limits: Limits,
+    }
+    /// `[ledger]`
+    Ledger {
+        /// Outside the state folder: an old copy of the store is noticed.
+        last_checkpoint_file: String,
+    }
+    /// `[ssh]`
+    Ssh {
+        /// Address and port to listen on.
+        listen: String,
+        /// Host and port as clients reach it; printed in every `ssh` line.
+        address: String,
+    }
+    /// `[http]`
+    Http {
+        /// Address and port to listen on.
+        listen: String,
+        /// Address as clients reach it.
+        url: String,
+        /// Certificate chain, PEM.
+        tls_cert_file: String,
+        /// Its private key, PEM.
+        tls_key_file: String,
+        /// Addresses of the proxies that speak TLS for us.
+        behind_proxy: Vec<String>,
+    }
+    /// `[[issuer]]`
+    Issuer {
+        /// Short name in principals and policy.
+        name: String,
+        /// Kind of issuer.
+        profile: String,
+        /// Its `iss`, byte for byte.
+        url: String,
+        /// The OAuth client first, then further audiences.
+        client_id: Texts,
+        /// Conditions on claims.
+        require: BTreeMap<String, Texts>,
+        /// Every subject of this issuer is our own.
+        single_tenant: bool,
+        /// The device flow is offered.
+        device: bool,
+        /// Plain HTTP and private addresses are permitted.
+        internal: bool,
+        /// Claim that lists groups.
+        groups_claim: String,
+        /// Further claims for policy.
+        keep: Vec<String>,
+        /// Scopes beside `openid`.
+        scopes: Vec<String>,
+        /// Signature algorithms.
+        algorithms: Vec<String>,
+    }
+    /// `[[group]]`
+    Group {
+        /// Name in policy.
+        name: String,
+        /// `issuer:subject`, or `issuer/group` for one that the issuer asserts.
+        members: Vec<String>,
+    }
+    /// `[[target]]`
+    Target {
+        /// Name.
+        name: String,
+        /// Further names.
+        aliases: Vec<String>,
+        /// Host and port.
+        address: String,
+        /// Accounts that may be asked for.
+        logins: Vec<String>,
+        /// The account of `+name`.
+        default_login: String,
+        /// Labels for policy.
+        labels: BTreeMap<String, String>,
+        /// `posix`, if that is the login's shell.
+        shell: String,
+        /// Public keys of the host.
+        host_key: Texts,
+        /// Authorities for the host's certificate.
+        host_ca_file: String,
+        /// A lasting key for a host without certificates.
+        key_file: String,
+        /// Our address as the host sees it.
+        seen_as: String,
+        /// Further environment variables to pass on.
+        env: Vec<String>,
+        /// The address may be loopback.
+        allow_loopback: bool,
+    }
+    /// `[policy]`
+    Policy {
+        /// Folder of `*.cedar`.
+        dir: String,
+        /// Environments that targets may belong to.
+        environments: Vec<String>,
+    }
+    /// `[recording]`
+    Recording {
+        /// Most that one session may store.
+        max_recording: String,
+    }
+    /// `[sign_in]`
+    SignIn {
+        /// How long a sign-in lasts at most.
+        max_age: String,
+        /// How long a user certificate of a person lasts at most.
+        certificate: String,
+        /// How long a proved key is remembered at most.
+        remember: String,
+    }
+    /// `[limits]`
+    Limits {
+        /// From connection to sign-in.
+        login_grace: String,
+        /// Between two signs of life of a client.
+        keepalive: String,
+        /// Connections at a time.
+        connections: u32,
+        /// Connections that have not signed in yet.
+        unauthenticated: u32,
+        /// Connections of one person at a time.
+        connections_per_person: u32,
+        /// Channels of one connection at a time.
+        channels_per_connection: u32,
+        /// Memory for all relays together.
+        memory: String,
+        /// To end open sessions when the bastion stops.
+        drain: String,
+    }
+}
+
+/// `[[person]]`: one human under several names; the keys are names of issuers.
+#[derive(Clone, Debug, Default)]
+pub struct Person {
+    /// Where it stands in the file.
+    pub path: String,
+    /// Name of an issuer, or of an issuer and a claim, to the value there.
+    pub names: BTreeMap<String, String>,
+}
+
+impl Shape for Person {
+    fn read(value: toml::Value, path: &str, faults: &mut Faults) -> Option<Self> {
+        let names = plain(value, path, "write issuer = \"subject\", each a text", faults)?;
+        Some(Self { path: path.to_owned(), names })
+    }
+}
+
+impl File {
+    /// Reads the text of a config file. What could be read is there even if there are faults.
+    pub fn parse(text: &str, faults: &mut Faults) -> Option<Self> {
+        match text.parse::<toml::Table>() {
+            Ok(table) => Self::read(toml::Value::Table(table), "", faults),
+            Err(error) => {
+                let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+                let line = before.matches('\n').count() + 1;
+                faults.add(format!("line {line}"), error.message(), "see https://toml.io for the syntax");
+                None
+            }
+        }
+    }
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}

@@ -1,0 +1,5 @@
+//! The one place that knows every room.
+
+pub mod config;
+pub mod file;
+mod rights;

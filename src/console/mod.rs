@@ -1,0 +1,248 @@
+//! The bastion's own commands, over SSH.
+//!
+//! Parses a command line, asks policy, records, answers. Knows no SSH: bytes come and go through [`Io`]. Nothing
+//! here opens a session, and nothing of a recording leaves before the record that somebody looked.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use thiserror::Error;
+use tracing::error;
+
+use crate::clock::Clock;
+use crate::domain::Disclose;
+use crate::domain::identity::Caller;
+use crate::domain::session::SessionId;
+use crate::session::Sessions;
+use crate::{ledger, recording};
+
+mod identity;
+mod io;
+mod line;
+mod play;
+mod prompt;
+mod sessions;
+mod table;
+mod trail;
+
+pub use io::{Input, Io};
+
+use io::{Ears, Say};
+use line::{Command, Form, NotOne, SessionsCommand};
+
+/// What the console tells of the bastion itself.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The bastion's name.
+    pub bastion: String,
+    /// Host name or address that clients use, for the ssh lines that are printed.
+    pub host: String,
+    /// The port they use.
+    pub port: u16,
+    /// The authority of user certificates, as a line of OpenSSH text.
+    pub user_ca: String,
+    /// The authority of target certificates: what targets trust.
+    pub target_ca: String,
+    /// The authority of host certificates: what clients trust.
+    pub host_ca: String,
+}
+
+/// The room. Cheap to clone; clones are the same room.
+#[derive(Clone, Debug)]
+pub struct Console(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    settings: Settings,
+    sessions: Sessions,
+    clock: Clock,
+}
+
+impl Console {
+    /// Over the sessions of this bastion.
+    pub fn new(settings: Settings, sessions: Sessions, clock: Clock) -> Self {
+        Self(Arc::new(Inner { settings, sessions, clock }))
+    }
+
+    /// Runs one command, or without one whatever commands come in. The exit code: 0 done, 1 failed, 2 usage, 4 denied.
+    pub async fn run(&self, caller: &Arc<Caller>, command: Option<&str>, io: &mut Io) -> u8 {
+        let mut ears = Ears::new(&mut io.input, io.terminal);
+        match command {
+            Some(line) => self.line(caller, line, &io.out, &mut ears).await,
+            None => prompt::run(self, caller, &io.out, &mut ears).await,
+        }
+    }
+
+    async fn line(&self, caller: &Arc<Caller>, line: &str, out: &Out, ears: &mut Ears<'_>) -> u8 {
+        let say = Say::new(out.clone(), ears.terminal());
+        let visit = Visit { room: &self.0, caller, say: &say };
+        match visit.line(line, ears).await {
+            Ok(()) => 0,
+            Err(error) => visit.sorry(&error).await,
+        }
+    }
+}
+
+type Out = tokio::sync::mpsc::Sender<(crate::domain::session::Stream, bytes::Bytes)>;
+
+/// One caller's one command.
+struct Visit<'a> {
+    room: &'a Inner,
+    caller: &'a Arc<Caller>,
+    say: &'a Say,
+}
+
+impl Visit<'_> {
+    async fn line(&self, line: &str, ears: &mut Ears<'_>) -> Result<(), Error> {
+        let command = line::parse(line, self.say.width())?.ok_or(Error::Nothing)?;
+        if let Command::Play(play) = &command {
+            return self.play(play, ears).await;
+        }
+        tokio::select! {
+            done = self.command(command) => done,
+            () = ears.interrupted() => Err(Error::Interrupted),
+        }
+    }
+
+    async fn command(&self, command: Command) -> Result<(), Error> {
+        match command {
+            Command::Help { about, form } => self.help(&about, form).await,
+            Command::Whoami(form) => self.whoami(form).await,
+            Command::Targets(form) => self.targets(form).await,
+            Command::Trust(form) => self.trust(form).await,
+            Command::Certificate(form) => self.certificate(form).await,
+            Command::Sessions { command: None, list } => self.list(&list).await,
+            Command::Sessions { command: Some(SessionsCommand::List(list)), .. } => self.list(&list).await,
+            Command::Sessions { command: Some(SessionsCommand::Show { id, form }), .. } => self.show(id, form).await,
+            Command::Export(export) => self.export(&export).await,
+            // Both are taken care of where input is read.
+            Command::Play(_) | Command::Exit => Ok(()),
+        }
+    }
+
+    async fn help(&self, about: &[String], form: Form) -> Result<(), Error> {
+        let text = line::help(about, self.say.width()).ok_or(Error::NoCommand)?;
+        let settings = &self.room.settings;
+        let (host, port) = (&settings.host, settings.port);
+        let text = match about {
+            [] => format!(
+                "The console of {}.\n\n{text}\n\
+                 One command:  ssh -p {port} {host} COMMAND\n\
+                 A target:     ssh -p {port} LOGIN+TARGET@{host}\n",
+                settings.bastion
+            ),
+            _ => text,
+        };
+        let commands = line::commands();
+        let listed: Vec<Value> =
+            commands.iter().map(|(name, about)| json!({ "command": name, "about": about })).collect();
+        self.answer(form, &text, &json!({ "commands": listed })).await
+    }
+
+    /// Says one of both.
+    async fn answer(&self, form: Form, text: &str, value: &Value) -> Result<(), Error> {
+        match form.json {
+            true => self.say.out(&table::json(value)).await,
+            false => self.say.out(text).await,
+        }
+    }
+
+    /// Says what went wrong; the exit code for it.
+    async fn sorry(&self, error: &Error) -> u8 {
+        let said = match error {
+            Error::Gone | Error::Interrupted => Ok(()),
+            Error::NotOne(NotOne::Help(text)) => self.say.out(text).await,
+            error => self.say.err(&format!("sallyport: {}\n", error.disclose().trim_end())).await,
+        };
+        if matches!(error, Error::Ledger(_) | Error::Entry(_) | Error::Index(_) | Error::Recording(_)) {
+            error!(error = ?error, "console command failed");
+        }
+        // Whoever is gone hears nothing.
+        said.map_or(1, |()| error.code())
+    }
+}
+
+/// Why a command was not done.
+#[derive(Debug, Error)]
+enum Error {
+    /// Nobody is there any more.
+    #[error("the client is gone")]
+    Gone,
+    /// By Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+    /// No command came.
+    #[error("no command")]
+    Nothing,
+    /// `help` of what is none.
+    #[error("no such command")]
+    NoCommand,
+    /// The line is no command.
+    #[error("not a command line")]
+    NotOne(#[from] NotOne),
+    /// Unknown, or not for this caller: both read the same.
+    #[error("no session {0} for this caller")]
+    NoSession(SessionId),
+    /// A session that has only just begun.
+    #[error("nothing stored of {0} yet")]
+    NotYet(SessionId),
+    /// Bytes that are no text would go to a terminal.
+    #[error("export to a terminal")]
+    ToTerminal(SessionId),
+    /// The ledger did not take the record of a look, or was not readable.
+    #[error("ledger")]
+    Ledger(#[from] ledger::Error),
+    /// An entry of the ledger is none.
+    #[error("entry of the ledger")]
+    Entry(#[from] ledger::entry::Error),
+    /// The index of sessions.
+    #[error("index of sessions")]
+    Index(#[from] recording::index::Error),
+    /// The recording.
+    #[error("recording")]
+    Recording(#[from] recording::Error),
+}
+
+impl Error {
+    fn code(&self) -> u8 {
+        match self {
+            Self::NotOne(NotOne::Help(_)) => 0,
+            Self::Nothing | Self::NoCommand | Self::NotOne(_) | Self::ToTerminal(_) => 2,
+            Self::NoSession(_) => 4,
+            // As a shell says of what Ctrl-C ended.
+            Self::Interrupted => 130,
+            Self::Gone | Self::NotYet(_) | Self::Ledger(_) | Self::Entry(_) | Self::Index(_) | Self::Recording(_) => 1,
+        }
+    }
+}
+
+impl Disclose for Error {
+    fn disclose(&self) -> Cow<'static, str> {
+        match self {
+            Self::Gone | Self::Interrupted => "interrupted".into(),
+            Self::Nothing => "no command; 'help' lists them".into(),
+            Self::NoCommand => "no such command; 'help' lists them".into(),
+            Self::NotOne(not) => not.to_string().into(),
+            Self::NoSession(id) => {
+                format!("no session {id} for you; 'sessions' lists those that you may look at").into()
+            }
+            Self::NotYet(id) => format!("nothing of {id} is stored yet; try again in a second").into(),
+            Self::ToTerminal(id) => {
+                format!("an export is for a file or a pipe: ssh ... export {id} --format raw > {id}.cast.zst").into()
+            }
+            Self::Ledger(_) | Self::Entry(_) => {
+                "the ledger does not answer, so nothing is shown that would have to be recorded; tell the operator"
+                    .into()
+            }
+            Self::Index(_) => "the index of sessions does not answer; tell the operator".into(),
+            Self::Recording(recording::Error::Root | recording::Error::Length | recording::Error::Missing { .. }) => {
+                "the recording is not the one that the ledger tells of: do not rely on it, and tell the operator".into()
+            }
+            Self::Recording(_) => "the recording cannot be read; tell the operator".into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

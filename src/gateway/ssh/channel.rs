@@ -1,0 +1,308 @@
+//! One channel's request task: open the session, start what was permitted, resize, signal, end.
+//!
+//! Owns the token that ends the channel's pumps. Decides nothing: it asks `session` and carries the permit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use russh::{ChannelReadHalf, ChannelWriteHalf, Sig, server};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::address::Destination;
+use super::pump::{Down, Ended, Up, Uploaded, say};
+use super::request::{Environment, Terminal};
+use super::upstream::{self, Connected, Shown, Upstream};
+use super::{Rooms, console};
+use crate::domain::identity::Caller;
+use crate::domain::session::{Action, Command, End, Exit, TerminalSize};
+use crate::identity::TargetAsk;
+use crate::session::permit::Permit;
+use crate::session::tap::{DownTap, UpTap};
+use crate::session::{Ask, Governed, Opened, Refused};
+
+/// How often a paused target is told that we are still there, and an unread upload is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How long an upload may stand still after its client has gone.
+const DRAIN_LOOK: Duration = Duration::from_secs(2);
+/// Over this, a channel's backlog towards the target is no flow any more.
+pub(crate) const HARD_CAP: usize = 64 * 1024 * 1024;
+/// Exit status of what policy refuses.
+const DENIED: u32 = 126;
+
+/// What a client asks to start, with all it said before.
+pub(crate) struct Start {
+    pub(crate) what: What,
+    pub(crate) terminal: Option<Terminal>,
+    pub(crate) environment: Environment,
+}
+
+/// The request that starts something.
+pub(crate) enum What {
+    Shell,
+    Exec(Bytes),
+}
+
+/// What a client may say once something runs.
+pub(crate) enum Live {
+    Resize(TerminalSize, (u32, u32)),
+    Signal(Sig),
+}
+
+/// One session channel of a client.
+pub(crate) struct Channel {
+    pub(crate) rooms: Arc<Rooms>,
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) destination: Destination,
+    /// The SSH connection's id, as hex, for records.
+    pub(crate) connection: String,
+    /// Counted per connection from 0, for records.
+    pub(crate) number: u32,
+    pub(crate) read: Option<ChannelReadHalf>,
+    pub(crate) write: Arc<ChannelWriteHalf<server::Msg>>,
+    pub(crate) handle: server::Handle,
+    pub(crate) start: oneshot::Receiver<Start>,
+    pub(crate) live: mpsc::Receiver<Live>,
+    pub(crate) backlog: Uploaded,
+    /// The client closed the channel or is gone.
+    pub(crate) gone: CancellationToken,
+    /// A connection to the target that was begun when the client had authenticated.
+    pub(crate) ahead: Option<JoinHandle<Result<Connected, upstream::Error>>>,
+}
+
+impl Channel {
+    /// Serves the channel to its end.
+    pub(crate) async fn run(mut self) {
+        let start = tokio::select! {
+            start = &mut self.start => start.ok(),
+            () = self.gone.cancelled() => None,
+            () = self.rooms.drain.cutting().cancelled() => None,
+        };
+        let Some(start) = start else {
+            let _ = self.write.close().await;
+            return;
+        };
+        match self.destination.clone() {
+            Destination::Console => console::run(self, start).await,
+            Destination::Target { login, target } => self.relay(start, login.as_deref(), &target).await,
+        }
+    }
+
+    async fn relay(mut self, start: Start, login: Option<&str>, target: &str) {
+        let terminal = start.terminal.is_some();
+        let action = match start.what {
+            What::Shell => Action::Shell,
+            What::Exec(bytes) => match Command::parse(bytes) {
+                Ok(command) => Action::Exec(command),
+                Err(error) => return self.refuse(terminal, &error.to_string()).await,
+            },
+        };
+        let ask = Ask {
+            caller: &self.caller,
+            connection: &self.connection,
+            channel: self.number,
+            login,
+            target,
+            action,
+            terminal: start.terminal.as_ref().map(|terminal| (terminal.term.as_str(), terminal.size)),
+            env_passed: &start.environment.passed,
+            env_dropped: &start.environment.dropped,
+        };
+        let opened = match self.rooms.sessions.open(ask).await {
+            Ok(opened) => opened,
+            Err(Refused::Failed(why)) => return self.break_off(terminal, why).await,
+            Err(refused) => return self.refuse(terminal, &refused.to_string()).await,
+        };
+        let Opened { governed, permit, up, down, keeper } = opened;
+        self.rooms.drain.spawn(keeper.run());
+        let end = match self.reach(&governed, &start.terminal, &start.environment, permit).await {
+            Ok(upstream) => self.carry(&governed, upstream, terminal, up, down).await,
+            Err(error) => {
+                let name = governed.target().name.as_str();
+                warn!(target = name, session = %governed.id(), error = ?error, "target not usable");
+                let line = Shown { target: name, error: &error }.to_string();
+                governed.mark(&line).await;
+                say(&self.write, terminal, &line).await;
+                End::Unreachable(error.step())
+            }
+        };
+        // Closed towards the client first: what it sees does not wait for the seal.
+        let _ = self.write.eof().await;
+        let _ = self.write.close().await;
+        governed.close(end).await;
+    }
+
+    /// From the decision to a running request: connect (unless begun), sign in with a certificate of this moment, start.
+    async fn reach(
+        &mut self,
+        governed: &Governed,
+        terminal: &Option<Terminal>,
+        environment: &Environment,
+        permit: Permit,
+    ) -> Result<Upstream, upstream::Error> {
+        let target = governed.target();
+        let login = governed.login();
+        let begun = match self.ahead.take() {
+            Some(task) => task.await.ok(),
+            None => None,
+        };
+        let connected = match begun {
+            Some(Ok(connected)) => connected,
+            // What failed before the decision is tried once more: it may have been a passing fault.
+            Some(Err(_)) | None => upstream::connect(target, self.rooms.clock.now()).await?,
+        };
+        let seen_as = target.seen_as.unwrap_or(connected.local.ip());
+        governed.saw_host_key(&connected.host_key);
+        let asked = TargetAsk {
+            caller: &self.caller,
+            session: governed.id(),
+            channel: self.number,
+            place: governed.place(),
+            login,
+            source: seen_as,
+            pty: terminal.is_some(),
+        };
+        let (key, certificate) = match self.rooms.identities.target_certificate(asked).await {
+            Ok(issued) => issued,
+            Err(error) => {
+                connected.end().await;
+                return Err(upstream::Error::Certificate(error));
+            }
+        };
+        let mut upstream = connected.sign_in(login, key, certificate).await?;
+        match upstream.start(terminal.as_ref(), environment, permit).await {
+            Ok(()) => Ok(upstream),
+            Err(error) => {
+                upstream.end().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Runs both pumps and serves the client's requests until one of them has ended the session.
+    async fn carry(
+        &mut self,
+        governed: &Governed,
+        mut upstream: Upstream,
+        terminal: bool,
+        up: UpTap,
+        down: DownTap,
+    ) -> End {
+        let ends = CancellationToken::new();
+        // Whatever way this function is left, its pumps end.
+        let _guard = ends.clone().drop_guard();
+        let (Some(client_read), Some(target_read)) = (self.read.take(), upstream.take_read()) else {
+            upstream.end().await;
+            return End::Fault;
+        };
+        let up = Up { client: client_read, target: upstream.write.clone(), tap: up, backlog: self.backlog.clone() };
+        let down = Down {
+            target: target_read,
+            client: self.write.clone(),
+            handle: self.handle.clone(),
+            tap: down,
+            backlog: upstream.backlog.clone(),
+        };
+        let mut up = self.rooms.drain.spawn(up.run(ends.clone()));
+        let mut down = self.rooms.drain.spawn(down.run(ends.clone()));
+        let mut up_open = true;
+        let mut look = interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let end = loop {
+            tokio::select! {
+                ended = &mut down => break match ended {
+                    Ok(Ended::ByTarget(Some(exit))) => End::Finished(exit),
+                    Ok(Ended::ByTarget(None)) => {
+                        say(&self.write, terminal, &format!("{} closed the connection", governed.target().name)).await;
+                        End::ByTarget
+                    }
+                    Ok(Ended::ByClient) => End::ByClient,
+                    Ok(Ended::Recording) => self.cut(governed, terminal, End::RecordingFailed).await,
+                    Ok(Ended::Input | Ended::Cut) => End::ByClient,
+                    Err(_) => self.cut(governed, terminal, End::Fault).await,
+                },
+                ended = &mut up, if up_open => match ended {
+                    Ok(Ended::ByClient) => break End::ByClient,
+                    Ok(Ended::Recording) => break self.cut(governed, terminal, End::RecordingFailed).await,
+                    // The target's side has the last word on how it ended.
+                    Ok(Ended::ByTarget(_) | Ended::Input | Ended::Cut) => up_open = false,
+                    Err(_) => break self.cut(governed, terminal, End::Fault).await,
+                },
+                Some(live) = self.live.recv() => match live {
+                    Live::Resize(size, (width, height)) => {
+                        governed.resize(size).await;
+                        let (cols, rows) = (u32::from(size.cols), u32::from(size.rows));
+                        let _ = timeout(LOOK_EVERY, upstream.write.window_change(cols, rows, width, height)).await;
+                    }
+                    Live::Signal(signal) => {
+                        let _ = timeout(LOOK_EVERY, upstream.write.signal(signal)).await;
+                    }
+                },
+                end = governed.cut() => break self.cut(governed, terminal, end).await,
+                () = self.rooms.drain.cutting().cancelled() => break self.cut(governed, terminal, End::Drain).await,
+                () = drained(&self.gone, &self.backlog) => break End::ByClient,
+                _ = look.tick() => {
+                    upstream.keep_alive_while_paused().await;
+                    if self.backlog.bytes() > HARD_CAP {
+                        break self.cut(governed, terminal, End::Limit("backlog")).await;
+                    }
+                }
+            }
+        };
+        ends.cancel();
+        upstream.end().await;
+        end
+    }
+
+    /// Ends a running session from our side: says why, sends no exit status.
+    async fn cut(&self, governed: &Governed, terminal: bool, end: End) -> End {
+        let why = match &end {
+            End::RecordingFailed => "the session was cut: its recording could not go on; tell the operator",
+            End::Drain => "the session was cut: the bastion is stopping; connect again in a minute",
+            End::Limit(_) => "the session was cut: the target does not read what is sent to it",
+            _ => "the session was cut by the bastion; tell the operator",
+        };
+        debug!(session = %governed.id(), ?end, "cut");
+        governed.mark(why).await;
+        say(&self.write, terminal, why).await;
+        end
+    }
+
+    /// Refused before anything began: the line, exit status 126, close.
+    pub(crate) async fn refuse(self, terminal: bool, line: &str) {
+        say(&self.write, terminal, line).await;
+        self.finish(Exit::Status(DENIED)).await;
+    }
+
+    /// Something of ours failed before anything began: the line, no status, close.
+    async fn break_off(self, terminal: bool, line: String) {
+        say(&self.write, terminal, &line).await;
+        let _ = self.write.close().await;
+    }
+
+    /// Exit status, end of output, close.
+    pub(crate) async fn finish(self, exit: Exit) {
+        if let Exit::Status(code) = exit {
+            let _ = self.write.exit_status(code).await;
+        }
+        let _ = self.write.eof().await;
+        let _ = self.write.close().await;
+    }
+}
+
+/// Done once the client is gone and what it had sent is either delivered or stands still.
+async fn drained(gone: &CancellationToken, backlog: &Uploaded) {
+    gone.cancelled().await;
+    loop {
+        let before = backlog.bytes();
+        tokio::time::sleep(DRAIN_LOOK).await;
+        let after = backlog.bytes();
+        if after == 0 || after >= before {
+            return;
+        }
+    }
+}

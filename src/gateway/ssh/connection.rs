@@ -1,0 +1,423 @@
+//! The library's callbacks for one client connection: authenticate, open channels, nothing else.
+//!
+//! No callback waits for a target: it would stop every channel of its connection. What starts
+//! something is answered at once and handed to the channel's own task.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use russh::keys::ssh_key::{Certificate, HashAlg};
+use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session};
+use russh::{Channel as Opened, ChannelId, ChannelOpenFailure, Pty, Sig};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use super::address::{self, Destination};
+use super::channel::{Channel, Live, Start, What};
+use super::pump::Uploaded;
+use super::request::{self, Environment, Terminal};
+use super::stream::Control;
+use super::upstream::{self, Connected};
+use super::{Rooms, unauthenticated};
+use crate::domain::identity::Caller;
+use crate::domain::printable;
+
+/// Uploads stop growing over this backlog of one channel.
+const BLOCKED_AT: usize = 512 * 1024;
+/// The window that the client gets as long as no upload is blocked.
+pub(super) const WINDOW: u32 = 2 * 1024 * 1024;
+/// What it gets while one is. Never 1: no grant would ever follow it.
+const TRICKLE: u32 = 64;
+/// So many tiny packets of a blocked channel are free; the ones behind them are paced.
+const FREE_PACKETS: u32 = 16;
+/// Resizes and signals that may wait for a channel's task; more are dropped.
+const LIVE_QUEUE: usize = 64;
+
+/// One client connection.
+pub(crate) struct Connection {
+    rooms: Arc<Rooms>,
+    source: SocketAddr,
+    control: Control,
+    id: String,
+    caller: Option<Arc<Caller>>,
+    authority: String,
+    destination: Destination,
+    authenticated: Option<oneshot::Sender<()>>,
+    /// The target, being connected to while the client's channel request is on its way.
+    ahead: Option<JoinHandle<Result<Connected, upstream::Error>>>,
+    channels: HashMap<ChannelId, Asked>,
+    opened: u32,
+    /// Tiny packets seen while an upload was blocked.
+    trickled: u32,
+    place: unauthenticated::Place,
+}
+
+/// What is known of a channel before and while its task serves it.
+struct Asked {
+    environment: Environment,
+    allowed: Vec<String>,
+    terminal: Option<Terminal>,
+    start: Option<oneshot::Sender<Start>>,
+    live: mpsc::Sender<Live>,
+    backlog: Uploaded,
+    gone: CancellationToken,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.gone.cancel();
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(task) = self.ahead.take() {
+            task.abort();
+        }
+        debug!(connection = %self.id, "connection ended");
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(
+        rooms: Arc<Rooms>,
+        source: SocketAddr,
+        control: Control,
+        place: unauthenticated::Place,
+        authenticated: oneshot::Sender<()>,
+    ) -> Self {
+        Self {
+            rooms,
+            source,
+            control,
+            id: super::connection_id(),
+            caller: None,
+            authority: String::new(),
+            destination: Destination::Console,
+            authenticated: Some(authenticated),
+            ahead: None,
+            channels: HashMap::new(),
+            opened: 0,
+            trickled: 0,
+            place,
+        }
+    }
+
+    fn blocked(&self) -> bool {
+        self.channels.values().any(|channel| channel.backlog.bytes() > BLOCKED_AT)
+    }
+
+    /// Slows the trickle of a blocked upload: unpaced it would cost half a core.
+    fn pace(&mut self, channel: ChannelId, len: usize) {
+        if !self.blocked() {
+            if self.trickled > 0 {
+                self.trickled = 0;
+                self.control.pace(Duration::ZERO);
+            }
+            return;
+        }
+        let this = self.channels.get(&channel).is_some_and(|asked| asked.backlog.bytes() > BLOCKED_AT);
+        if this && len <= TRICKLE as usize {
+            self.trickled = self.trickled.saturating_add(1);
+            let over = self.trickled.saturating_sub(FREE_PACKETS);
+            if over > 0 {
+                self.control.pace(Duration::from_millis(u64::from(over).min(10)));
+            }
+        }
+    }
+
+    /// Hands what starts something to the channel's task. Whether there is one that waits for it.
+    fn start(&mut self, channel: ChannelId, what: What) -> bool {
+        let Some(asked) = self.channels.get_mut(&channel) else { return false };
+        let Some(start) = asked.start.take() else { return false };
+        let terminal = asked.terminal.clone();
+        let environment = std::mem::take(&mut asked.environment);
+        start.send(Start { what, terminal, environment }).is_ok()
+    }
+}
+
+impl Handler for Connection {
+    type Error = russh::Error;
+
+    async fn auth_publickey_offered(&mut self, _: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, russh::Error> {
+        // A touch or a yes is asked for only where a live certificate may follow.
+        let fingerprint = offer.public_key.fingerprint(HashAlg::Sha256).to_string();
+        Ok(if self.rooms.identities.knows(&fingerprint) { Auth::Accept } else { Auth::reject() })
+    }
+
+    async fn auth_openssh_certificate(&mut self, user: &str, certificate: &Certificate) -> Result<Auth, russh::Error> {
+        match self.rooms.identities.admit(certificate, self.source).await {
+            Ok(caller) => {
+                self.destination = address::parse(user);
+                self.authority = certificate.signature_key().fingerprint(HashAlg::Sha256).to_string();
+                self.caller = Some(Arc::new(caller));
+                Ok(Auth::Accept)
+            }
+            Err(refusal) => {
+                let key_id = printable(certificate.key_id(), 128);
+                info!(source = %self.source, reason = refusal.code(), key_id, "certificate refused");
+                self.rooms.sessions.failures().note(self.source, refusal.code(), Some(&key_id));
+                Ok(Auth::reject())
+            }
+        }
+    }
+
+    async fn auth_succeeded(&mut self, session: &mut Session) -> Result<(), russh::Error> {
+        let Some(caller) = self.caller.as_mut() else { return Err(russh::Error::Inconsistent) };
+        let client = String::from_utf8_lossy(session.remote_sshid());
+        Arc::make_mut(caller).client = printable(client.trim_end(), 255);
+        // Queued, not awaited: the first decision of this connection is behind it in the log, and waits for both.
+        if let Err(error) = self.rooms.sessions.signed_in(caller, &self.authority).await {
+            tracing::error!(?error, "ledger does not take a sign-in");
+            return Err(russh::Error::Disconnect);
+        }
+        self.place.give_back();
+        if let Some(authenticated) = self.authenticated.take() {
+            let _ = authenticated.send(());
+        }
+        if let Destination::Target { login, target } = &self.destination
+            && let Some((target, _)) = self.rooms.sessions.find(login.as_deref(), target)
+        {
+            let now = self.rooms.clock.now();
+            self.ahead = Some(self.rooms.drain.spawn(async move { upstream::connect(&target, now).await }));
+        }
+        Ok(())
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Opened<Msg>,
+        reply: ChannelOpenHandle,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        let Some(caller) = self.caller.clone() else { return Err(russh::Error::Inconsistent) };
+        if let Err(refusal) = self.rooms.identities.still_good(&caller).await {
+            info!(connection = %self.id, reason = refusal.code(), "no new channel");
+            reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+            return Ok(());
+        }
+        self.channels.retain(|_, asked| !asked.gone.is_cancelled());
+        if self.channels.len() >= self.rooms.settings.channels || self.rooms.drain.stopping().is_cancelled() {
+            reply.reject(ChannelOpenFailure::ResourceShortage).await;
+            return Ok(());
+        }
+        let id = channel.id();
+        let (read, write) = channel.split();
+        let (start, started) = oneshot::channel();
+        let (live, living) = mpsc::channel(LIVE_QUEUE);
+        let backlog = Uploaded::default();
+        let gone = CancellationToken::new();
+        let allowed = match &self.destination {
+            Destination::Target { login, target } => self.rooms.sessions.find(login.as_deref(), target),
+            Destination::Console => None,
+        };
+        let allowed = allowed.map(|(target, _)| target.env.clone()).unwrap_or_default();
+        let asked = Asked {
+            environment: Environment::default(),
+            allowed,
+            terminal: None,
+            start: Some(start),
+            live,
+            backlog: backlog.clone(),
+            gone: gone.clone(),
+        };
+        self.channels.insert(id, asked);
+        let task = Channel {
+            rooms: self.rooms.clone(),
+            caller,
+            destination: self.destination.clone(),
+            connection: self.id.clone(),
+            number: self.opened,
+            read: Some(read),
+            write: Arc::new(write),
+            handle: session.handle(),
+            start: started,
+            live: living,
+            backlog,
+            gone,
+            ahead: self.ahead.take(),
+        };
+        self.opened = self.opened.saturating_add(1);
+        reply.accept().await;
+        self.rooms.drain.spawn(task.run());
+        Ok(())
+    }
+
+    async fn channel_open_direct_tcpip(
+        &mut self,
+        _: Opened<Msg>,
+        _: &str,
+        _: u32,
+        _: &str,
+        _: u32,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        not_carried(reply, "forwarding (direct-tcpip)").await
+    }
+
+    async fn channel_open_direct_streamlocal(
+        &mut self,
+        _: Opened<Msg>,
+        _: &str,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        not_carried(reply, "socket forwarding (direct-streamlocal)").await
+    }
+
+    async fn channel_open_x11(
+        &mut self,
+        _: Opened<Msg>,
+        _: &str,
+        _: u32,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        not_carried(reply, "an X11 channel").await
+    }
+
+    async fn channel_open_forwarded_tcpip(
+        &mut self,
+        _: Opened<Msg>,
+        _: &str,
+        _: u32,
+        _: &str,
+        _: u32,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        not_carried(reply, "a forwarded channel").await
+    }
+
+    async fn channel_close(&mut self, channel: ChannelId, _: &mut Session) -> Result<(), russh::Error> {
+        self.channels.remove(&channel);
+        Ok(())
+    }
+
+    async fn data(&mut self, channel: ChannelId, data: &[u8], _: &mut Session) -> Result<(), russh::Error> {
+        if let Some(asked) = self.channels.get(&channel) {
+            asked.backlog.add(data.len());
+        }
+        self.pace(channel, data.len());
+        Ok(())
+    }
+
+    async fn extended_data(&mut self, channel: ChannelId, _: u32, data: &[u8], _: &mut Session) -> Result<(), russh::Error> {
+        if let Some(asked) = self.channels.get(&channel) {
+            asked.backlog.add(data.len());
+        }
+        Ok(())
+    }
+
+    fn adjust_window(&mut self, _: ChannelId, _: u32) -> u32 {
+        if self.blocked() { TRICKLE } else { WINDOW }
+    }
+
+    async fn pty_request(
+        &mut self,
+        channel: ChannelId,
+        term: &str,
+        cols: u32,
+        rows: u32,
+        width: u32,
+        height: u32,
+        modes: &[(Pty, u32)],
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        let terminal = Terminal::parse(term, cols, rows, (width, height), modes);
+        match (self.channels.get_mut(&channel), terminal) {
+            (Some(asked), Some(terminal)) if asked.start.is_some() && asked.terminal.is_none() => {
+                asked.terminal = Some(terminal);
+                session.channel_success(channel)
+            }
+            _ => session.channel_failure(channel),
+        }
+    }
+
+    async fn env_request(&mut self, channel: ChannelId, name: &str, value: &str, session: &mut Session) -> Result<(), russh::Error> {
+        if let Some(asked) = self.channels.get_mut(&channel)
+            && asked.start.is_some()
+        {
+            asked.environment.add(name, value, &asked.allowed);
+        }
+        // A variable that is dropped is no failure: clients that ask for a reply take one for the end.
+        session.channel_success(channel)
+    }
+
+    async fn shell_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
+        if self.start(channel, What::Shell) { session.channel_success(channel) } else { session.channel_failure(channel) }
+    }
+
+    async fn exec_request(&mut self, channel: ChannelId, command: &[u8], session: &mut Session) -> Result<(), russh::Error> {
+        let what = What::Exec(bytes::Bytes::copy_from_slice(command));
+        if self.start(channel, what) { session.channel_success(channel) } else { session.channel_failure(channel) }
+    }
+
+    async fn subsystem_request(&mut self, channel: ChannelId, name: &str, session: &mut Session) -> Result<(), russh::Error> {
+        refuse(session, channel, &format!("the subsystem '{}' is not carried", printable(name, 32)))
+    }
+
+    async fn x11_request(
+        &mut self,
+        channel: ChannelId,
+        _: bool,
+        _: &str,
+        _: &str,
+        _: u32,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        refuse(session, channel, "X11 forwarding is not carried")
+    }
+
+    async fn agent_request(&mut self, _: ChannelId, _: &mut Session) -> Result<bool, russh::Error> {
+        Ok(false)
+    }
+
+    async fn window_change_request(
+        &mut self,
+        channel: ChannelId,
+        cols: u32,
+        rows: u32,
+        width: u32,
+        height: u32,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        if let Some(asked) = self.channels.get_mut(&channel) {
+            let size = request::size(cols, rows);
+            if let Some(terminal) = asked.terminal.as_mut().filter(|_| asked.start.is_some()) {
+                (terminal.size, terminal.pixels) = (size, (width, height));
+            } else {
+                let _ = asked.live.try_send(Live::Resize(size, (width, height)));
+            }
+        }
+        Ok(())
+    }
+
+    async fn signal(&mut self, channel: ChannelId, signal: Sig, _: &mut Session) -> Result<(), russh::Error> {
+        if let Some(asked) = self.channels.get(&channel) {
+            let _ = asked.live.try_send(Live::Signal(signal));
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a channel by name. Code 1 of RFC 4254 §5.1, administratively prohibited, with a reason of ours.
+async fn not_carried(reply: ChannelOpenHandle, what: &str) -> Result<(), russh::Error> {
+    reply.reject(ChannelOpenFailure::Other { code: 1, reason: format!("sallyport: {what} is not carried") }).await;
+    Ok(())
+}
+
+/// Refuses a request by name: the client's user sees why on standard error.
+fn refuse(session: &mut Session, channel: ChannelId, why: &str) -> Result<(), russh::Error> {
+    let line = format!("sallyport: {why}\r\n");
+    // Nothing else is under way on a channel that has not started: its window is whole unless the client is odd.
+    if session.window_size(&channel) as usize > line.len() {
+        session.extended_data(channel, 1, line)?;
+    }
+    session.channel_failure(channel)
+}

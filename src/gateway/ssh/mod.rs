@@ -1,0 +1,194 @@
+//! SSH in, SSH out. Decides nothing: it asks `session` and carries permits.
+//!
+//! Accepts connections, bounds those that have not signed in, and gives each a task.
+
+use std::borrow::Cow;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use russh::keys::PrivateKey;
+use russh::keys::ssh_key::Certificate;
+use russh::server;
+use russh::{MethodKind, MethodSet, SshId};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
+
+use crate::clock::Clock;
+use crate::console::Console;
+use crate::drain::Drain;
+use crate::identity::Identities;
+use crate::session::Sessions;
+
+pub mod address;
+mod algorithms;
+mod channel;
+mod connection;
+mod console;
+mod pump;
+pub mod request;
+mod stream;
+mod unauthenticated;
+mod upstream;
+
+use connection::{Connection, WINDOW};
+use stream::{Control, Steered};
+use unauthenticated::Places;
+
+/// Limits of the gateway.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// From the first byte to the end of authentication.
+    pub login_grace: Duration,
+    /// A silent client is asked for a sign of life so often; three without answer end the connection.
+    pub keep_alive: Duration,
+    /// Connections that have not signed in: in all, and from one source prefix.
+    pub unauthenticated: (usize, usize),
+    /// Session channels of one connection.
+    pub channels: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            login_grace: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(30),
+            unauthenticated: (256, 32),
+            channels: 64,
+        }
+    }
+}
+
+/// The rooms below, and what the listener shows.
+#[derive(Debug)]
+pub struct Rooms {
+    /// Governed sessions.
+    pub sessions: Sessions,
+    /// Who somebody is.
+    pub identities: Identities,
+    /// The bastion's own commands.
+    pub console: Console,
+    /// The time.
+    pub clock: Clock,
+    /// Tasks.
+    pub drain: Drain,
+    /// Limits.
+    pub settings: Settings,
+    /// Connections accepted since start.
+    pub accepted: Arc<AtomicU64>,
+}
+
+/// What the listener proves itself with: its key, and the certificate for it.
+pub struct HostProof {
+    /// The host key.
+    pub key: PrivateKey,
+    /// Its host certificate, if there is one.
+    pub certificate: Option<Certificate>,
+}
+
+/// Accepts connections until the drain stops. Connections that are open then go on until they end or are cut.
+pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof) {
+    let config = Arc::new(config(&rooms.settings, proof));
+    let (all, each) = rooms.settings.unauthenticated;
+    let places = Places::new(all, each);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = rooms.drain.stopping().cancelled() => return,
+        };
+        let (stream, source) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, most likely: connections that end give some back.
+                warn!(?error, "accept");
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        rooms.accepted.fetch_add(1, Ordering::Relaxed);
+        let Some(place) = places.take(source.ip()) else {
+            debug!(%source, "no place for a connection that has not signed in");
+            continue;
+        };
+        let (config, rooms) = (config.clone(), rooms.clone());
+        let drain = rooms.drain.clone();
+        drain.spawn(async move {
+            let control = Control::default();
+            let (authenticated, has_authenticated) = oneshot::channel();
+            let connection = Connection::new(rooms.clone(), source, control.clone(), place, authenticated);
+            if let Err(error) = run(config, stream, connection, control, has_authenticated, &rooms).await {
+                debug!(%source, ?error, "connection");
+            }
+        });
+    }
+}
+
+async fn run(
+    config: Arc<server::Config>,
+    stream: TcpStream,
+    connection: Connection,
+    control: Control,
+    authenticated: oneshot::Receiver<()>,
+    rooms: &Rooms,
+) -> Result<(), russh::Error> {
+    stream.set_nodelay(true)?;
+    let steered = Steered::new(stream, control.clone());
+    let grace = rooms.settings.login_grace;
+    let late = || io::Error::new(io::ErrorKind::TimedOut, "login grace is over");
+    let begun = timeout(grace, server::run_stream(config, steered, connection)).await;
+    let mut session = begun.map_err(|_| late())??;
+    let cutting = rooms.drain.cutting();
+    tokio::select! {
+        ended = &mut session => return ended,
+        signed_in = timeout(grace, authenticated) => if !matches!(signed_in, Ok(Ok(()))) {
+            control.kill();
+        },
+        () = cutting.cancelled() => control.kill(),
+    }
+    tokio::select! {
+        ended = &mut session => ended,
+        () = cutting.cancelled() => {
+            // Its channels say why first; they watch the same token.
+            let _ = timeout(Duration::from_secs(2), &mut session).await;
+            control.kill();
+            session.await
+        }
+    }
+}
+
+fn config(settings: &Settings, proof: HostProof) -> server::Config {
+    server::Config {
+        server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-Sallyport")),
+        methods: MethodSet::from(&[MethodKind::PublicKey][..]),
+        // There is no password to guess: a wrong key is answered at once, so that an agent with many keys gets through.
+        auth_rejection_time: Duration::ZERO,
+        auth_rejection_time_initial: Some(Duration::ZERO),
+        max_auth_attempts: 20,
+        keys: vec![proof.key],
+        certificates: proof.certificate.into_iter().collect(),
+        window_size: WINDOW,
+        maximum_packet_size: 32 * 1024,
+        // The library's own queue is the buffer, so that its loop never waits; the bound in bytes is the window.
+        channel_buffer_size: 1 << 20,
+        preferred: algorithms::preferred(),
+        inactivity_timeout: None,
+        keepalive_interval: Some(settings.keep_alive),
+        keepalive_max: 3,
+        nodelay: true,
+        ..server::Config::default()
+    }
+}
+
+/// How a packet counts in a backlog: one-byte packets cost memory too.
+fn count(len: usize) -> usize {
+    len + 256
+}
+
+/// Names a connection in records: 16 hex digits.
+fn connection_id() -> String {
+    let id = crate::domain::RecordId::new(crate::domain::Timestamp::from_micros(0)).to_bytes();
+    id.iter().skip(8).map(|byte| format!("{byte:02x}")).collect()
+}

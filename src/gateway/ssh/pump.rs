@@ -1,0 +1,205 @@
+//! One direction of one channel: read, tap, write; counts its backlog.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, client, server};
+use tokio::time::{sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{count, upstream};
+use crate::domain::session::{Exit, Stream};
+use crate::session::tap::{DownTap, UpTap};
+
+/// How long the target's end of output is held back for its exit status: OpenSSH closes its side on it,
+/// and a status that comes later goes nowhere.
+const STATUS_WITHIN: Duration = Duration::from_secs(2);
+
+/// How a pump came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Its source said that no more comes; the other direction may go on.
+    Input,
+    /// The client closed the channel, or its connection broke.
+    ByClient,
+    /// The target closed the channel; with what it said of the exit.
+    ByTarget(Option<Exit>),
+    /// The recording failed.
+    Recording,
+    /// Somebody cancelled.
+    Cut,
+}
+
+/// Bytes that came from the client and were not yet written to the target.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Uploaded(Arc<AtomicUsize>);
+
+impl Uploaded {
+    /// A packet of this length has come.
+    pub(crate) fn add(&self, len: usize) {
+        self.0.fetch_add(count(len), Ordering::SeqCst);
+    }
+
+    /// A packet of this length has left.
+    pub(crate) fn taken(&self, len: usize) {
+        self.0.fetch_sub(count(len), Ordering::SeqCst);
+    }
+
+    /// How much waits.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Client → target.
+pub(crate) struct Up {
+    pub(crate) client: ChannelReadHalf,
+    pub(crate) target: Arc<ChannelWriteHalf<client::Msg>>,
+    pub(crate) tap: UpTap,
+    pub(crate) backlog: Uploaded,
+}
+
+impl Up {
+    /// Runs until the client has no more, or `cut`.
+    pub(crate) async fn run(mut self, cut: CancellationToken) -> Ended {
+        cut.run_until_cancelled(self.pump()).await.unwrap_or(Ended::Cut)
+    }
+
+    async fn pump(&mut self) -> Ended {
+        let mut ended = false;
+        loop {
+            match self.client.wait().await {
+                Some(ChannelMsg::Data { data }) => {
+                    let len = data.len();
+                    // After its end of input a client sends nothing; what comes all the same goes nowhere.
+                    if !ended {
+                        if self.tap.input(&data).await.is_err() {
+                            return Ended::Recording;
+                        }
+                        if self.target.data_bytes(data).await.is_err() {
+                            return Ended::ByTarget(None);
+                        }
+                    }
+                    self.backlog.taken(len);
+                }
+                // No client sends extended data; it counted, so it is taken off.
+                Some(ChannelMsg::ExtendedData { data, .. }) => self.backlog.taken(data.len()),
+                Some(ChannelMsg::Eof) => {
+                    ended = true;
+                    let _ = self.target.eof().await;
+                }
+                Some(ChannelMsg::Close) | None => return Ended::ByClient,
+                // Requests are served by the connection's callbacks; the library queues a copy here.
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// Target → client.
+pub(crate) struct Down {
+    pub(crate) target: ChannelReadHalf,
+    pub(crate) client: Arc<ChannelWriteHalf<server::Msg>>,
+    pub(crate) handle: server::Handle,
+    pub(crate) tap: DownTap,
+    pub(crate) backlog: upstream::Backlog,
+}
+
+impl Down {
+    /// Runs until the target closes, or `cut`.
+    pub(crate) async fn run(mut self, cut: CancellationToken) -> Ended {
+        cut.run_until_cancelled(self.pump()).await.unwrap_or(Ended::Cut)
+    }
+
+    async fn pump(&mut self) -> Ended {
+        let mut exit = None;
+        let mut held_until = None;
+        loop {
+            let message = match held_until {
+                None => self.target.wait().await,
+                Some(deadline) => tokio::select! {
+                    message = self.target.wait() => message,
+                    () = sleep_until(deadline) => {
+                        held_until = None;
+                        let _ = self.client.eof().await;
+                        continue;
+                    }
+                },
+            };
+            match message {
+                Some(ChannelMsg::Data { data }) => {
+                    if let Err(ended) = self.pass(Stream::Stdout, data).await {
+                        return ended;
+                    }
+                }
+                Some(ChannelMsg::ExtendedData { data, ext }) => {
+                    // RFC 4254 §5.2 knows one kind of extended data, standard error.
+                    let stream = if ext == 1 { Stream::Stderr } else { Stream::Stdout };
+                    if let Err(ended) = self.pass(stream, data).await {
+                        return ended;
+                    }
+                }
+                Some(ChannelMsg::ExitStatus { exit_status }) => {
+                    exit = Some(Exit::Status(exit_status));
+                    let _ = self.client.exit_status(exit_status).await;
+                    if held_until.take().is_some() {
+                        let _ = self.client.eof().await;
+                    }
+                }
+                Some(ChannelMsg::ExitSignal { signal_name, core_dumped, error_message, lang_tag }) => {
+                    exit = Some(Exit::Signal(signal_text(&signal_name)));
+                    let id = self.client.id();
+                    let _ = self.handle.exit_signal_request(id, signal_name, core_dumped, error_message, lang_tag).await;
+                    if held_until.take().is_some() {
+                        let _ = self.client.eof().await;
+                    }
+                }
+                Some(ChannelMsg::Eof) if exit.is_some() => {
+                    let _ = self.client.eof().await;
+                }
+                Some(ChannelMsg::Eof) => held_until = Some(deadline(STATUS_WITHIN)),
+                Some(ChannelMsg::Close) | None => {
+                    if held_until.is_some() {
+                        let _ = self.client.eof().await;
+                    }
+                    return Ended::ByTarget(exit);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    async fn pass(&mut self, stream: Stream, data: bytes::Bytes) -> Result<(), Ended> {
+        let len = data.len();
+        let masked = self.tap.output(stream, data).await.map_err(|_| Ended::Recording)?.into_bytes();
+        let sent = match stream {
+            Stream::Stdout => self.client.data_bytes(masked).await,
+            Stream::Stderr => self.client.extended_data_bytes(1, masked).await,
+        };
+        sent.map_err(|_| Ended::ByClient)?;
+        self.backlog.written(len);
+        Ok(())
+    }
+}
+
+/// The name of a signal as RFC 4254 §6.10 writes it; at most 32 bytes of what is allowed in a name.
+fn signal_text(signal: &russh::Sig) -> String {
+    let text = match signal {
+        russh::Sig::Custom(name) => name.as_str(),
+        known => return format!("{known:?}"),
+    };
+    text.chars().filter(|c| c.is_ascii_alphanumeric() || "@.-_".contains(*c)).take(32).collect()
+}
+
+#[allow(clippy::disallowed_methods, reason = "a time limit of the runtime, not a time that anybody reads")]
+fn deadline(span: Duration) -> tokio::time::Instant {
+    tokio::time::Instant::now() + span
+}
+
+/// Writes a line of the bastion's own; a client that does not read gets 5 s.
+pub(crate) async fn say(client: &ChannelWriteHalf<server::Msg>, terminal: bool, line: &str) {
+    // A terminal shows standard error and output alike, and its line discipline is not there any more.
+    let text = if terminal { format!("\r\nsallyport: {line}\r\n") } else { format!("sallyport: {line}\n") };
+    let _ = timeout(Duration::from_secs(5), client.extended_data_bytes(1, text)).await;
+}

@@ -1,0 +1,135 @@
+//! Channel requests → the closed set that is served; the rest is refused by name. Pure.
+
+use russh::Pty;
+
+use crate::domain::session::TerminalSize;
+
+/// A client's terminal, as `pty-req` of RFC 4254 §6.2 describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terminal {
+    /// `TERM`, at most 64 bytes of printable ASCII.
+    pub term: String,
+    /// In characters.
+    pub size: TerminalSize,
+    /// In pixels: width and height.
+    pub pixels: (u32, u32),
+    /// Encoded terminal modes of RFC 4254 §8, without the end marker.
+    pub modes: Vec<(Pty, u32)>,
+}
+
+impl Terminal {
+    /// Takes what the library decoded. `None` if `TERM` could not be meant for a terminal.
+    pub fn parse(term: &str, cols: u32, rows: u32, pixels: (u32, u32), modes: &[(Pty, u32)]) -> Option<Self> {
+        let plain = term.len() <= 64 && term.bytes().all(|b| b.is_ascii_graphic());
+        // The library puts the end marker in place of each opcode that it does not know; passed on, it would cut
+        // off all modes behind it.
+        let modes = modes.iter().filter(|(code, _)| *code != Pty::TTY_OP_END).copied().collect();
+        plain.then(|| Self { term: term.to_owned(), size: size(cols, rows), pixels, modes })
+    }
+}
+
+/// A size in characters; what does not fit sixteen bits is no terminal and counts as unknown.
+pub fn size(cols: u32, rows: u32) -> TerminalSize {
+    TerminalSize { cols: u16::try_from(cols).unwrap_or(0), rows: u16::try_from(rows).unwrap_or(0) }
+}
+
+/// The environment that a client asked for, split into what is passed on and what is dropped.
+///
+/// Bounded: what exceeds the bounds is dropped, and named as dropped while there is room for names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// Name and value, in order.
+    pub passed: Vec<(String, String)>,
+    /// Names only.
+    pub dropped: Vec<String>,
+}
+
+/// How many variables are kept.
+const VARIABLES: usize = 64;
+/// Longest name and value.
+const NAME_BYTES: usize = 128;
+const VALUE_BYTES: usize = 4096;
+
+impl Environment {
+    /// Adds one variable, if `allowed` (names, or prefixes that end with `*`) has its name.
+    pub fn add(&mut self, name: &str, value: &str, allowed: &[String]) {
+        // What is meant for the bastion ends here and is neither passed on nor worth a mark.
+        if name.starts_with("SALLYPORT_") {
+            return;
+        }
+        let fits = !name.is_empty()
+            && name.len() <= NAME_BYTES
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            && value.len() <= VALUE_BYTES
+            && !value.contains('\0');
+        if fits && self.passed.len() < VARIABLES && is_allowed(name, allowed) {
+            self.passed.push((name.to_owned(), value.to_owned()));
+        } else if self.dropped.len() < VARIABLES {
+            self.dropped.push(name.chars().filter(char::is_ascii_graphic).take(NAME_BYTES).collect());
+        }
+    }
+}
+
+fn is_allowed(name: &str, allowed: &[String]) -> bool {
+    const ALWAYS: [&str; 4] = ["LANG", "LC_*", "TERM", "COLORTERM"];
+    let matches = |pattern: &str| match pattern.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => name == pattern,
+    };
+    ALWAYS.iter().any(|pattern| matches(pattern)) || allowed.iter().any(|pattern| matches(pattern))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_terminal_mode_does_not_cut_off_the_ones_behind_it() {
+        let modes = [(Pty::VINTR, 3), (Pty::TTY_OP_END, 0), (Pty::ECHO, 1)];
+        let terminal = Terminal::parse("xterm-256color", 80, 24, (0, 0), &modes).unwrap();
+        assert_eq!(terminal.modes, [(Pty::VINTR, 3), (Pty::ECHO, 1)]);
+        assert_eq!(terminal.size, TerminalSize { cols: 80, rows: 24 });
+    }
+
+    #[test]
+    fn a_term_with_control_characters_is_refused() {
+        assert_eq!(Terminal::parse("xterm\n", 80, 24, (0, 0), &[]), None);
+        assert_eq!(Terminal::parse(&"x".repeat(65), 80, 24, (0, 0), &[]), None);
+    }
+
+    #[track_caller]
+    fn env(name: &str, value: &str, passed: bool) {
+        let mut env = Environment::default();
+        env.add(name, value, &["EDITOR".to_owned()]);
+        assert_eq!(env.passed.len() == 1, passed, "{name:?}");
+    }
+
+    #[test]
+    fn only_listed_variables_pass() {
+        for name in ["LANG", "LC_ALL", "LC_", "TERM", "COLORTERM", "EDITOR"] {
+            env(name, "x", true);
+        }
+        for name in ["LD_PRELOAD", "BASH_ENV", "PATH", "LANGUAGE", "EDITORS", "", "LC_A\nB", "SALLYPORT_REASON"] {
+            env(name, "x", false);
+        }
+        env("LANG", "a\0b", false);
+        env("LANG", &"x".repeat(5000), false);
+    }
+
+    #[test]
+    fn what_is_meant_for_the_bastion_is_not_named_as_dropped() {
+        let mut env = Environment::default();
+        env.add("SALLYPORT_WAIT", "10m", &[]);
+        env.add("LD_PRELOAD", "x", &[]);
+        assert_eq!(env.dropped, ["LD_PRELOAD"]);
+    }
+
+    #[test]
+    fn a_flood_of_variables_is_bounded() {
+        let mut env = Environment::default();
+        for n in 0..10_000 {
+            env.add(&format!("LC_{n}"), "x", &[]);
+        }
+        assert_eq!((env.passed.len(), env.dropped.len()), (64, 64));
+    }
+}

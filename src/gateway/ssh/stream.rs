@@ -1,0 +1,226 @@
+//! The wrapped stream of a connection: it can be paused, paced and killed from outside.
+//!
+//! The SSH library grants window on receipt and has no abort handle, so what it cannot do is done
+//! below it: a paused read side stops the peer by TCP, a paced one slows a trickle of tiny packets,
+//! and a kill makes reads and writes fail wherever the library waits.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::task::AtomicWaker;
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, BufReader, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+/// Reads of this size keep the number of system calls low without holding more than one socket buffer's worth.
+const READ_BUFFER_BYTES: usize = 64 * 1024;
+
+/// Steers one wrapped stream. Cheap to clone; clones steer the same stream.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Control(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    killed: AtomicBool,
+    paused: AtomicBool,
+    /// Milliseconds to wait before the next read of the socket; 0 means none.
+    pace_ms: AtomicU64,
+    /// Milliseconds until a kill that was announced; 0 means none was.
+    last_words_ms: AtomicU64,
+    reader: AtomicWaker,
+    writer: AtomicWaker,
+}
+
+impl Control {
+    /// Every read and write fails from now on, also one that waits.
+    pub(crate) fn kill(&self) {
+        self.0.killed.store(true, Ordering::SeqCst);
+        self.0.reader.wake();
+        self.0.writer.wake();
+    }
+
+    /// Kills the stream after `grace`, unless its owner has dropped it by then. Returns at once: the wait is the
+    /// stream's own, so that nobody has to.
+    pub(crate) fn kill_soon(&self, grace: Duration) {
+        self.0.last_words_ms.store(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
+        self.0.reader.wake();
+    }
+
+    /// Whether it was killed.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.0.killed.load(Ordering::SeqCst)
+    }
+
+    /// Stops or resumes reading; writing goes on.
+    pub(crate) fn pause(&self, paused: bool) {
+        if self.0.paused.swap(paused, Ordering::SeqCst) && !paused {
+            self.0.reader.wake();
+        }
+    }
+
+    /// Whether reading is paused.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.0.paused.load(Ordering::SeqCst)
+    }
+
+    /// Waits this long before each read of the socket, once everything that had arrived was read.
+    pub(crate) fn pace(&self, wait: Duration) {
+        self.0.pace_ms.store(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+}
+
+/// A stream under a [`Control`].
+pub(crate) struct Steered<S> {
+    inner: BufReader<S>,
+    control: Control,
+    pacing: Option<Pin<Box<Sleep>>>,
+    ending: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Steered<S> {
+    /// Wraps `stream`.
+    pub(crate) fn new(stream: S, control: Control) -> Self {
+        Self { inner: BufReader::with_capacity(READ_BUFFER_BYTES, stream), control, pacing: None, ending: None }
+    }
+}
+
+fn killed() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "cut by the bastion")
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Steered<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        // The waker first, then the flags: the other order could miss a change between the two.
+        self.control.0.reader.register(cx.waker());
+        if self.control.is_killed() {
+            return Poll::Ready(Err(killed()));
+        }
+        let last_words = self.control.0.last_words_ms.load(Ordering::SeqCst);
+        if last_words > 0 {
+            let ending = self.ending.get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(last_words))));
+            if ending.as_mut().poll(cx).is_ready() {
+                self.control.kill();
+                return Poll::Ready(Err(killed()));
+            }
+        }
+        if self.control.is_paused() {
+            return Poll::Pending;
+        }
+        if self.inner.buffer().is_empty() {
+            let pace = self.control.0.pace_ms.load(Ordering::SeqCst);
+            if pace > 0 {
+                let pacing = self.pacing.get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(pace))));
+                if pacing.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+            }
+            self.pacing = None;
+        }
+        let filled = match Pin::new(&mut self.inner).poll_fill_buf(cx) {
+            Poll::Ready(Ok(filled)) => filled,
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => return Poll::Pending,
+        };
+        let take = filled.len().min(out.remaining());
+        out.put_slice(filled.get(..take).unwrap_or_default());
+        Pin::new(&mut self.inner).consume(take);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Steered<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.control.0.writer.register(cx.waker());
+        if self.control.is_killed() {
+            return Poll::Ready(Err(killed()));
+        }
+        Pin::new(self.inner.get_mut()).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.control.0.writer.register(cx.waker());
+        if self.control.is_killed() {
+            return Poll::Ready(Err(killed()));
+        }
+        Pin::new(self.inner.get_mut()).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.control.0.writer.register(cx.waker());
+        if self.control.is_killed() {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(self.inner.get_mut()).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_killed_stream_fails_a_read_that_waits() {
+        let (near, _far) = duplex(64);
+        let control = Control::default();
+        let mut steered = Steered::new(near, control.clone());
+        let mut byte = [0];
+        let (read, ()) = tokio::join!(steered.read(&mut byte), async { control.kill() });
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        assert!(steered.write(b"x").await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_announced_kill_leaves_time_for_last_words() {
+        let (near, mut far) = duplex(64);
+        let control = Control::default();
+        let mut steered = Steered::new(near, control.clone());
+        control.kill_soon(Duration::from_secs(1));
+        steered.write_all(b"bye").await.unwrap();
+        let mut byte = [0; 3];
+        far.read_exact(&mut byte).await.unwrap();
+        assert!(steered.read(&mut byte).await.is_err());
+        assert!(control.is_killed());
+    }
+
+    #[tokio::test]
+    async fn a_paused_stream_writes_and_reads_again_once_resumed() {
+        let (near, mut far) = duplex(64);
+        let control = Control::default();
+        let mut steered = Steered::new(near, control.clone());
+        control.pause(true);
+        far.write_all(b"late").await.unwrap();
+        steered.write_all(b"out").await.unwrap();
+        let mut out = [0; 3];
+        far.read_exact(&mut out).await.unwrap();
+        let mut late = [0; 4];
+        let (read, ()) = tokio::join!(steered.read_exact(&mut late), async {
+            tokio::task::yield_now().await;
+            control.pause(false);
+        });
+        read.unwrap();
+        assert_eq!((&out, &late), (b"out", b"late"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paced_stream_first_reads_what_had_arrived() {
+        let (near, mut far) = duplex(64);
+        let control = Control::default();
+        let mut steered = Steered::new(near, control.clone());
+        far.write_all(b"ab").await.unwrap();
+        let mut byte = [0];
+        steered.read_exact(&mut byte).await.unwrap();
+        control.pace(Duration::from_secs(3600));
+        // `b` lies in the buffer already: no wait. What comes later waits.
+        steered.read_exact(&mut byte).await.unwrap();
+        assert_eq!(&byte, b"b");
+        far.write_all(b"c").await.unwrap();
+        let waited = tokio::time::timeout(Duration::from_secs(60), steered.read_exact(&mut byte)).await;
+        assert!(waited.is_err());
+    }
+}

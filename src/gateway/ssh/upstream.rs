@@ -1,0 +1,468 @@
+//! One live connection from us to a target: dial it, check its host key, sign in once decided.
+//!
+//! Connecting needs nobody's leave but an authenticated client; signing in needs a certificate,
+//! which exists only after the recorded decision.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use russh::client;
+use russh::keys::ssh_key::certificate::CertType;
+use russh::keys::ssh_key::{Algorithm, Certificate, EcdsaCurve, HashAlg, PublicKey};
+use russh::keys::{PrivateKey, PublicKeyOrCertificate};
+use russh::{ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
+use thiserror::Error;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+
+use super::request::{Environment, Terminal};
+use super::stream::{Control, Steered};
+use super::{algorithms, count};
+use crate::domain::Timestamp;
+use crate::domain::target::{HostTrust, Login, Target};
+use crate::session::permit::Permit;
+
+/// Each of the waits on a target: TCP, key exchange, sign-in, channel, request.
+const STEP: Duration = Duration::from_secs(10);
+/// How long a polite goodbye may take before the stream is killed.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// Reading from a target stops over this backlog towards the client, and goes on at the second.
+const PAUSE_AT: usize = 1024 * 1024;
+const RESUME_AT: usize = 512 * 1024;
+
+/// A target that was reached and has shown its host key; nobody is signed in.
+pub(crate) struct Connected {
+    handle: client::Handle<Watch>,
+    control: Control,
+    backlog: Backlog,
+    /// Our own address of this connection: the one that the target sees unless a NAT stands between.
+    pub(crate) local: SocketAddr,
+    /// Fingerprint of the host key, or of the key in the host certificate.
+    pub(crate) host_key: String,
+}
+
+/// A signed-in connection with its one session channel.
+pub(crate) struct Upstream {
+    handle: client::Handle<Watch>,
+    control: Control,
+    pub(crate) backlog: Backlog,
+    read: Option<ChannelReadHalf>,
+    pub(crate) write: Arc<ChannelWriteHalf<client::Msg>>,
+}
+
+/// The bytes that came from the target and were not yet written to the client.
+///
+/// Counted where the library receives, taken off where the pump has written; it steers the pause.
+#[derive(Clone, Debug)]
+pub(crate) struct Backlog {
+    bytes: Arc<AtomicUsize>,
+    control: Control,
+}
+
+impl Backlog {
+    fn add(&self, len: usize) {
+        if self.bytes.fetch_add(count(len), Ordering::SeqCst) + count(len) > PAUSE_AT {
+            self.control.pause(true);
+        }
+    }
+
+    /// The pump has passed on a packet of this length.
+    pub(crate) fn written(&self, len: usize) {
+        let before = self.bytes.fetch_sub(count(len), Ordering::SeqCst);
+        if before.saturating_sub(count(len)) <= RESUME_AT {
+            self.control.pause(false);
+        }
+    }
+}
+
+/// Dials `target`, runs the key exchange and checks the host key against the config. Signs nobody in.
+pub(crate) async fn connect(target: &Target, now: Timestamp) -> Result<Connected, Error> {
+    let stream = timeout(STEP, dial(target)).await.map_err(|_| Error::TimedOut("connect"))??;
+    let local = stream.local_addr().map_err(Error::Dial)?;
+    let control = Control::default();
+    let backlog = Backlog { bytes: Arc::default(), control: control.clone() };
+    let seen = Arc::new(std::sync::OnceLock::new());
+    let watch = Watch { check: HostCheck::of(target, now)?, backlog: backlog.clone(), seen: seen.clone() };
+    let config = Arc::new(client::Config {
+        preferred: watch.check.preferred(),
+        window_size: 2 * 1024 * 1024,
+        maximum_packet_size: 32 * 1024,
+        // The library's own queue is the buffer; its bound in bytes is our pause.
+        channel_buffer_size: 1 << 20,
+        inactivity_timeout: None,
+        keepalive_interval: None,
+        nodelay: true,
+        ..client::Config::default()
+    });
+    let steered = Steered::new(stream, control.clone());
+    let connecting = client::connect_stream(config, steered, watch);
+    let handle = match timeout(STEP, connecting).await {
+        Ok(Ok(handle)) => handle,
+        Ok(Err(error)) => return Err(error),
+        Err(_) => {
+            control.kill();
+            return Err(Error::TimedOut("key exchange"));
+        }
+    };
+    let host_key = seen.get().cloned().unwrap_or_default();
+    Ok(Connected { handle, control, backlog, local, host_key })
+}
+
+async fn dial(target: &Target) -> Result<TcpStream, Error> {
+    let address = &target.address;
+    let found = lookup_host((address.host.as_str(), address.port)).await.map_err(Error::Dial)?;
+    let mut last = None;
+    for address in found {
+        // Checked on what the name means now, not on what it meant when the config was read.
+        if !target.allow_loopback && is_own(address.ip()) {
+            last = Some(Error::Loopback);
+            continue;
+        }
+        match TcpStream::connect(address).await {
+            Ok(stream) => {
+                stream.set_nodelay(true).map_err(Error::Dial)?;
+                keep_alive(&stream).map_err(Error::Dial)?;
+                return Ok(stream);
+            }
+            Err(error) => last = Some(Error::Dial(error)),
+        }
+    }
+    Err(last.unwrap_or(Error::NoAddress))
+}
+
+fn is_own(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    ip.is_loopback() || ip.is_unspecified() || ip.is_multicast()
+}
+
+/// A dead target is noticed by TCP: the library's own timers would trip while reading is paused.
+fn keep_alive(stream: &TcpStream) -> std::io::Result<()> {
+    use rustix::net::sockopt;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, Duration::from_secs(30))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(10))?;
+    sockopt::set_tcp_keepcnt(stream, 3)?;
+    sockopt::set_tcp_user_timeout(stream, 60_000)?;
+    Ok(())
+}
+
+impl Connected {
+    /// Signs in as `login` with a key and a certificate that were made for this connection.
+    pub(crate) async fn sign_in(mut self, login: &Login, key: PrivateKey, certificate: Certificate) -> Result<Upstream, Error> {
+        let answer = self.handle.authenticate_openssh_cert(login.as_str(), Arc::new(key), certificate);
+        let answer = timeout(STEP, answer).await;
+        match answer {
+            Ok(Ok(result)) if result.success() => {}
+            Ok(Ok(_)) => {
+                self.end().await;
+                return Err(Error::Refused);
+            }
+            Ok(Err(error)) => return Err(Error::Ssh(error)),
+            Err(_) => {
+                self.control.kill();
+                return Err(Error::TimedOut("sign-in"));
+            }
+        }
+        let opened = timeout(STEP, self.handle.channel_open_session()).await;
+        let channel = opened.map_err(|_| Error::TimedOut("channel"))?.map_err(Error::Ssh)?;
+        let (read, write) = channel.split();
+        Ok(Upstream { handle: self.handle, control: self.control, backlog: self.backlog, read: Some(read), write: Arc::new(write) })
+    }
+
+    /// Ends the connection without having signed in.
+    pub(crate) async fn end(self) {
+        goodbye(&self.handle, &self.control).await;
+    }
+}
+
+impl Upstream {
+    /// Starts what the permit says: sends the terminal and the environment, then exactly the permitted request.
+    pub(crate) async fn start(
+        &mut self,
+        terminal: Option<&Terminal>,
+        environment: &Environment,
+        permit: Permit,
+    ) -> Result<(), Error> {
+        if let Some(terminal) = terminal {
+            let (cols, rows) = (u32::from(terminal.size.cols), u32::from(terminal.size.rows));
+            let (width, height) = terminal.pixels;
+            let asked = self.write.request_pty(true, &terminal.term, cols, rows, width, height, &terminal.modes).await;
+            asked.map_err(Error::Ssh)?;
+            self.answer("a terminal").await?;
+        }
+        for (name, value) in &environment.passed {
+            self.write.set_env(false, name.as_str(), value.as_str()).await.map_err(Error::Ssh)?;
+        }
+        match permit {
+            Permit::Shell(_) => {
+                self.write.request_shell(true).await.map_err(Error::Ssh)?;
+                self.answer("a shell").await
+            }
+            Permit::Exec(permit) => {
+                self.write.exec(true, permit.into_command().bytes().to_vec()).await.map_err(Error::Ssh)?;
+                self.answer("the command").await
+            }
+        }
+    }
+
+    /// The half that the downward pump reads. Once.
+    pub(crate) fn take_read(&mut self) -> Option<ChannelReadHalf> {
+        self.read.take()
+    }
+
+    async fn answer(&mut self, asked: &'static str) -> Result<(), Error> {
+        let Some(read) = self.read.as_mut() else {
+            return Err(Error::NotGranted(asked));
+        };
+        let answer = async {
+            loop {
+                match read.wait().await {
+                    Some(ChannelMsg::Success) => return Ok(()),
+                    Some(ChannelMsg::Failure) | Some(ChannelMsg::Close) | None => return Err(Error::NotGranted(asked)),
+                    // Window grants come at any time; output does not come before a request was granted.
+                    Some(_) => {}
+                }
+            }
+        };
+        timeout(STEP, answer).await.unwrap_or(Err(Error::TimedOut("request")))
+    }
+
+    /// While reading is paused the target would take us for dead: a word that wants no answer keeps it.
+    pub(crate) async fn keep_alive_while_paused(&self) {
+        if self.control.is_paused() {
+            let _ = timeout(GOODBYE, self.handle.send_keepalive(false)).await;
+        }
+    }
+
+    /// Ends the connection: politely, then for sure.
+    pub(crate) async fn end(self) {
+        let _ = timeout(GOODBYE, self.write.close()).await;
+        goodbye(&self.handle, &self.control).await;
+    }
+}
+
+async fn goodbye(handle: &client::Handle<Watch>, control: &Control) {
+    // A paused reader would keep the library from seeing that the target has closed.
+    control.pause(false);
+    let _ = timeout(GOODBYE, handle.disconnect(Disconnect::ByApplication, "session ended", "en")).await;
+    control.kill_soon(GOODBYE);
+}
+
+/// What may prove the target's name to us, parsed.
+struct HostCheck {
+    trust: Trust,
+    names: Vec<String>,
+    now: Timestamp,
+}
+
+enum Trust {
+    Pinned(Vec<PublicKey>),
+    Authority(Vec<PublicKey>),
+}
+
+impl HostCheck {
+    fn of(target: &Target, now: Timestamp) -> Result<Self, Error> {
+        let parse = |lines: &[String]| {
+            lines.iter().map(|line| PublicKey::from_openssh(line)).collect::<Result<Vec<_>, _>>().map_err(|_| Error::HostTrust)
+        };
+        let trust = match &target.host_trust {
+            HostTrust::Pinned(lines) => Trust::Pinned(parse(lines)?),
+            HostTrust::Authority(lines) => Trust::Authority(parse(lines)?),
+        };
+        let names = std::iter::once(target.name.as_str())
+            .chain(target.aliases.iter().map(|alias| alias.as_str()))
+            .chain(std::iter::once(target.address.host.as_str()))
+            .map(str::to_owned)
+            .collect();
+        Ok(Self { trust, names, now })
+    }
+
+    /// Only what could be accepted is offered: the target then shows a key that we can judge, if it has one.
+    fn preferred(&self) -> russh::Preferred {
+        let mut preferred = algorithms::preferred();
+        match &self.trust {
+            Trust::Pinned(keys) => {
+                let mut kinds = Vec::new();
+                for key in keys {
+                    match key.algorithm() {
+                        Algorithm::Rsa { .. } => {
+                            kinds.push(Algorithm::Rsa { hash: Some(HashAlg::Sha512) });
+                            kinds.push(Algorithm::Rsa { hash: Some(HashAlg::Sha256) });
+                        }
+                        other => kinds.push(other),
+                    }
+                }
+                preferred.key = Cow::Owned(kinds);
+            }
+            Trust::Authority(_) => {
+                let kinds = vec![
+                    Algorithm::Ed25519,
+                    Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
+                    Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 },
+                    Algorithm::Rsa { hash: Some(HashAlg::Sha512) },
+                ];
+                preferred.host_key_certificates = Cow::Owned(kinds);
+            }
+        }
+        preferred
+    }
+
+    /// The key exchange was signed by this key already; what is left is whether it is the target's.
+    fn accept(&self, shown: &PublicKeyOrCertificate) -> Result<(), &'static str> {
+        match (&self.trust, shown) {
+            (Trust::Pinned(keys), PublicKeyOrCertificate::PublicKey { key, .. }) => {
+                let known = keys.iter().any(|pinned| pinned.key_data() == key.key_data());
+                known.then_some(()).ok_or("not the configured host key")
+            }
+            (Trust::Pinned(_), PublicKeyOrCertificate::Certificate(_)) => Err("a certificate where a key is configured"),
+            (Trust::Authority(_), PublicKeyOrCertificate::PublicKey { .. }) => Err("a plain key where a certificate is configured"),
+            (Trust::Authority(authorities), PublicKeyOrCertificate::Certificate(certificate)) => {
+                self.accept_certificate(authorities, certificate)
+            }
+        }
+    }
+
+    fn accept_certificate(&self, authorities: &[PublicKey], certificate: &Certificate) -> Result<(), &'static str> {
+        if certificate.cert_type() != CertType::Host {
+            return Err("not a host certificate");
+        }
+        if !authorities.iter().any(|authority| authority.key_data() == certificate.signature_key()) {
+            return Err("signed by an unknown authority");
+        }
+        // SHA-1 still verifies in the library.
+        if matches!(certificate.signature().algorithm(), Algorithm::Rsa { hash: None }) {
+            return Err("signed with SHA-1");
+        }
+        let now = u64::try_from(self.now.secs()).map_err(|_| "clock before 1970")?;
+        let fingerprints: Vec<_> = authorities.iter().map(|authority| authority.fingerprint(HashAlg::Sha256)).collect();
+        certificate.validate_at(now, &fingerprints).map_err(|_| "expired, not yet valid or wrongly signed")?;
+        // A certificate without principals would pass for any name.
+        if !certificate.valid_principals().iter().any(|principal| self.names.contains(principal)) {
+            return Err("for another name");
+        }
+        if certificate.critical_options().iter().next().is_some() {
+            return Err("has a critical option");
+        }
+        Ok(())
+    }
+}
+
+/// The library's callbacks for one upstream connection.
+pub(crate) struct Watch {
+    check: HostCheck,
+    backlog: Backlog,
+    seen: Arc<std::sync::OnceLock<String>>,
+}
+
+impl client::Handler for Watch {
+    type Error = Error;
+
+    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Error> {
+        let fingerprint = shown.public_key().fingerprint(HashAlg::Sha256).to_string();
+        self.check.accept(shown).map_err(|why| Error::HostKey { why, fingerprint: fingerprint.clone() })?;
+        let _ = self.seen.set(fingerprint);
+        Ok(true)
+    }
+
+    async fn data(&mut self, _: ChannelId, data: &[u8], _: &mut client::Session) -> Result<(), Error> {
+        self.backlog.add(data.len());
+        Ok(())
+    }
+
+    async fn extended_data(&mut self, _: ChannelId, _: u32, data: &[u8], _: &mut client::Session) -> Result<(), Error> {
+        self.backlog.add(data.len());
+        Ok(())
+    }
+}
+
+/// Why a target could not be used.
+#[derive(Debug, Error)]
+pub(crate) enum Error {
+    /// Name resolution or TCP.
+    #[error("connect")]
+    Dial(#[source] std::io::Error),
+    /// The name has no address.
+    #[error("the target's name has no address")]
+    NoAddress,
+    /// It is the bastion itself.
+    #[error("the target's name means this machine; set allow_loopback if that is meant")]
+    Loopback,
+    /// The configured key cannot be read.
+    #[error("the configured host key cannot be read")]
+    HostTrust,
+    /// The target showed another key than the configured one.
+    #[error("host key {fingerprint}: {why}")]
+    HostKey {
+        /// From a closed set.
+        why: &'static str,
+        /// What was shown.
+        fingerprint: String,
+    },
+    /// No certificate could be made.
+    #[error("no certificate for the target")]
+    Certificate(#[source] crate::identity::Error),
+    /// It refused the sign-in.
+    #[error("the target refused the sign-in")]
+    Refused,
+    /// It did not grant a request.
+    #[error("the target did not grant {0}")]
+    NotGranted(&'static str),
+    /// It took too long.
+    #[error("{0} took longer than 10 s")]
+    TimedOut(&'static str),
+    /// Anything of the protocol.
+    #[error("SSH")]
+    Ssh(#[source] russh::Error),
+}
+
+impl From<russh::Error> for Error {
+    fn from(error: russh::Error) -> Self {
+        Self::Ssh(error)
+    }
+}
+
+impl Error {
+    /// The step that failed, from a closed set: for records.
+    pub(crate) fn step(&self) -> &'static str {
+        match self {
+            Self::Dial(_) | Self::NoAddress => "connect",
+            Self::Loopback => "loopback",
+            Self::HostTrust | Self::HostKey { .. } => "host key",
+            Self::Certificate(_) => "certificate",
+            Self::Refused => "sign-in refused",
+            Self::NotGranted(_) => "request refused",
+            Self::TimedOut(step) => step,
+            Self::Ssh(_) => "protocol",
+        }
+    }
+}
+
+/// What the client hears; the operator's log has the rest.
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = self.target;
+        match self.error {
+            Error::Dial(_) | Error::NoAddress | Error::Loopback => write!(f, "{target} cannot be reached; the operator's log says why"),
+            Error::HostTrust | Error::HostKey { .. } => {
+                write!(f, "{target} shows another host key than the configured one; nothing was sent to it, tell the operator")
+            }
+            Error::Certificate(_) => write!(f, "no certificate could be made for {target}; tell the operator"),
+            Error::Refused => write!(f, "{target} refused the sign-in; 'trust' prints what it must be told"),
+            Error::NotGranted(what) => write!(f, "{target} did not grant {what}"),
+            Error::TimedOut(step) => write!(f, "{target} did not answer within 10 s ({step})"),
+            Error::Ssh(_) => write!(f, "{target} broke the connection"),
+        }
+    }
+}
+
+/// An error, worded for the client.
+pub(crate) struct Shown<'a> {
+    /// Which target.
+    pub(crate) target: &'a str,
+    /// What went wrong.
+    pub(crate) error: &'a Error,
+}

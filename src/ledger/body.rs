@@ -1,0 +1,240 @@
+//! What each event says about itself: the `body` of its record.
+//!
+//! `recordings-schema/EVENTS.md` says the same in prose. A name here never changes its meaning.
+//! Free text leaves this file as a salted hash only: the text itself becomes a payload.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use crate::domain::event::{Counters, Decided, Event, Extent};
+use crate::domain::session::Exit;
+use crate::domain::{Digest, Text};
+
+use super::entry::{Payload, SALT_BYTES};
+
+/// Builds a body; gathers the payloads that it refers to.
+pub(super) struct Writer<'a> {
+    /// Where salts come from.
+    pub(super) salt: &'a mut dyn FnMut() -> [u8; SALT_BYTES],
+    /// Salt and bytes of each text, by hash.
+    pub(super) payloads: Vec<(Digest, Bytes)>,
+}
+
+impl Writer<'_> {
+    /// The body of `event`.
+    pub(super) fn body(&mut self, event: &Event) -> Map<String, Value> {
+        let body = Body::default();
+        let body = match event {
+            Event::LogStart { version, origin, policy, config } => body
+                .set("version", text(version))
+                .set("origin", text(origin))
+                .digest("policy", policy)
+                .digest("config", config),
+            Event::LogStop { drained } => body.set("drained", *drained),
+            Event::LogHeartbeat(counters) => counted(body, counters),
+            Event::ClockStep { old, new } => body.set("old", show(old)).set("new", show(new)),
+            Event::AuthnOidc {
+                issuer,
+                subject,
+                audience,
+                token,
+                amr,
+                acr,
+                auth_time,
+                flow,
+                key,
+                reason,
+                about,
+                until,
+                claims,
+            } => body
+                .set("issuer", text(issuer))
+                .set("subject", text(subject))
+                .set("audience", texts(audience))
+                .set("token", show(token))
+                .set("amr", texts(amr))
+                .maybe("acr", acr.as_deref())
+                .maybe("auth_time", auth_time.map(|time| time.to_string()))
+                .set("flow", flow.as_str())
+                .set("key", text(key))
+                .maybe("reason", *reason)
+                .set("about", json!(about))
+                .maybe("until", until.map(|time| time.to_string()))
+                .maybe("claims", claims.as_ref().map(|claims| self.payload(claims))),
+            Event::AuthnSsh { method, authority } => body.set("method", *method).set("authority", text(authority)),
+            Event::AuthnSshFailures { prefix, minute, counts, first, last, key_ids } => body
+                .set("prefix", text(prefix))
+                .set("minute", show(minute))
+                .set("counts", by_word(counts))
+                .set("first", show(first))
+                .set("last", show(last))
+                .set("key_ids", texts(key_ids)),
+            Event::CertIssued {
+                authority,
+                serial,
+                key_id,
+                principals,
+                valid_after,
+                valid_before,
+                options,
+                key,
+                claims,
+            } => body
+                .set("authority", *authority)
+                .set("serial", show(serial))
+                .set("key_id", text(key_id))
+                .set("principals", texts(principals))
+                .set("valid_after", show(valid_after))
+                .set("valid_before", show(valid_before))
+                .set("options", texts(options))
+                .set("key", text(key))
+                .digest("claims", claims),
+            Event::CertRevoked { identity, serials, reason } => body
+                .maybe("identity", identity.as_ref().map(|(issuer, subject)| json!({ "iss": issuer, "sub": subject })))
+                .set("serials", serials.iter().map(show).collect::<Vec<_>>())
+                .set("reason", self.payload(reason)),
+            Event::IdentityReinstated { identity: (issuer, subject), reason } => {
+                body.set("identity", json!({ "iss": issuer, "sub": subject })).set("reason", self.payload(reason))
+            }
+            Event::SessionStart { action, connection, pty, env_dropped, principal, recording } => body
+                .set("action", *action)
+                .set("connection", text(connection))
+                .set("pty", *pty)
+                .set("env_dropped", texts(env_dropped))
+                .set("principal", text(principal))
+                .set("recording", recording.to_string()),
+            Event::SessionEnd { reason, detail, bytes_in, bytes_out, exit, duration_ms } => body
+                .set("reason", *reason)
+                .maybe("detail", *detail)
+                .set("bytes_in", number(*bytes_in))
+                .set("bytes_out", number(*bytes_out))
+                .maybe("exit", exit.as_ref().map(ended))
+                .set("duration_ms", number(*duration_ms)),
+            Event::UpstreamOpen { serial, key_id, key_file, spare, seen_as } => body
+                .maybe("serial", serial.as_ref().map(show))
+                .maybe("key_id", key_id.as_deref())
+                .set("key_file", *key_file)
+                .set("spare", *spare)
+                .set("seen_as", text(seen_as)),
+            Event::UpstreamClose { reason } => body.set("reason", *reason),
+            Event::ChannelExec { command, length } => {
+                body.set("command", self.payload(command)).set("length", number(*length))
+            }
+            Event::ChannelShell { term } => body.maybe("term", term.as_deref()),
+            Event::AuthzDecision(decided) => decision(body, decided),
+            Event::RecordingOpen { recording, header, format, mask } => body
+                .set("recording", show(recording))
+                .set("header", show(header))
+                .set("format", *format)
+                .set("mask", *mask),
+            Event::RecordingCommit { recording, extent } => stored(body.set("recording", show(recording)), extent),
+            Event::RecordingClose { recording, extent, duration_us, events, reason, exit } => {
+                stored(body.set("recording", show(recording)), extent)
+                    .set("duration_us", number(*duration_us))
+                    .set("events", by_word(events))
+                    .set("reason", *reason)
+                    .maybe("exit", exit.as_ref().map(ended))
+            }
+            Event::RecordingRecovered { recording, extent } => stored(body.set("recording", show(recording)), extent),
+            Event::RecordingFailed { recording, extent, reason } => {
+                stored(body.set("recording", show(recording)), extent).set("reason", *reason)
+            }
+            Event::EvidenceViewed { how, session } => body.set("how", *how).set("session", show(session)),
+            Event::PolicyChanged { old, new, files } => {
+                body.digest("old", old).set("new", show(new)).set("files", texts(files))
+            }
+        };
+        body.0
+    }
+
+    /// What stands in a record instead of a text. Without a salt, a short text could be found by guessing.
+    fn payload(&mut self, text: &Text) -> Value {
+        let payload = Payload::of((self.salt)(), text.bytes());
+        let value = json!({ "payload": {
+            "alg": Payload::ALGORITHM, "hash": payload.hash.to_string(), "len": number(payload.len),
+        }});
+        self.payloads.push((payload.hash, payload.stored));
+        value
+    }
+}
+
+/// A body that grows field by field. What is absent has no field: `null` is never written.
+#[derive(Default)]
+struct Body(Map<String, Value>);
+
+impl Body {
+    fn set(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.0.insert(name.to_owned(), value.into());
+        self
+    }
+
+    fn maybe(self, name: &str, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.set(name, value),
+            None => self,
+        }
+    }
+
+    fn digest(self, name: &str, digest: &Option<Digest>) -> Self {
+        self.maybe(name, digest.map(|digest| digest.to_string()))
+    }
+}
+
+fn counted(body: Body, counters: &Counters) -> Body {
+    body.set("connections", number(counters.connections))
+        .set("sessions", number(counters.sessions))
+        .set("certificates", number(counters.certificates))
+        .set("next_serial", show(&counters.next_serial))
+        .set("checkpoint", number(counters.checkpoint))
+}
+
+fn decision(body: Body, decided: &Decided) -> Body {
+    let rules: Vec<_> = decided.rules.iter().map(|(id, effect)| json!({ "id": id, "effect": effect })).collect();
+    body.set("action", decided.action)
+        .set("rules", rules)
+        .set("errors", texts(&decided.errors))
+        .set("policy", show(&decided.policy))
+        .set("schema", show(&decided.schema))
+        .set("context", show(&decided.context))
+        .set("pass", decided.pass)
+        .set("engine", decided.engine)
+        .set("obligations", texts(&decided.obligations))
+        .set("micros", number(decided.micros))
+}
+
+fn stored(body: Body, extent: &Extent) -> Body {
+    body.set("frames", number(extent.frames))
+        .set("plain_bytes", number(extent.plain_bytes))
+        .set("stored_bytes", number(extent.stored_bytes))
+        .set("root", show(&extent.root))
+}
+
+fn ended(exit: &Exit) -> Value {
+    match exit {
+        Exit::Status(status) => json!({ "status": status }),
+        Exit::Signal(signal) => json!({ "signal": signal }),
+    }
+}
+
+/// Readers of JSON keep integers exactly only up to 2^53 - 1: larger ones are written as strings.
+fn number(value: u64) -> Value {
+    if value <= super::entry::MAX_INTEGER { value.into() } else { value.to_string().into() }
+}
+
+fn by_word(counts: &BTreeMap<&'static str, u64>) -> Map<String, Value> {
+    counts.iter().map(|(word, count)| ((*word).to_owned(), number(*count))).collect()
+}
+
+fn text(text: &str) -> Value {
+    text.into()
+}
+
+fn texts(texts: &[String]) -> Value {
+    texts.into()
+}
+
+fn show(value: &impl ToString) -> Value {
+    value.to_string().into()
+}

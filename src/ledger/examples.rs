@@ -1,0 +1,328 @@
+//! One fact of every event, as the published examples show them. For tests only.
+
+use std::collections::BTreeMap;
+
+use crate::domain::event::{Actor, Counters, Decided, Event, Extent, Fact, Outcome, TargetRef};
+use crate::domain::identity::{Flow, Kind};
+use crate::domain::session::{Exit, RecordingId, SessionId};
+use crate::domain::{Digest, RecordId, Text, Timestamp};
+
+use super::entry::Writer;
+
+/// The salt of every payload.
+pub(super) const SALT: [u8; 32] = [0x5a; 32];
+/// What no entry may show.
+pub(super) const TEXTS: [&str; 4] = ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found"];
+/// How many events there are.
+pub(super) const EVENTS: usize = 24;
+
+pub(super) fn writer() -> Writer {
+    Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
+}
+
+pub(super) fn time() -> Timestamp {
+    Timestamp::from_micros(1_795_467_889_123_456)
+}
+
+/// A command about to run: the richest envelope.
+pub(super) fn exec() -> Fact {
+    let event = Event::ChannelExec { command: Text::new(TEXTS[0]), length: 17 };
+    in_session(event, 13)
+}
+
+/// By file name.
+pub(super) fn all() -> Vec<(String, Fact)> {
+    let mut all: Vec<_> = about_us().into_iter().chain(authn()).chain(sessions()).collect();
+    for (number, fact) in all.iter_mut().enumerate() {
+        fact.id = RecordId::from_parts(time(), number as u128);
+    }
+    let mut seen = BTreeMap::new();
+    all.into_iter()
+        .map(|fact| {
+            let kind = fact.event.kind();
+            let count: &mut u32 = seen.entry(kind).or_default();
+            *count += 1;
+            let name = if *count == 1 { kind.to_owned() } else { format!("{kind}-{count}") };
+            (name, fact)
+        })
+        .collect()
+}
+
+/// A number for each event. A new one does not compile until it has its place here and an example.
+pub(super) fn ordinal(event: &Event) -> usize {
+    match event {
+        Event::LogStart { .. } => 0,
+        Event::LogStop { .. } => 1,
+        Event::LogHeartbeat(_) => 2,
+        Event::ClockStep { .. } => 3,
+        Event::AuthnOidc { .. } => 4,
+        Event::AuthnSsh { .. } => 5,
+        Event::AuthnSshFailures { .. } => 6,
+        Event::CertIssued { .. } => 7,
+        Event::CertRevoked { .. } => 8,
+        Event::SessionStart { .. } => 9,
+        Event::SessionEnd { .. } => 10,
+        Event::UpstreamOpen { .. } => 11,
+        Event::UpstreamClose { .. } => 12,
+        Event::ChannelExec { .. } => 13,
+        Event::ChannelShell { .. } => 14,
+        Event::AuthzDecision(_) => 15,
+        Event::RecordingOpen { .. } => 16,
+        Event::RecordingCommit { .. } => 17,
+        Event::RecordingClose { .. } => 18,
+        Event::RecordingRecovered { .. } => 19,
+        Event::RecordingFailed { .. } => 20,
+        Event::EvidenceViewed { .. } => 21,
+        Event::PolicyChanged { .. } => 22,
+        Event::IdentityReinstated { .. } => 23,
+    }
+}
+
+fn about_us() -> Vec<Fact> {
+    let us = |event| Fact::new(RecordId::from_parts(time(), 0), Outcome::Success, event);
+    vec![
+        us(Event::LogStart {
+            version: "0.1.0".into(),
+            origin: "bastion.example.com/sallyport/7f3a".into(),
+            policy: Some(digest("policy")),
+            config: Some(digest("config")),
+        }),
+        us(Event::LogStop { drained: true }),
+        us(Event::LogHeartbeat(Counters {
+            connections: 310,
+            sessions: 4,
+            certificates: 97,
+            next_serial: 4212,
+            checkpoint: 81_720,
+        })),
+        us(Event::ClockStep { old: time(), new: Timestamp::from_secs(1_795_464_289) }),
+        us(Event::PolicyChanged {
+            old: Some(digest("policy before")),
+            new: digest("policy"),
+            files: vec!["10-people.cedar".into(), "20-pipelines.cedar".into()],
+        }),
+    ]
+}
+
+fn authn() -> Vec<Fact> {
+    let by = |actor, outcome, event| Fact {
+        actor: Some(actor),
+        ..Fact::new(RecordId::from_parts(time(), 0), outcome, event)
+    };
+    let signed_in = |reason: Option<&'static str>, claims| Event::AuthnOidc {
+        issuer: "corp".into(),
+        subject: "f3c1a0".into(),
+        audience: vec!["sallyport".into()],
+        token: digest("header.payload"),
+        amr: vec!["pwd".into(), "otp".into()],
+        acr: Some("urn:example:mfa".into()),
+        auth_time: Some(Timestamp::from_secs(1_795_467_800)),
+        flow: Flow::Local,
+        key: KEY.into(),
+        reason,
+        about: BTreeMap::from([("department".into(), "operations".into())]),
+        until: reason.is_none().then(|| Timestamp::from_secs(1_795_496_600)),
+        claims,
+    };
+    let somebody = Actor {
+        kind: None,
+        issuer: String::new(),
+        subject: String::new(),
+        name: String::new(),
+        groups: Vec::new(),
+        serial: None,
+        key_id: None,
+        flow: None,
+        ..alice()
+    };
+    let mut failures = Fact::new(
+        RecordId::from_parts(time(), 0),
+        Outcome::Failure,
+        Event::AuthnSshFailures {
+            prefix: "198.51.100.0/24".into(),
+            minute: Timestamp::from_secs(1_795_467_840),
+            counts: BTreeMap::from([("no_certificate", 212), ("unknown_authority", 3)]),
+            first: "198.51.100.9:40022".parse().unwrap(),
+            last: "198.51.100.77:51900".parse().unwrap(),
+            key_ids: vec!["root".into()],
+        },
+    );
+    failures.actor = None;
+    vec![
+        by(alice(), Outcome::Success, signed_in(None, Some(Text::new(TEXTS[2])))),
+        by(somebody, Outcome::Failure, signed_in(Some("token_expired"), None)),
+        by(alice(), Outcome::Success, Event::AuthnSsh { method: "certificate", authority: AUTHORITY.into() }),
+        failures,
+        by(
+            alice(),
+            Outcome::Success,
+            Event::CertIssued {
+                authority: "user",
+                serial: 4211,
+                key_id: "corp/ZjNjMWEw".into(),
+                principals: vec!["corp/ZjNjMWEw".into()],
+                valid_after: Timestamp::from_secs(1_795_467_829),
+                valid_before: Timestamp::from_secs(1_795_471_489),
+                options: vec!["permit-pty".into(), "source-address=203.0.113.7/32".into()],
+                key: KEY.into(),
+                claims: Some(digest("claims")),
+            },
+        ),
+        by(
+            alice(),
+            Outcome::Success,
+            Event::CertRevoked {
+                identity: Some(("https://login.example.com".into(), "f3c1a0".into())),
+                serials: vec![4211, 4209],
+                reason: Text::new(TEXTS[1]),
+            },
+        ),
+        by(
+            alice(),
+            Outcome::Success,
+            Event::IdentityReinstated {
+                identity: ("https://login.example.com".into(), "f3c1a0".into()),
+                reason: Text::new(TEXTS[3]),
+            },
+        ),
+    ]
+}
+
+fn sessions() -> Vec<Fact> {
+    let extent = Extent { frames: 12, plain_bytes: 700_113, stored_bytes: 90_211, root: digest("frames") };
+    let end = |reason, exit| Event::SessionEnd {
+        reason,
+        detail: None,
+        bytes_in: 42,
+        bytes_out: 700_001,
+        exit,
+        duration_ms: 61_250,
+    };
+    let mut held = in_session(Event::AuthzDecision(decided()), 0);
+    held.outcome = Outcome::Hold;
+    let mut failed = in_session(Event::RecordingFailed { recording: recording(), extent, reason: "store_full" }, 0);
+    failed.outcome = Outcome::Failure;
+    let mut decision = in_session(Event::AuthzDecision(decided()), 0);
+    decision.outcome = Outcome::Allow;
+    let events = BTreeMap::from([("o", 900), ("r", 2)]);
+    let mut all = vec![
+        in_session(
+            Event::SessionStart {
+                action: "exec",
+                connection: "9c1e".into(),
+                pty: false,
+                env_dropped: vec!["LD_PRELOAD".into()],
+                principal: "corp/MDB1MWFiY2Q".into(),
+                recording: recording(),
+            },
+            0,
+        ),
+        in_session(end("finished", Some(Exit::Status(0))), 0),
+        in_session(end("finished", Some(Exit::Signal("TERM".into()))), 0),
+        in_session(
+            Event::UpstreamOpen {
+                serial: Some(4212),
+                key_id: Some("corp/ZjNjMWEw".into()),
+                key_file: false,
+                spare: false,
+                seen_as: "10.0.0.2".into(),
+            },
+            0,
+        ),
+        in_session(Event::UpstreamClose { reason: "finished" }, 0),
+        exec(),
+        in_session(Event::ChannelShell { term: Some("xterm-256color".into()) }, 0),
+        decision,
+        held,
+        in_session(
+            Event::RecordingOpen {
+                recording: recording(),
+                header: digest("header"),
+                format: "asciicast-v2+sallyport1",
+                mask: "none",
+            },
+            0,
+        ),
+        in_session(Event::RecordingCommit { recording: recording(), extent }, 0),
+        in_session(
+            Event::RecordingClose {
+                recording: recording(),
+                extent,
+                duration_us: 61_250_117,
+                events,
+                reason: "finished",
+                exit: Some(Exit::Status(0)),
+            },
+            0,
+        ),
+        in_session(Event::RecordingRecovered { recording: recording(), extent }, 0),
+        failed,
+        in_session(Event::EvidenceViewed { how: "play", session: session() }, 0),
+    ];
+    for fact in &mut all {
+        if matches!(fact.event, Event::RecordingRecovered { .. }) {
+            fact.actor = None;
+        }
+    }
+    all
+}
+
+fn in_session(event: Event, number: u128) -> Fact {
+    let mut fact =
+        Fact::new(RecordId::from_parts(time(), number), Outcome::Success, event).within(session()).towards(TargetRef {
+            name: "db1".into(),
+            host: "10.0.3.4:22".into(),
+            login: "deploy".into(),
+            host_key: Some(AUTHORITY.into()),
+            labels: BTreeMap::from([("env".into(), "production".into())]),
+        });
+    fact.actor = Some(alice());
+    fact.channel = Some(0);
+    fact.refs = vec![RecordId::from_parts(Timestamp::from_secs(1_795_467_830), 5)];
+    fact
+}
+
+fn decided() -> Decided {
+    Decided {
+        action: "exec",
+        rules: vec![("deploy-production".into(), "permit")],
+        errors: Vec::new(),
+        policy: digest("policy"),
+        schema: digest("schema"),
+        context: digest("context"),
+        pass: "final",
+        engine: "cedar 4.14",
+        obligations: vec!["record=full".into()],
+        micros: 18,
+    }
+}
+
+fn alice() -> Actor {
+    Actor {
+        kind: Some(Kind::Person),
+        issuer: "https://login.example.com".into(),
+        subject: "f3c1a0".into(),
+        name: "alice@example.com".into(),
+        groups: vec!["sre".into()],
+        serial: Some(4211),
+        key_id: Some("corp/ZjNjMWEw".into()),
+        flow: Some(Flow::Local),
+        source: Some("203.0.113.7:51122".parse().unwrap()),
+        client: Some("SSH-2.0-OpenSSH_10.5".into()),
+    }
+}
+
+fn session() -> SessionId {
+    SessionId::from_parts(time(), 1)
+}
+
+fn recording() -> RecordingId {
+    RecordingId::from_parts(time(), 2)
+}
+
+fn digest(of: &str) -> Digest {
+    Digest::of(of.as_bytes())
+}
+
+const KEY: &str = "SHA256:uH3JnYkZt9mU4u0Y0w7x2x0u1qkq9oQm6b7a1s2d3f4";
+const AUTHORITY: &str = "SHA256:Qw9vE1o4nL2p7Zx3aB5cD8eF0gH6iJ1kL4mN7oP2qRs";

@@ -1,0 +1,324 @@
+//! Evidence: facts go in, durable entries of a signed transparency log come out.
+//!
+//! Knows entries, tiles and checkpoints. Refuses to know what a fact means, to acknowledge what is
+//! not on the disk, and to go on after a write that failed.
+
+use std::collections::VecDeque;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::Clock;
+use crate::domain::event::Fact;
+use crate::domain::{Digest, Timestamp};
+use crate::signer::Signer;
+use crate::store::{self, Blobs, Files, Key};
+
+pub mod check;
+pub mod checkpoint;
+pub mod entry;
+pub mod sequencer;
+pub mod tiles;
+
+mod body;
+#[cfg(test)]
+mod examples;
+mod open;
+mod tail;
+#[cfg(test)]
+mod tests;
+
+use sequencer::Sequencer;
+use tiles::{WIDTH, bundle_name, decode_bundle};
+
+/// What the log is.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Names the log for ever; equals the name of its key.
+    pub origin: String,
+    /// Name of this bastion in every entry.
+    pub node: String,
+    /// Version of the program, for `log.start`.
+    pub version: String,
+    /// Digest of the policy set in force, for `log.start`.
+    pub policy: Option<Digest>,
+    /// Digest of the config as read, for `log.start`.
+    pub config: Option<Digest>,
+    /// Where the last checkpoint is kept outside the state folder, by folder and file name.
+    pub last_checkpoint: Option<(Files, String)>,
+}
+
+/// What an append is answered with: the entry is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Index of its leaf.
+    pub index: u64,
+    /// Its leaf hash.
+    pub leaf: Digest,
+    /// The time it has in the log.
+    pub time: Timestamp,
+}
+
+/// What other rooms count for the heartbeat.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Connections accepted since start.
+    pub connections: AtomicU64,
+    /// Sessions open now.
+    pub sessions: AtomicU64,
+    /// Certificates issued since start.
+    pub certificates: AtomicU64,
+    /// The serial that the next certificate gets.
+    pub next_serial: AtomicU64,
+}
+
+/// The handle through which facts become entries. Cheap to clone; clones write to the same log.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    jobs: mpsc::Sender<Job>,
+    view: Arc<View>,
+    blobs: Blobs,
+    files: Files,
+    writer: Arc<entry::Writer>,
+    counts: Arc<Counts>,
+    clock: Clock,
+}
+
+/// What one append asks of the sequencer.
+#[derive(Debug)]
+struct Job {
+    drafts: Vec<entry::Draft>,
+    receipts: oneshot::Sender<Result<Vec<Receipt>, Error>>,
+}
+
+/// Entries that readers may not find in full bundles yet, and the sizes.
+#[derive(Debug, Default)]
+struct View(RwLock<Recent>);
+
+#[derive(Debug, Default)]
+struct Recent {
+    /// Index of the first of `entries`: all before it are in full bundles on the disk.
+    base: u64,
+    entries: VecDeque<Bytes>,
+    /// Size of the last signed checkpoint.
+    checkpoint: u64,
+}
+
+/// Jobs that may wait for the sequencer; more wait to be queued.
+const QUEUE: usize = 1024;
+/// Most entries that one listing returns.
+pub const MAX_LISTED: usize = 1000;
+
+impl Ledger {
+    /// Opens the log in `files`, or begins it. What lies behind the last checkpoint is read and checked: a torn end that was
+    /// never acknowledged is cut off. Nothing is written before the sequencer runs.
+    pub async fn open(
+        settings: Settings,
+        files: Files,
+        blobs: Blobs,
+        signer: Signer,
+        clock: Clock,
+    ) -> Result<(Self, Sequencer), Error> {
+        let opened = open::open(&settings, &files, &signer).await?;
+        let boot = (0..2).map(|_| format!("{:016x}", crate::domain::random_bits() as u64)).collect::<String>();
+        let writer = Arc::new(entry::Writer { node: settings.node.clone(), boot });
+        let view = Arc::new(View(RwLock::new(opened.recent)));
+        let counts = Arc::new(Counts::default());
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let ledger = Self {
+            jobs,
+            view: view.clone(),
+            blobs,
+            files: files.clone(),
+            writer: writer.clone(),
+            counts: counts.clone(),
+            clock: clock.clone(),
+        };
+        let sequencer =
+            Sequencer::new(settings, files, signer, clock, writer, counts, view, queue, opened.edge, opened.signed, opened.time);
+        Ok((ledger, sequencer))
+    }
+
+    /// Appends all facts of one step, in order. Durable once it returns `Ok`; after an error nothing may be done that
+    /// needed it.
+    pub async fn append(&self, facts: Vec<Fact>) -> Result<Vec<Receipt>, Error> {
+        let (drafts, payloads) = self.drafts(facts)?;
+        let queued = async { self.queue(drafts).await?.receipts().await };
+        // Side by side: the receipt counts only with both, and a payload without its entry harms nobody.
+        let (stored, receipts) = tokio::join!(self.store(payloads), queued);
+        stored?;
+        receipts
+    }
+
+    /// Appends one fact.
+    pub async fn append_one(&self, fact: Fact) -> Result<Receipt, Error> {
+        self.append(vec![fact]).await?.pop().ok_or(Error::Stopped)
+    }
+
+    /// Queues now; the receipts are awaited later. For callers that must fix an order among themselves.
+    pub async fn submit(&self, facts: Vec<Fact>) -> Result<Pending, Error> {
+        let (drafts, payloads) = self.drafts(facts)?;
+        self.store(payloads).await?;
+        self.queue(drafts).await
+    }
+
+    fn drafts(&self, facts: Vec<Fact>) -> Result<(Vec<entry::Draft>, Vec<(Key, Bytes)>), Error> {
+        let mut drafts = Vec::with_capacity(facts.len());
+        let mut payloads = Vec::new();
+        for fact in facts {
+            let mut draft = entry::encode(&fact, &self.writer, salt)?;
+            payloads.extend(draft.payloads.drain(..).map(|(hash, stored)| (payload_key(&hash), stored)));
+            drafts.push(draft);
+        }
+        Ok((drafts, payloads))
+    }
+
+    async fn store(&self, payloads: Vec<(Key, Bytes)>) -> Result<(), Error> {
+        if payloads.is_empty() { Ok(()) } else { Ok(self.blobs.put(payloads).await?) }
+    }
+
+    async fn queue(&self, drafts: Vec<entry::Draft>) -> Result<Pending, Error> {
+        let (receipts, pending) = oneshot::channel();
+        self.jobs.send(Job { drafts, receipts }).await.map_err(|_| Error::Stopped)?;
+        Ok(Pending(pending))
+    }
+
+    /// How many entries have receipts.
+    pub fn size(&self) -> u64 {
+        self.view.read(|recent| recent.base + recent.entries.len() as u64)
+    }
+
+    /// Size of the last signed checkpoint.
+    pub fn checkpoint_size(&self) -> u64 {
+        self.view.read(|recent| recent.checkpoint)
+    }
+
+    /// The last signed checkpoint, as a note.
+    pub async fn checkpoint(&self) -> Result<Option<Bytes>, Error> {
+        Ok(self.files.read(CHECKPOINT).await?)
+    }
+
+    /// Exact bytes of one entry.
+    pub async fn entry(&self, index: u64) -> Result<Option<Bytes>, Error> {
+        Ok(self.entries(index, 1).await?.into_iter().next())
+    }
+
+    /// Exact bytes of the entries from `from` on, at most `limit` and at most [`MAX_LISTED`]. Fewer at the end of a bundle:
+    /// ask again from where it stopped; none at all means the end.
+    pub async fn entries(&self, from: u64, limit: usize) -> Result<Vec<Bytes>, Error> {
+        let limit = limit.min(MAX_LISTED);
+        let recent = self.view.read(|recent| {
+            let skip = usize::try_from(from.checked_sub(recent.base)?).ok()?;
+            Some(recent.entries.iter().skip(skip).take(limit).cloned().collect::<Vec<_>>())
+        });
+        if let Some(recent) = recent {
+            return Ok(recent);
+        }
+        let name = bundle_name(from / WIDTH, WIDTH);
+        let bundle = self.files.read(&name).await?.ok_or_else(|| Error::Damaged(format!("{name} is missing")))?;
+        let entries = decode_bundle(&bundle, WIDTH).ok_or_else(|| Error::Damaged(format!("{name} is not a bundle")))?;
+        let skip = usize::try_from(from % WIDTH).unwrap_or(usize::MAX);
+        Ok(entries.into_iter().skip(skip).take(limit).collect())
+    }
+
+    /// The text behind a payload's hash, as long as it is kept.
+    pub async fn payload(&self, hash: &Digest) -> Result<Option<Bytes>, Error> {
+        let Some(stored) = self.blobs.get(&payload_key(hash)).await? else { return Ok(None) };
+        match entry::Payload::open(hash, &stored) {
+            Some(text) => Ok(Some(text)),
+            None => Err(Error::Damaged(format!("payload {hash} has another hash"))),
+        }
+    }
+
+    /// What other rooms count for the heartbeat.
+    pub fn counts(&self) -> &Arc<Counts> {
+        &self.counts
+    }
+
+    /// The log's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+}
+
+/// Receipts that will come.
+#[derive(Debug)]
+pub struct Pending(oneshot::Receiver<Result<Vec<Receipt>, Error>>);
+
+impl Pending {
+    /// Waits until the entries are durable.
+    pub async fn receipts(self) -> Result<Vec<Receipt>, Error> {
+        self.0.await.unwrap_or(Err(Error::Stopped))
+    }
+}
+
+impl View {
+    fn read<T>(&self, look: impl FnOnce(&Recent) -> T) -> T {
+        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write<T>(&self, change: impl FnOnce(&mut Recent) -> T) -> T {
+        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The file of the last signed checkpoint.
+const CHECKPOINT: &str = "checkpoint";
+
+fn payload_key(hash: &Digest) -> Key {
+    Key::of(&[b"payload", &hash.0])
+}
+
+fn salt() -> [u8; entry::SALT_BYTES] {
+    let mut salt = [0; entry::SALT_BYTES];
+    for half in salt.chunks_mut(16) {
+        half.copy_from_slice(crate::domain::random_bits().to_be_bytes().get(..half.len()).unwrap_or_default());
+    }
+    salt
+}
+
+/// Why the ledger did not do what was asked.
+#[derive(Clone, Debug, Error)]
+pub enum Error {
+    /// A fact that cannot be an entry.
+    #[error("a fact cannot be written")]
+    Entry(#[from] Arc<entry::Error>),
+    /// The store did not take or give bytes.
+    #[error("the ledger's store")]
+    Store(#[from] store::Error),
+    /// The sequencer does not run: it was stopped, or a write of unknown outcome has ended it.
+    #[error("the ledger takes no entries any more")]
+    Stopped,
+    /// What is stored is not a log.
+    #[error("the ledger is damaged: {0}")]
+    Damaged(String),
+    /// The last checkpoint is not one of this log.
+    #[error("the ledger's checkpoint")]
+    Checkpoint(#[from] Arc<checkpoint::Error>),
+    /// The stored log is older than what was signed.
+    #[error(
+        "the log has {found} entries, but {signed} were signed: it was restored from an older copy. \
+         Bring back the newer copy of the state folder"
+    )]
+    Restored {
+        /// What is there.
+        found: u64,
+        /// What was signed.
+        signed: u64,
+    },
+}
+
+impl From<entry::Error> for Error {
+    fn from(error: entry::Error) -> Self {
+        Self::Entry(Arc::new(error))
+    }
+}
+
+impl From<checkpoint::Error> for Error {
+    fn from(error: checkpoint::Error) -> Self {
+        Self::Checkpoint(Arc::new(error))
+    }
+}

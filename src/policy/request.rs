@@ -1,0 +1,383 @@
+//! One question to the policy, as Cedar sees it: its entities and its context.
+//!
+//! Builds, decides nothing. What is missing is missing: nothing is filled in that would help the asker.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::IpAddr;
+
+use cedar_policy::{Context, Entities, Entity, EntityUid, Request as CedarRequest, RestrictedExpression as Value};
+use serde_json::json;
+
+use super::Policy;
+use crate::domain::identity::{Identity, Kind, Principal, SignIn};
+use crate::domain::session::Command;
+use crate::domain::target::{Login, Target};
+use crate::domain::{Digest, Timestamp};
+
+/// What somebody asks to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked<'a> {
+    /// A login shell on a target.
+    Shell,
+    /// One command on a target.
+    Exec(&'a Command),
+    /// A command that moves files, unmasked and recorded by digest.
+    Transfer(&'a Command),
+    /// File transfer by SFTP.
+    Sftp,
+    /// A forwarded connection.
+    Forward,
+    /// Agent forwarding.
+    Agent,
+    /// X11 forwarding.
+    X11,
+    /// An environment variable beyond the default ones.
+    Env,
+    /// Output without masking.
+    Unmask,
+    /// Traffic without a recording.
+    Unrecorded,
+    /// The loud way past approval.
+    BreakGlass,
+    /// Look at a recording.
+    Review,
+    /// Look at a live session.
+    Watch,
+    /// End a live session.
+    Terminate,
+    /// Vote on a held request.
+    Approve,
+    /// Ask why something would be decided as it would.
+    Explain,
+    /// Take evidence out.
+    Audit,
+    /// Get a user certificate.
+    Certify,
+    /// Void certificates and sessions.
+    Revoke,
+}
+
+impl Asked<'_> {
+    /// Every word, as the schema has them.
+    pub(super) const WORDS: [&'static str; 19] = [
+        "shell",
+        "exec",
+        "transfer",
+        "sftp",
+        "forward",
+        "agent",
+        "x11",
+        "env",
+        "unmask",
+        "unrecorded",
+        "break_glass",
+        "review",
+        "watch",
+        "terminate",
+        "approve",
+        "explain",
+        "audit",
+        "certify",
+        "revoke",
+    ];
+
+    /// The word in policy and records.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Shell => "shell",
+            Self::Exec(_) => "exec",
+            Self::Transfer(_) => "transfer",
+            Self::Sftp => "sftp",
+            Self::Forward => "forward",
+            Self::Agent => "agent",
+            Self::X11 => "x11",
+            Self::Env => "env",
+            Self::Unmask => "unmask",
+            Self::Unrecorded => "unrecorded",
+            Self::BreakGlass => "break_glass",
+            Self::Review => "review",
+            Self::Watch => "watch",
+            Self::Terminate => "terminate",
+            Self::Approve => "approve",
+            Self::Explain => "explain",
+            Self::Audit => "audit",
+            Self::Certify => "certify",
+            Self::Revoke => "revoke",
+        }
+    }
+}
+
+/// One question.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// Who asks.
+    pub identity: &'a Identity,
+    /// By which sign-in.
+    pub sign_in: &'a SignIn,
+    /// What.
+    pub action: Asked<'a>,
+    /// Where, for whatever concerns a target.
+    pub target: Option<(&'a Target, &'a Login)>,
+    /// Whose session a review, a watch or a termination concerns, or whose request a vote.
+    pub owner: Option<&'a Principal>,
+    /// When.
+    pub now: Timestamp,
+    /// From where.
+    pub source: IpAddr,
+    /// Whether with a terminal.
+    pub pty: bool,
+}
+
+/// Approvals that stand when the question is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Approvals {
+    /// How many.
+    pub count: u8,
+    /// Groups that the approvers are members of.
+    pub groups: BTreeSet<String>,
+}
+
+/// A request in Cedar's terms. Its entities serve every evaluation; its context differs in the approvals.
+pub(super) struct Case<'a> {
+    policy: &'a Policy,
+    request: &'a Request<'a>,
+    principal: EntityUid,
+    action: EntityUid,
+    resource: EntityUid,
+    pub(super) entities: Entities,
+}
+
+/// What cannot be put into Cedar's terms, in a phrase.
+type Unfit = String;
+
+impl<'a> Case<'a> {
+    pub(super) fn new(policy: &'a Policy, request: &'a Request<'a>) -> Result<Self, Unfit> {
+        let words = &policy.words;
+        let action = words.action(&request.action).ok_or("the schema lacks this action")?.clone();
+        let identity = request.identity;
+        let issuer = words.entity(&words.issuer, identity.issuer.as_str());
+        let (principal, person) = policy.principal(identity, &issuer, request)?;
+        let named = [("name".to_owned(), text(identity.issuer.as_str()))];
+        let mut entities = vec![person, entity(issuer, named, [], [])?];
+        let resource = match request.target {
+            Some((target, _)) => {
+                let resource = words.entity(&words.target, target.name.as_str());
+                let attributes = [("name".to_owned(), text(target.name.as_str()))];
+                let parents = target.environment().map(|env| words.entity(&words.env, env));
+                entities.push(entity(resource.clone(), attributes, parents, tags(&target.labels))?);
+                resource
+            }
+            None => words.bastion.clone(),
+        };
+        if request.action == Asked::Approve {
+            let owner = request.owner.ok_or("a vote needs to know whose request it is for")?;
+            let requester = words.entity(&words.user, owner.as_str());
+            if requester != principal {
+                // Only its id is compared: what else it has is nobody's business here, but the schema wants it.
+                entities.push(policy.stranger(&requester, identity)?);
+            }
+        }
+        let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
+        Ok(Self { policy, request, principal, action, resource, entities })
+    }
+
+    /// The question with these approvals standing; refused if it does not fit the schema.
+    pub(super) fn asked(&self, approvals: &Approvals) -> Result<CedarRequest, Unfit> {
+        let context = Context::from_pairs(self.context(approvals)?).map_err(|error| error.to_string())?;
+        let (principal, action, resource) = (self.principal.clone(), self.action.clone(), self.resource.clone());
+        CedarRequest::new(principal, action, resource, context, Some(&self.policy.words.schema))
+            .map_err(|error| error.to_string())
+    }
+
+    fn context(&self, approvals: &Approvals) -> Result<Vec<(String, Value)>, Unfit> {
+        let (request, words) = (self.request, &self.policy.words);
+        let mut context = vec![
+            ("now", Value::new_datetime(datetime(request.now))),
+            ("source_ip", Value::new_ip(request.source.to_canonical().to_string())),
+            ("flow", text(request.sign_in.flow.as_str())),
+            ("auth_age_s", Value::new_long(auth_age(request))),
+            ("groups_age_s", Value::new_long(seconds(request.now.since(request.sign_in.at).as_secs()))),
+        ];
+        let on_target = || request.target.ok_or_else(|| format!("{} needs a target", request.action.as_str()));
+        let command = match request.action {
+            Asked::Exec(command) | Asked::Transfer(command) => Some(command),
+            Asked::Review | Asked::Watch | Asked::Terminate => {
+                let own = request.owner == Some(&request.identity.principal());
+                context.push(("own", Value::new_bool(own)));
+                return Ok(owned(context));
+            }
+            Asked::Approve => {
+                let owner = request.owner.ok_or("a vote needs to know whose request it is for")?;
+                context.push(("requester", Value::new_entity_uid(words.entity(&words.user, owner.as_str()))));
+                return Ok(owned(context));
+            }
+            Asked::Explain | Asked::Audit | Asked::Certify | Asked::Revoke => return Ok(owned(context)),
+            Asked::Shell
+            | Asked::Sftp
+            | Asked::Forward
+            | Asked::Agent
+            | Asked::X11
+            | Asked::Env
+            | Asked::Unmask
+            | Asked::Unrecorded
+            | Asked::BreakGlass => None,
+        };
+        let (_, login) = on_target()?;
+        context.push(("login", text(login.as_str())));
+        let groups = approvals.groups.iter().map(|group| Value::new_entity_uid(words.entity(&words.group, group)));
+        let approval = [
+            ("count".to_owned(), Value::new_long(i64::from(approvals.count))),
+            ("groups".to_owned(), Value::new_set(groups)),
+        ];
+        context.push(("approval", record(approval)?));
+        if command.is_some() || request.action == Asked::Shell {
+            context.push(("pty", Value::new_bool(request.pty)));
+        }
+        if let Some(command) = command {
+            let raw = String::from_utf8_lossy(command.bytes());
+            let fields = [
+                ("length".to_owned(), Value::new_long(seconds(command.bytes().len() as u64))),
+                ("opaque".to_owned(), Value::new_bool(std::str::from_utf8(command.bytes()).is_err())),
+                ("raw".to_owned(), text(&raw)),
+            ];
+            context.push(("command", record(fields)?));
+        }
+        Ok(owned(context))
+    }
+
+    /// SHA-256 over what was judged, as canonical JSON.
+    ///
+    /// The text of a command is left out: it may hold a secret short enough to be guessed from a
+    /// digest. The record of the command has it, salted.
+    pub(super) fn digest(&self, approvals: &Approvals) -> Digest {
+        let request = self.request;
+        let identity = request.identity;
+        let groups: Vec<&str> = self.policy.known_groups(identity).collect();
+        let judged = json!({
+            "principal": self.principal.to_string(),
+            "claims": identity.claims,
+            "groups": groups,
+            "amr": request.sign_in.amr,
+            "action": request.action.as_str(),
+            "resource": self.resource.to_string(),
+            "labels": request.target.map(|(target, _)| &target.labels),
+            "login": request.target.map(|(_, login)| login.as_str()),
+            "owner": request.owner.map(Principal::as_str),
+            "now": request.now.to_string(),
+            "source_ip": request.source.to_canonical().to_string(),
+            "flow": request.sign_in.flow.as_str(),
+            "auth_time": request.sign_in.auth_time.map(|time| time.to_string()),
+            "signed_in": request.sign_in.at.to_string(),
+            "pty": request.pty,
+            "approval": { "count": approvals.count, "groups": approvals.groups },
+            "length": match request.action {
+                Asked::Exec(command) | Asked::Transfer(command) => Some(command.bytes().len()),
+                _ => None,
+            },
+        });
+        // Strings, small numbers and booleans always have a canonical form.
+        Digest::of(&serde_json_canonicalizer::to_vec(&judged).unwrap_or_default())
+    }
+}
+
+/// What a rule calls a claim of a pipeline, whether every pipeline has it (if need be as the empty
+/// text), and the names that issuers give it.
+const PIPELINE: &[(&str, bool, &[&str])] = &[
+    ("repository_id", true, &["repository_id", "project_id"]),
+    ("ref", true, &["ref", "build_branch"]),
+    ("event", true, &["event", "event_name", "pipeline_source"]),
+    ("environment", false, &["environment"]),
+    ("workflow_ref", false, &["job_workflow_ref", "workflow_ref"]),
+    ("actor_id", false, &["actor_id", "user_id"]),
+];
+
+impl Policy {
+    /// Groups of this identity that a rule can name at all.
+    fn known_groups<'a>(&'a self, identity: &'a Identity) -> impl Iterator<Item = &'a str> {
+        identity.groups.iter().map(|group| group.as_str()).filter(|group| self.groups.contains(*group))
+    }
+
+    fn principal(
+        &self,
+        identity: &Identity,
+        issuer: &EntityUid,
+        request: &Request<'_>,
+    ) -> Result<(EntityUid, Entity), Unfit> {
+        let words = &self.words;
+        let mut attributes = vec![
+            ("issuer".to_owned(), Value::new_entity_uid(issuer.clone())),
+            ("subject".to_owned(), text(&identity.subject)),
+        ];
+        let kind = match identity.kind {
+            Kind::Person => {
+                attributes.extend(identity.claims.get("email").map(|email| ("email".to_owned(), text(email))));
+                let amr = request.sign_in.amr.iter().map(|method| text(method));
+                attributes.push(("amr".to_owned(), Value::new_set(amr)));
+                &words.user
+            }
+            Kind::Pipeline => {
+                for (attribute, required, claims) in PIPELINE {
+                    let value = claims.iter().find_map(|claim| identity.claims.get(*claim));
+                    let value = value.map(String::as_str).or(required.then_some(""));
+                    attributes.extend(value.map(|value| ((*attribute).to_owned(), text(value))));
+                }
+                &words.pipeline
+            }
+        };
+        let uid = words.entity(kind, identity.principal().as_str());
+        let parents = self.known_groups(identity).map(|group| words.entity(&words.group, group));
+        Ok((uid.clone(), entity(uid, attributes, parents, tags(&identity.claims))?))
+    }
+
+    fn stranger(&self, uid: &EntityUid, asker: &Identity) -> Result<Entity, Unfit> {
+        let issuer = self.words.entity(&self.words.issuer, asker.issuer.as_str());
+        let attributes = [
+            ("issuer".to_owned(), Value::new_entity_uid(issuer)),
+            ("subject".to_owned(), text("")),
+            ("amr".to_owned(), Value::new_set([])),
+        ];
+        entity(uid.clone(), attributes, [], [])
+    }
+}
+
+fn entity(
+    uid: EntityUid,
+    attributes: impl IntoIterator<Item = (String, Value)>,
+    parents: impl IntoIterator<Item = EntityUid>,
+    tags: impl IntoIterator<Item = (String, Value)>,
+) -> Result<Entity, Unfit> {
+    let parents: HashSet<EntityUid> = parents.into_iter().collect();
+    Entity::new_with_tags(uid, attributes, parents, tags).map_err(|error| error.to_string())
+}
+
+fn tags(map: &BTreeMap<String, String>) -> impl Iterator<Item = (String, Value)> + '_ {
+    map.iter().map(|(name, value)| (name.clone(), text(value)))
+}
+
+fn text(text: &str) -> Value {
+    Value::new_string(text.to_owned())
+}
+
+fn record(fields: impl IntoIterator<Item = (String, Value)>) -> Result<Value, Unfit> {
+    Value::new_record(fields).map_err(|error| error.to_string())
+}
+
+fn owned(context: Vec<(&'static str, Value)>) -> Vec<(String, Value)> {
+    context.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Absent means oldest: an issuer that does not say when somebody signed in must not look fresh. A
+/// time that lies ahead counts as now.
+fn auth_age(request: &Request<'_>) -> i64 {
+    request.sign_in.auth_time.map_or(i64::MAX, |time| seconds(request.now.since(time).as_secs()))
+}
+
+fn seconds(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Cedar's form of a time has exactly three digits of a second.
+fn datetime(time: Timestamp) -> String {
+    let shown = time.to_string();
+    format!("{}Z", shown.get(..shown.len().saturating_sub(4)).unwrap_or_default())
+}

@@ -1,0 +1,153 @@
+//! Keeps one session's recording to its end: each commit, the seal or the failure is a ledger record.
+//!
+//! A task of the gateway runs it beside the pumps, so that no pump waits for storage or the ledger
+//! beyond the recorder's bounded queue.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::tap::{Counts, Stopwatch};
+use super::{Counted, Inner};
+use crate::domain::RecordId;
+use crate::domain::event::{Event, Extent, Fact, Outcome, TargetRef};
+use crate::domain::identity::Caller;
+use crate::domain::session::{End, Exit, RecordingId, SessionId};
+use crate::recording::{self, Failed, Progress, Sealed, Sink, Writer};
+
+/// Drives the recorder of one session.
+#[derive(Debug)]
+pub struct Keeper {
+    pub(super) inner: Arc<Inner>,
+    pub(super) session: SessionId,
+    pub(super) recording: RecordingId,
+    pub(super) caller: Arc<Caller>,
+    pub(super) channel: u32,
+    pub(super) target: TargetRef,
+    pub(super) writer: Writer,
+    pub(super) watch: Stopwatch,
+    pub(super) counts: Arc<Counts>,
+    pub(super) closing: oneshot::Receiver<Closing>,
+    /// Cancelled here when the recording cannot go on.
+    pub(super) failed: CancellationToken,
+    pub(super) counted: Counted,
+}
+
+/// How the session ended, as the gateway saw it.
+#[derive(Debug)]
+pub(super) struct Closing {
+    pub(super) end: End,
+    pub(super) host_key: Option<String>,
+}
+
+impl Keeper {
+    /// Drives the recorder until what was pushed so far is on disk: before [`Keeper::run`] nobody else does.
+    pub(super) async fn until_stored(&mut self, sink: &Sink) -> Result<(), recording::Error> {
+        loop {
+            let progress = tokio::select! {
+                stored = sink.flush() => return stored,
+                progress = self.writer.next() => progress,
+            };
+            match progress {
+                Ok(Progress::Commit(extent)) => self.commit(extent).await,
+                Ok(Progress::Sealed(_)) => return Err(recording::Error::Ended),
+                Err(failed) => return Err(recording::Error::Failed(failed.reason)),
+            }
+        }
+    }
+
+    async fn commit(&mut self, extent: Extent) {
+        let event = Event::RecordingCommit { recording: self.recording, extent };
+        if let Err(cause) = self.inner.ledger.append_one(self.fact(Outcome::Success, event)).await {
+            error!(session = %self.session, error = ?cause, "ledger does not take a commit");
+            self.failed.cancel();
+        }
+    }
+
+    /// Runs until the recording is sealed or has failed, and the session's end is in the ledger.
+    pub async fn run(mut self) {
+        let sealed = loop {
+            match self.writer.next().await {
+                Ok(Progress::Commit(extent)) => self.commit(extent).await,
+                Ok(Progress::Sealed(sealed)) => break Ok(sealed),
+                Err(failed) => {
+                    error!(session = %self.session, error = ?failed, "recording failed");
+                    self.failed.cancel();
+                    break Err(failed);
+                }
+            }
+        };
+        self.finish(sealed).await;
+    }
+
+    async fn finish(mut self, sealed: Result<Sealed, Failed>) {
+        // Dropped without a word: the task that served the channel has panicked.
+        let closing = (&mut self.closing).await.unwrap_or(Closing { end: End::Fault, host_key: None });
+        self.target.host_key = closing.host_key;
+        let end = closing.end;
+        let exit = match &end {
+            End::Finished(exit) => Some(exit.clone()),
+            _ => None,
+        };
+        let kept = match sealed {
+            Ok(sealed) => {
+                let events: BTreeMap<_, _> = sealed.events.into_iter().collect();
+                let event = Event::RecordingClose {
+                    recording: self.recording,
+                    extent: sealed.extent,
+                    duration_us: sealed.duration_us,
+                    events,
+                    reason: end.as_str(),
+                    exit: exit.clone(),
+                };
+                self.fact(Outcome::Success, event)
+            }
+            Err(failed) => {
+                let event = Event::RecordingFailed {
+                    recording: self.recording,
+                    extent: failed.extent,
+                    reason: failed.reason,
+                };
+                self.fact(Outcome::Error, event)
+            }
+        };
+        let ended = self.ended(&end, exit);
+        let facts = vec![kept, ended];
+        match self.inner.ledger.append(facts).await {
+            Ok(receipts) => self.inner.note_end(self.session, &end, &self.counts, self.watch.at(), &receipts).await,
+            // The next start finds the recording open, seals it as recovered, and writes the end.
+            Err(cause) => error!(session = %self.session, error = ?cause, "ledger does not take the end of a session"),
+        }
+        info!(session = %self.session, end = end.as_str(), "session ended");
+        drop(self.counted);
+    }
+
+    fn ended(&self, end: &End, exit: Option<Exit>) -> Fact {
+        let detail = match end {
+            End::Unreachable(step) => Some(*step),
+            End::Limit(which) => Some(*which),
+            _ => None,
+        };
+        let outcome = if matches!(end, End::Finished(_) | End::ByClient) { Outcome::Success } else { Outcome::Failure };
+        let event = Event::SessionEnd {
+            reason: end.as_str(),
+            detail,
+            bytes_in: self.counts.bytes_in.load(Ordering::Relaxed),
+            bytes_out: self.counts.bytes_out.load(Ordering::Relaxed),
+            exit,
+            duration_ms: u64::try_from(self.watch.at().as_millis()).unwrap_or(u64::MAX),
+        };
+        self.fact(outcome, event)
+    }
+
+    fn fact(&self, outcome: Outcome, event: Event) -> Fact {
+        let id = RecordId::new(self.watch.clock.now());
+        let mut fact = Fact::new(id, outcome, event).by(&self.caller).within(self.session).towards(self.target.clone());
+        fact.channel = Some(self.channel);
+        fact
+    }
+}

@@ -1,0 +1,132 @@
+//! The signer's keys as OpenSSH files in one folder, 0600, their owner's alone.
+//!
+//! Never overwrites, and never reads what others could have read or written.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use russh::keys::PrivateKey;
+use russh::keys::ssh_key::LineEnding;
+use zeroize::Zeroizing;
+
+use super::{Error, new_key};
+
+pub(super) const USER_CA: &str = "user_ca";
+pub(super) const TARGET_CA: &str = "target_ca";
+pub(super) const HOST_CA: &str = "host_ca";
+pub(super) const LOG: &str = "log";
+pub(super) const SSH_HOST: &str = "ssh_host_ed25519_key";
+
+/// Every lasting key.
+pub(super) struct Lasting {
+    pub(super) user_ca: PrivateKey,
+    pub(super) target_ca: PrivateKey,
+    pub(super) host_ca: PrivateKey,
+    pub(super) log: PrivateKey,
+    pub(super) ssh_host: PrivateKey,
+}
+
+impl Lasting {
+    pub(super) fn new() -> Result<Self, Error> {
+        Ok(Self {
+            user_ca: new_key("sallyport user CA")?,
+            target_ca: new_key("sallyport target CA")?,
+            host_ca: new_key("sallyport host CA")?,
+            log: new_key("sallyport ledger")?,
+            ssh_host: new_key("sallyport SSH host key")?,
+        })
+    }
+
+    fn named(&self) -> [(&'static str, &PrivateKey); 5] {
+        [
+            (USER_CA, &self.user_ca),
+            (TARGET_CA, &self.target_ca),
+            (HOST_CA, &self.host_ca),
+            (LOG, &self.log),
+            (SSH_HOST, &self.ssh_host),
+        ]
+    }
+}
+
+/// Writes all keys, and their public halves beside them. Nothing is written if any is there.
+pub(super) fn write(dir: &Path, keys: &Lasting) -> Result<(), Error> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::Io { path, source }
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io(dir))?;
+    for (name, _) in keys.named() {
+        let path = dir.join(name);
+        if fs::symlink_metadata(&path).is_ok() {
+            return Err(Error::Exists { path });
+        }
+    }
+    for (name, key) in keys.named() {
+        let private = key.to_openssh(LineEnding::LF).map_err(Error::Build)?;
+        let public = key.public_key().to_openssh().map_err(Error::Build)? + "\n";
+        for (path, mode, text) in
+            [(dir.join(name), 0o600, private.as_bytes()), (dir.join(format!("{name}.pub")), 0o644, public.as_bytes())]
+        {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&path).map_err(io(&path))?;
+            file.write_all(text).and_then(|()| file.sync_all()).map_err(io(&path))?;
+        }
+    }
+    // The names must outlast a power cut too.
+    File::open(dir).and_then(|folder| folder.sync_all()).map_err(io(dir))
+}
+
+/// Reads all keys.
+pub(super) fn read(dir: &Path) -> Result<Lasting, Error> {
+    let folder = File::open(dir).map_err(|source| Error::Io { path: dir.to_owned(), source })?;
+    let meta = folder.metadata().map_err(|source| Error::Io { path: dir.to_owned(), source })?;
+    check_owner(dir, &meta)?;
+    if meta.mode() & 0o022 != 0 {
+        return Err(Error::Rights { path: dir.to_owned(), mode: meta.mode() & 0o7777, want: "700" });
+    }
+    Ok(Lasting {
+        user_ca: read_key(dir, USER_CA)?,
+        target_ca: read_key(dir, TARGET_CA)?,
+        host_ca: read_key(dir, HOST_CA)?,
+        log: read_key(dir, LOG)?,
+        ssh_host: read_key(dir, SSH_HOST)?,
+    })
+}
+
+fn read_key(dir: &Path, name: &'static str) -> Result<PrivateKey, Error> {
+    let path = dir.join(name);
+    let io = |source| Error::Io { path: path.clone(), source };
+    // What is checked and what is read must be one file: open first, then ask the open file. A link
+    // could lead to a file of somebody else's choice; O_NONBLOCK so that a FIFO cannot hold the start.
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(&path).map_err(io)?;
+    let meta = file.metadata().map_err(io)?;
+    if !meta.is_file() {
+        return Err(Error::NotAFile { path });
+    }
+    check_owner(&path, &meta)?;
+    if meta.mode() & 0o077 != 0 {
+        return Err(Error::Rights { path, mode: meta.mode() & 0o7777, want: "600" });
+    }
+    let mut text = Zeroizing::new(Vec::with_capacity(4096));
+    file.take(64 * 1024).read_to_end(&mut text).map_err(io)?;
+    let key =
+        PrivateKey::from_openssh(text.as_slice()).map_err(|source| Error::Parse { path: path.clone(), source })?;
+    if key.is_encrypted() {
+        return Err(Error::Encrypted { path });
+    }
+    // No RSA key signs in this process: the library that would do it leaks its key by timing.
+    if key.algorithm() != russh::keys::Algorithm::Ed25519 {
+        return Err(Error::Kind { name });
+    }
+    Ok(key)
+}
+
+fn check_owner(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
+    let own = rustix::process::geteuid().as_raw();
+    match meta.uid() == own || meta.uid() == 0 {
+        true => Ok(()),
+        false => Err(Error::Owner { path: path.to_owned(), uid: meta.uid() }),
+    }
+}

@@ -1,0 +1,395 @@
+//! Blobs and registers in sled, with a sync barrier of our own.
+//!
+//! sled's `flush` ends in `sync_file_range`, which does not reach through a disk's cache, so nothing
+//! is acknowledged before an fdatasync of sled's file. Values stay so short that sled never moves
+//! them to files of their own, which it does not sync, and nothing here reads a whole tree: sled's
+//! cache has no bound then.
+//!
+//! Refuses to go on writing after a write or sync that failed, and to start empty where there was
+//! something.
+
+use std::fs::{File, Permissions};
+use std::io;
+use std::ops::Bound;
+use std::os::unix::fs::PermissionsExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use ::sled::{Batch, Db, Tree};
+use bytes::{BufMut, Bytes, BytesMut};
+use tokio::task::spawn_blocking;
+
+use super::barrier::Barrier;
+use super::files::broken;
+use super::folder::{Folder, Marked, OpenError, make_folders, sync_parent};
+use super::{Error, Key, MAX_BATCH_BYTES, MAX_KEY_BYTES, MAX_REGISTER_BYTES, Range, Swap, SwapError};
+
+/// How sled is run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How much sled may keep in memory. It takes more while it is scanned.
+    pub cache_bytes: u64,
+    /// Below this much free space blobs are refused as [`Error::Full`], and registers below a
+    /// quarter of it: sled must never meet a full disk, because it does not work again before it is
+    /// reopened.
+    pub reserve_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { cache_bytes: 64 << 20, reserve_bytes: 64 << 20 }
+    }
+}
+
+/// Opens blobs and registers in `folder`, or makes them.
+pub(super) fn open(folder: &Path, settings: &Settings) -> Result<(Blobs, Registers), OpenError> {
+    let (folder, marked) = Folder::open(folder, KIND)?;
+    let path = folder.path().to_owned();
+    let failed = |source| OpenError::Io { path: path.clone(), source };
+    let damaged = |what: String| OpenError::Damaged { path: path.clone(), what };
+
+    let data = path.join("sled");
+    let database = data.join("db");
+    if marked == Marked::Ready && !database.is_file() {
+        return Err(damaged("sled/db is missing".to_owned()));
+    }
+    make_folders(&data).map_err(failed)?;
+    let config = ::sled::Config::new().path(&data).segment_size(SEGMENT_BYTES).cache_capacity(settings.cache_bytes);
+    // sled asserts where it meets what it never wrote.
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let db = open_unlocked(&config)?;
+        let (blobs, registers) = (db.open_tree("blobs")?, db.open_tree("registers")?);
+        let marks = (blobs.get(MARK)?.is_some(), registers.get(MARK)?.is_some());
+        Ok((db, blobs, registers, marks))
+    }));
+    let (db, blobs, registers, marks) = match opened {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(::sled::Error::Io(source))) if is_locked(&source) => return Err(OpenError::InUse(path)),
+        Ok(Err(::sled::Error::Io(source))) if source.kind() != io::ErrorKind::UnexpectedEof => {
+            return Err(failed(source));
+        }
+        Ok(Err(error)) => return Err(damaged(format!("sled says: {error}"))),
+        Err(_) => return Err(damaged("sled cannot read it".to_owned())),
+    };
+    // sled takes a file that lost its contents for a new one.
+    if marked == Marked::Ready && marks != (true, true) {
+        return Err(damaged("it was in use before, and its contents are gone".to_owned()));
+    }
+    for (name, mode) in [("db", 0o600), ("conf", 0o600), ("blobs", 0o700)] {
+        let path = data.join(name);
+        let tightened = std::fs::set_permissions(&path, Permissions::from_mode(mode));
+        // sled writes its settings once and does not sync them.
+        tightened.and_then(|()| File::open(&path)?.sync_all()).map_err(failed)?;
+    }
+    // Which files there are changes only while sled opens, so this is the one time that its folder
+    // needs a sync; that a file grows is fdatasync's own affair.
+    sync_parent(&database).map_err(failed)?;
+    let inner = Inner {
+        writer: Mutex::new(()),
+        barrier: Barrier::new(),
+        broken: OnceLock::new(),
+        reserve_bytes: settings.reserve_bytes,
+        file: File::open(&database).map_err(failed)?,
+        db,
+        blobs,
+        registers,
+        folder,
+    };
+    if marked == Marked::Begun {
+        let begun = inner.blobs.insert(MARK, b"1").and_then(|_| inner.registers.insert(MARK, b"1"));
+        begun.map_err(io::Error::from).and_then(|_| inner.sync()).map_err(failed)?;
+        inner.folder.mark(KIND, Marked::Ready).map_err(failed)?;
+    }
+    let inner = Arc::new(inner);
+    Ok((Blobs(Arc::clone(&inner)), Registers(inner)))
+}
+
+/// A dropped sled gives its lock back a moment later, when its last writer thread is done. Our own
+/// lock is taken first, so what is waited for here is never another process of ours.
+fn open_unlocked(config: &::sled::Config) -> ::sled::Result<Db> {
+    for _ in 0..200 {
+        match config.open() {
+            Err(::sled::Error::Io(error)) if is_locked(&error) => std::thread::sleep(Duration::from_millis(10)),
+            opened => return opened,
+        }
+    }
+    config.open()
+}
+
+/// sled passes the lock's error on as text only.
+fn is_locked(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Other && error.to_string().contains("could not acquire lock")
+}
+
+const KIND: &str = "store";
+/// Under this key each tree says that it was made: one that lacks it lost its contents.
+const MARK: &[u8] = b"mformat";
+const FOLLOWS: &[u8] = b"mfollows";
+
+/// sled writes a page that is longer than a quarter of this to a file of its own, and never syncs it.
+/// A page holds up to 17 values, 20 after a merge, however long they are, or 257 keys: so values,
+/// keys and this belong together.
+const SEGMENT_BYTES: usize = 1024 * 1024;
+/// The longest value that sled is given.
+const PART_BYTES: usize = 8 * 1024;
+const _: () = assert!(20 * (PART_BYTES + MAX_KEY_BYTES + 64) < SEGMENT_BYTES / 4);
+const _: () = assert!(20 * (MAX_REGISTER_BYTES + MAX_KEY_BYTES + 64) < SEGMENT_BYTES / 4);
+const _: () = assert!(257 * (MAX_KEY_BYTES + 64) < SEGMENT_BYTES / 4);
+/// A blob up to this long lives beside its key. Short, because listing keys reads these too.
+const INLINE_BYTES: usize = 512;
+
+#[derive(Debug)]
+struct Inner {
+    /// Held while a batch is compared and applied: sled would put batches one after another anyway.
+    writer: Mutex<()>,
+    barrier: Barrier,
+    /// Set at the first write of which nobody knows what it did.
+    broken: OnceLock<Arc<io::Error>>,
+    reserve_bytes: u64,
+    /// sled's file, opened before any write, so that it hears of every error of a writeback.
+    file: File,
+    db: Db,
+    blobs: Tree,
+    registers: Tree,
+    /// Last, so that the lock outlives sled.
+    folder: Folder,
+}
+
+/// Blobs in sled.
+#[derive(Clone, Debug)]
+pub struct Blobs(Arc<Inner>);
+
+impl Blobs {
+    pub(super) async fn put(&self, items: Vec<(Key, Bytes)>) -> Result<(), Error> {
+        let prepare = move |inner: &Inner| {
+            inner.check_space(inner.reserve_bytes)?;
+            let mut batch = Batch::default();
+            let mut new = std::collections::BTreeMap::new();
+            for (key, bytes) in &items {
+                let stored = inner.blob(key)?;
+                if stored.as_ref().unwrap_or_else(|| new.entry(key).or_insert(bytes)) != bytes {
+                    return Err(Error::Exists(key.clone()));
+                }
+            }
+            for (key, bytes) in new {
+                insert_blob(&mut batch, key, bytes);
+            }
+            Ok(batch)
+        };
+        Inner::write(&self.0, |inner| &inner.blobs, prepare).await
+    }
+
+    pub(super) async fn get(&self, key: &Key) -> Result<Option<Bytes>, Error> {
+        let key = key.clone();
+        Inner::read(&self.0, move |inner| inner.blob(&key)).await
+    }
+
+    pub(super) async fn keys(&self, range: Range) -> Result<Vec<Key>, Error> {
+        Inner::read(&self.0, move |inner| list(&inner.blobs, b'h', &range, |key, _| key)).await
+    }
+}
+
+/// Registers in sled.
+#[derive(Clone, Debug)]
+pub struct Registers(Arc<Inner>);
+
+impl Registers {
+    pub(super) async fn get(&self, key: &Key) -> Result<Option<Bytes>, Error> {
+        let key = key.clone();
+        Inner::read(&self.0, move |inner| inner.register(&key)).await
+    }
+
+    pub(super) async fn swap(&self, swaps: Vec<Swap>, follows: u64) -> Result<(), SwapError> {
+        let prepare = move |inner: &Inner| {
+            inner.check_space(inner.reserve_bytes / 4)?;
+            let mut batch = Batch::default();
+            for swap in &swaps {
+                if inner.register(&swap.key)? != swap.expected {
+                    return Err(SwapError::Conflict(swap.key.clone()));
+                }
+                match &swap.new {
+                    Some(new) => batch.insert(tagged(b'r', &swap.key), new.as_ref()),
+                    None => batch.remove(tagged(b'r', &swap.key)),
+                }
+            }
+            if follows > inner.follows()? {
+                batch.insert(FOLLOWS, &follows.to_be_bytes());
+            }
+            Ok(batch)
+        };
+        Inner::write(&self.0, |inner| &inner.registers, prepare).await
+    }
+
+    pub(super) async fn scan(&self, range: Range) -> Result<Vec<(Key, Bytes)>, Error> {
+        let pair = |key, value: &[u8]| (key, Bytes::copy_from_slice(value));
+        Inner::read(&self.0, move |inner| list(&inner.registers, b'r', &range, pair)).await
+    }
+
+    pub(super) async fn follows(&self) -> Result<u64, Error> {
+        Inner::read(&self.0, Inner::follows).await
+    }
+}
+
+impl Inner {
+    /// Compares and applies one batch, then waits until it is durable. What `prepare` refuses is
+    /// not written. Runs on the blocking pool, to its end even if the caller stops waiting.
+    async fn write<E: From<Error> + Send + 'static>(
+        this: &Arc<Self>,
+        tree: fn(&Self) -> &Tree,
+        prepare: impl FnOnce(&Self) -> Result<Batch, E> + Send + 'static,
+    ) -> Result<(), E> {
+        let inner = Arc::clone(this);
+        let applied = spawn_blocking(move || -> Result<(), E> {
+            let writer = inner.writer.lock();
+            if let Some(error) = inner.broken.get() {
+                return Err(Error::Broken(Arc::clone(error)).into());
+            }
+            let Ok(_writer) = writer else {
+                return Err(broken(io::Error::other("an earlier write panicked")).into());
+            };
+            let batch = prepare(&inner)?;
+            tree(&inner).apply_batch(batch).map_err(|error| inner.unknown(error.into()).into())
+        });
+        match applied.await {
+            Ok(outcome) => outcome?,
+            Err(error) if error.is_panic() => return Err(this.unknown(io::Error::other(error)).into()),
+            // The runtime ends, and the job never began.
+            Err(error) => return Err(broken(io::Error::other(error)).into()),
+        }
+        // Also when the batch is empty because all is there: its writer may not have synced yet.
+        // Weak, because the barrier lets go of it only after it answered: a caller that drops the
+        // store then must find its folder free.
+        let inner = Arc::downgrade(this);
+        this.barrier
+            .pass(move || inner.upgrade().map_or(Ok(()), |inner| inner.sync()))
+            .await
+            .map_err(|error| this.unknown(error).into())
+    }
+
+    async fn read<T: Send + 'static>(
+        this: &Arc<Self>,
+        job: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let inner = Arc::clone(this);
+        match spawn_blocking(move || job(&inner)).await {
+            Ok(outcome) => outcome,
+            Err(error) if error.is_panic() => Err(Error::Damaged("sled panicked while it read".to_owned())),
+            Err(error) => Err(broken(io::Error::other(error))),
+        }
+    }
+
+    /// Makes everything durable that was applied before the call.
+    fn sync(&self) -> io::Result<()> {
+        self.db.flush()?;
+        self.file.sync_data()
+    }
+
+    fn check_space(&self, reserve_bytes: u64) -> Result<(), Error> {
+        let space = rustix::fs::statvfs(self.folder.path()).map_err(|error| broken(error.into()))?;
+        if space.f_bavail.saturating_mul(space.f_frsize) < reserve_bytes { Err(Error::Full) } else { Ok(()) }
+    }
+
+    fn blob(&self, key: &Key) -> Result<Option<Bytes>, Error> {
+        let Some(head) = self.blobs.get(tagged(b'h', key)).map_err(unread)? else {
+            return Ok(None);
+        };
+        match head.split_first() {
+            Some((b'i', bytes)) => Ok(Some(Bytes::copy_from_slice(bytes))),
+            Some((b'p', len)) => self.parts(key, len).map(Some),
+            _ => Err(Error::Damaged(format!("the head of {key}"))),
+        }
+    }
+
+    /// A blob in parts, whole or not at all.
+    fn parts(&self, key: &Key, len: &[u8]) -> Result<Bytes, Error> {
+        let damaged = |what: &str| Error::Damaged(format!("{what} of {key}"));
+        let len = u32::from_be_bytes(len.try_into().map_err(|_| damaged("the length"))?);
+        let len = usize::try_from(len).map_err(|_| damaged("the length"))?;
+        let mut bytes = BytesMut::with_capacity(len.min(MAX_BATCH_BYTES));
+        for index in 0..len.div_ceil(PART_BYTES) {
+            let part = self.blobs.get(part_key(key, index)).map_err(unread)?.ok_or_else(|| damaged("a part"))?;
+            if part.len() != PART_BYTES.min(len - bytes.len()) {
+                return Err(damaged("a part"));
+            }
+            bytes.put_slice(&part);
+        }
+        Ok(bytes.freeze())
+    }
+
+    fn register(&self, key: &Key) -> Result<Option<Bytes>, Error> {
+        let value = self.registers.get(tagged(b'r', key)).map_err(unread)?;
+        Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+    }
+
+    fn follows(&self) -> Result<u64, Error> {
+        let Some(value) = self.registers.get(FOLLOWS).map_err(unread)? else {
+            return Ok(0);
+        };
+        let value = value.as_ref().try_into().map_err(|_| Error::Damaged("what the registers follow".to_owned()))?;
+        Ok(u64::from_be_bytes(value))
+    }
+
+    /// A write of which nobody knows what it did: it is the last one.
+    fn unknown(&self, error: io::Error) -> Error {
+        Error::Unknown(Arc::clone(self.broken.get_or_init(|| Arc::new(error))))
+    }
+}
+
+fn insert_blob(batch: &mut Batch, key: &Key, bytes: &Bytes) {
+    let mut head = Vec::with_capacity(1 + bytes.len().min(INLINE_BYTES));
+    if bytes.len() <= INLINE_BYTES {
+        head.push(b'i');
+        head.extend_from_slice(bytes);
+    } else {
+        head.push(b'p');
+        // No batch is longer than MAX_BATCH_BYTES.
+        head.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+        for (index, part) in bytes.chunks(PART_BYTES).enumerate() {
+            batch.insert(part_key(key, index), part);
+        }
+    }
+    batch.insert(tagged(b'h', key), head);
+}
+
+/// Heads, parts and registers lie apart, so that a listing of one never reads another.
+fn tagged(tag: u8, key: &Key) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(1 + key.0.len());
+    bytes.push(tag);
+    bytes.extend(&key.0);
+    bytes
+}
+
+fn part_key(key: &Key, index: usize) -> Vec<u8> {
+    let mut bytes = tagged(b'p', key);
+    // In a key a zero is followed by other bytes than this: parts are nobody else's key.
+    bytes.extend([0, 2]);
+    bytes.extend(u32::try_from(index).unwrap_or(u32::MAX).to_be_bytes());
+    bytes
+}
+
+fn list<T>(tree: &Tree, tag: u8, range: &Range, make: impl Fn(Key, &[u8]) -> T) -> Result<Vec<T>, Error> {
+    let from = match &range.after {
+        Some(after) => Bound::Excluded(tagged(tag, after)),
+        None => Bound::Included(tagged(tag, &range.prefix)),
+    };
+    let end = Bound::Excluded(vec![tag + 1]);
+    let mut found = Vec::new();
+    for pair in tree.range::<Vec<u8>, _>((from, end)).take(range.limit) {
+        let (key, value) = pair.map_err(unread)?;
+        let key = Key(key.iter().skip(1).copied().collect());
+        if !key.is_under(&range.prefix) {
+            break;
+        }
+        found.push(make(key, &value));
+    }
+    Ok(found)
+}
+
+fn unread(error: ::sled::Error) -> Error {
+    match error {
+        ::sled::Error::Io(error) => broken(error),
+        error => Error::Damaged(format!("sled says: {error}")),
+    }
+}
