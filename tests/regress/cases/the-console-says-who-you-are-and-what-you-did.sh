@@ -3,7 +3,7 @@ ready
 via 'echo reviewed' >/dev/null
 recording_of_last
 contains 'help' "$(console help)" whoami
-contains 'whoami' "$(console whoami --json | jq -r .name)" 'Alice Example'
+contains 'whoami' "$(console whoami --json | jq -r .name)" 'alice@example.com'
 contains 'targets' "$(console targets --json)" db1
 contains 'trust' "$(console trust)" TrustedUserCAKeys
 id=$(last_session | jq -r .id)

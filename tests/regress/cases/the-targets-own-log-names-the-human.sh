@@ -1,5 +1,7 @@
 # Who it was stands in the target's log, though the bastion signed in.
 ready
 via true
-contains 'log of sshd' "$(cat sshd-auth.log)" 'Accepted publickey for sallyport-test'
-contains 'log of sshd' "$(cat sshd-auth.log)" 'Alice'
+accepted=$(grep 'Accepted publickey' sshd-auth.log)
+contains 'log of sshd' "$accepted" "for $TARGET_LOGIN"
+contains 'log of sshd' "$accepted" 'alice'
+contains 'log of sshd' "$accepted" '(serial '

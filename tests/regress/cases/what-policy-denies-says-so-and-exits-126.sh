@@ -1,13 +1,12 @@
 # Unknown and forbidden read the same; nobody signs in at the target.
-ready
-code=0
+ready bob
+trust_bastion
 mapfile -t options < <(ssh_options)
-ssh "${options[@]}" root+db1@127.0.0.1 'echo never' >out 2>err || code=$?
-equal 'exit code for a login that is not permitted' "$code" 126
-contains 'stderr' "$(cat err)" 'sallyport:'
-equal 'stdout' "$(cat out)" ''
-code=0
-ssh "${options[@]}" deploy+nosuch@127.0.0.1 'echo never' >out 2>err || code=$?
-equal 'exit code for a target that does not exist' "$code" 126
-contains 'stderr' "$(cat err)" "sallyport: no target 'nosuch' for you"
+for name in "$TARGET_LOGIN+db1" "$TARGET_LOGIN+nosuch" root+db1; do
+  code=0
+  ssh "${options[@]}" "$name@127.0.0.1" 'echo never' >out 2>err || code=$?
+  equal "exit code for $name" "$code" 126
+  equal "stdout for $name" "$(cat out)" ''
+  equal "stderr for $name" "$(tr -d '\r' <err)" "sallyport: no target '${name##*+}' for you"
+done
 lacks 'log of sshd' "$(cat sshd-auth.log)" 'Accepted'
