@@ -86,7 +86,7 @@ pub fn user(
 
 /// What a target certificate is for.
 #[derive(Clone, Debug)]
-pub struct TargetAsk<'a> {
+pub struct Target<'a> {
     /// Within which session.
     pub session: SessionId,
     /// The human's or pipeline's display name.
@@ -102,7 +102,7 @@ pub struct TargetAsk<'a> {
 }
 
 /// A target certificate for two minutes.
-pub fn target(ask: &TargetAsk<'_>, key: &PublicKey, serial: u64, now: Timestamp) -> Result<TargetDraft, NotText> {
+pub fn target(ask: &Target<'_>, key: &PublicKey, serial: u64, now: Timestamp) -> Result<TargetDraft, NotText> {
     let force_command = match ask.force_command {
         None => None,
         Some(command) => Some(std::str::from_utf8(command.bytes()).map_err(|_| NotText)?.to_owned()),
@@ -210,7 +210,7 @@ mod tests {
     fn a_target_certificate_holds_the_approved_command_and_nothing_else() {
         let command = Command::parse("systemctl restart api").unwrap();
         let login = Login::parse("deploy").unwrap();
-        let ask = TargetAsk {
+        let ask = Target {
             session: SessionId::from_parts(NOW, 1),
             name: "alice@example.com",
             login: &login,
@@ -224,7 +224,7 @@ mod tests {
         assert!(draft.key_id.ends_with(":alice%40example.com"));
         Signer::in_memory().unwrap().sign_target(draft).unwrap();
         let binary = Command::parse(vec![0xff]).unwrap();
-        let ask = TargetAsk { force_command: Some(&binary), ..ask };
+        let ask = Target { force_command: Some(&binary), ..ask };
         assert_eq!(target(&ask, key.public_key(), 5, NOW).unwrap_err(), NotText);
     }
 }

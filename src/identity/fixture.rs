@@ -1,9 +1,17 @@
 //! For tests: an issuer's keys, and tokens as good or as bad as a test wants them.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
 };
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as B64;
 use russh::keys::PrivateKey;
@@ -15,6 +23,7 @@ use super::proof::Proof;
 use crate::domain::Timestamp;
 use crate::domain::binding;
 use crate::domain::identity::IssuerName;
+use crate::drain::Drain;
 
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_795_467_889);
 pub(crate) const BASTION: &str = "bastion.example.com";
@@ -108,7 +117,7 @@ pub(crate) fn claims(settings: &IssuerSettings, key: &PrivateKey, now: Timestamp
         }),
         "gitlab" => json!({
             "aud": binding::audience(BASTION), "project_path": "octo/app", "project_id": "99", "namespace_id": "7",
-            "ref": "main", "job_id": "1001", "ref_protected": "false",
+            "ref": "main", "job_id": "1001", "pipeline_source": "push", "ref_protected": "false",
         }),
         _ => json!({
             "aud": CLIENT, "email": "alice@example.com", "email_verified": true, "groups": ["sre", "dev"],
@@ -126,4 +135,64 @@ pub(crate) fn proof(key: &PrivateKey, token: &str, now: Timestamp) -> Proof {
     let message = binding::proof_message(BASTION, token, now);
     let signature = key.sign(binding::PROOF_NAMESPACE, HashAlg::Sha512, message.as_bytes()).unwrap();
     Proof { armored: signature.to_pem(LineEnding::LF).unwrap(), time: now }
+}
+
+/// A loopback issuer whose answers a test can change.
+#[derive(Clone, Default)]
+pub(crate) struct Issuer {
+    answers: Arc<Mutex<BTreeMap<String, Answer>>>,
+    asked: Arc<AtomicUsize>,
+}
+
+#[derive(Clone)]
+pub(crate) enum Answer {
+    Json(Value),
+    Redirect(&'static str),
+    Large,
+}
+
+impl Issuer {
+    pub(crate) async fn start(drain: &Drain) -> (Self, String) {
+        let issuer = Self::default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        issuer.set(
+            "/.well-known/openid-configuration",
+            Answer::Json(json!({"issuer": url, "jwks_uri": format!("{url}/jwks")})),
+        );
+        let router = Router::new().fallback(answer).with_state(issuer.clone());
+        drain.spawn(async move { axum::serve(listener, router).await });
+        (issuer, url)
+    }
+
+    pub(crate) fn set(&self, path: &str, answer: Answer) {
+        self.answers.lock().unwrap().insert(path.to_owned(), answer);
+    }
+
+    pub(crate) fn keys(&self, kids: &[&str]) {
+        self.publish(kids.iter().map(|kid| Pair::ed_dsa().jwk(kid)).collect());
+    }
+
+    pub(crate) fn publish(&self, keys: Vec<Value>) {
+        self.set("/jwks", Answer::Json(json!({ "keys": keys })));
+    }
+
+    pub(crate) fn down(&self) {
+        self.answers.lock().unwrap().clear();
+    }
+
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+async fn answer(State(issuer): State<Issuer>, uri: Uri) -> Response {
+    issuer.asked.fetch_add(1, Ordering::SeqCst);
+    let answer = issuer.answers.lock().unwrap().get(uri.path()).cloned();
+    match answer {
+        None => StatusCode::NOT_FOUND.into_response(),
+        Some(Answer::Json(value)) => value.to_string().into_response(),
+        Some(Answer::Redirect(to)) => Redirect::temporary(to).into_response(),
+        Some(Answer::Large) => vec![b' '; 10 * 1024 * 1024].into_response(),
+    }
 }

@@ -234,7 +234,7 @@ impl Ledger {
     }
 
     /// What other rooms count for the heartbeat.
-    pub fn counts(&self) -> &Arc<Counts> {
+    pub fn counters(&self) -> &Arc<Counts> {
         &self.counts
     }
 

@@ -108,6 +108,20 @@ impl Index {
         Ok(self.0.swap(swaps, follows).await?)
     }
 
+    /// How many entries of the ledger the index has followed for certain.
+    pub async fn followed(&self) -> Result<u64, Error> {
+        let stored = self.0.get(&Key::of(&[FOLLOWED])).await?;
+        Ok(stored.and_then(|bytes| bytes.as_ref().try_into().ok().map(u64::from_be_bytes)).unwrap_or(0))
+    }
+
+    /// Everything of the ledger's first `size` entries is in the index.
+    pub async fn note_followed(&self, size: u64) -> Result<(), Error> {
+        let key = Key::of(&[FOLLOWED]);
+        let expected = self.0.get(&key).await?;
+        let new = Some(bytes::Bytes::copy_from_slice(&size.to_be_bytes()));
+        Ok(self.0.swap(vec![Swap { key, expected, new }], size).await?)
+    }
+
     /// One session.
     pub async fn get(&self, session: SessionId) -> Result<Option<Summary>, Error> {
         self.0.get(&key(session)).await?.map(|bytes| decode(&bytes)).transpose()
@@ -173,6 +187,7 @@ impl Filter {
 
 const SESSION: &[u8] = b"session";
 const OPEN: &[u8] = b"session-open";
+const FOLLOWED: &[u8] = b"session-followed";
 
 fn key(session: SessionId) -> Key {
     Key::of(&[SESSION, &newest_first(session)])

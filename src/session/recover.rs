@@ -1,19 +1,75 @@
 //! At start: what the ledger says and the index has missed, and sessions that a crash left open.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Sessions;
 use crate::domain::RecordId;
 use crate::domain::event::{Event, Fact, Outcome};
-use crate::domain::session::End;
+use crate::domain::session::{End, RecordingId, SessionId};
+use crate::ledger::entry::{self, Entry};
 use crate::ledger;
-use crate::recording::index::{self, Ended};
+use crate::recording::index::{self, Ended, Summary};
 use crate::recording;
 
 /// How many sessions one round takes; rounds go on until none is open.
 const ROUND: usize = 256;
 
+/// Entries read at once.
+const PAGE: usize = 256;
+
 impl Sessions {
+    /// Brings the index to where the ledger is. An old copy of it loses nothing by that.
+    pub async fn catch_up(&self) -> Result<(), Error> {
+        let size = self.ledger().size();
+        let mut at = self.index().followed().await?.min(size);
+        while at < size {
+            let page = self.ledger().entries(at, PAGE).await?;
+            if page.is_empty() {
+                break;
+            }
+            for bytes in page {
+                at += 1;
+                let entry = entry::decode(&bytes).map_err(ledger::Error::from)?;
+                self.follow(&entry, at).await?;
+            }
+        }
+        Ok(self.index().note_followed(size).await?)
+    }
+
+    async fn follow(&self, entry: &Entry, follows: u64) -> Result<(), Error> {
+        let Some(session) = entry.session() else { return Ok(()) };
+        match entry.kind() {
+            "session.start" => {
+                if let Some(summary) = begun(entry, session) {
+                    self.index().put(&summary, follows).await?;
+                }
+            }
+            "session.end" => match self.index().end(session, ended(entry), follows).await {
+                // It began before the index does.
+                Ok(()) | Err(index::Error::Unknown(_)) => {}
+                Err(error) => return Err(error.into()),
+            },
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Notes now and then how far the index follows the ledger, so that a start has little to read. `app` runs it.
+    pub async fn note_progress(self, every: Duration, stopping: CancellationToken) {
+        // What was in the ledger a round ago has reached the index since, or its session's keeper has logged why not.
+        let mut before = self.ledger().size();
+        while stopping.run_until_cancelled(sleep(every)).await.is_some() {
+            if let Err(error) = self.index().note_followed(before).await {
+                warn!(?error, "index of sessions");
+            }
+            before = self.ledger().size();
+        }
+    }
+
     /// Seals every recording that is still open in the index: nothing of this process can be writing to it.
     /// Returns how many there were.
     pub async fn recover(&self) -> Result<usize, Error> {
@@ -63,6 +119,40 @@ impl Sessions {
             }
             info!(recovered, "sessions recovered");
         }
+    }
+}
+
+fn begun(entry: &Entry, session: SessionId) -> Option<Summary> {
+    let (body, actor, target) = (entry.body(), entry.actor(), entry.target()?);
+    Some(Summary {
+        session,
+        recording: RecordingId::parse(body.text("recording")?)?,
+        principal: body.text("principal")?.to_owned(),
+        name: actor.text("name").unwrap_or_default().to_owned(),
+        target: target.text("name")?.to_owned(),
+        login: target.text("login")?.to_owned(),
+        action: body.text("action")?.to_owned(),
+        pty: body.flag("pty")?,
+        started: entry.time(),
+        ended: None,
+    })
+}
+
+fn ended(entry: &Entry) -> Ended {
+    let body = entry.body();
+    let exit = body.map().get("exit");
+    let exit = exit.and_then(|exit| match (exit.get("status").and_then(|n| n.as_u64()), exit.get("signal")) {
+        (Some(status), _) => Some(format!("exit {status}")),
+        (None, Some(signal)) => signal.as_str().map(|name| format!("signal {name}")),
+        (None, None) => None,
+    });
+    Ended {
+        time: entry.time(),
+        end: body.text("reason").unwrap_or_default().to_owned(),
+        exit,
+        bytes_in: body.number("bytes_in").unwrap_or(0),
+        bytes_out: body.number("bytes_out").unwrap_or(0),
+        duration_ms: body.number("duration_ms").unwrap_or(0),
     }
 }
 

@@ -1,74 +1,10 @@
 //! Issuers that are down, slow, rotating, redirecting or lying.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use serde_json::json;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse, Redirect, Response};
-use serde_json::{Value, json};
-
-use super::super::fixture::{NOW, Pair, issuer};
+use super::super::fixture::{Answer, Issuer, NOW, issuer};
 use super::*;
 use crate::drain::Drain;
-
-/// A loopback issuer whose answers a test can change.
-#[derive(Clone, Default)]
-struct Issuer {
-    answers: Arc<Mutex<BTreeMap<String, Answer>>>,
-    asked: Arc<AtomicUsize>,
-}
-
-#[derive(Clone)]
-enum Answer {
-    Json(Value),
-    Redirect(&'static str),
-    Large,
-}
-
-impl Issuer {
-    async fn start(drain: &Drain) -> (Self, String) {
-        let issuer = Self::default();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        issuer.set(
-            "/.well-known/openid-configuration",
-            Answer::Json(json!({"issuer": url, "jwks_uri": format!("{url}/jwks")})),
-        );
-        let router = Router::new().fallback(answer).with_state(issuer.clone());
-        drain.spawn(async move { axum::serve(listener, router).await });
-        (issuer, url)
-    }
-
-    fn set(&self, path: &str, answer: Answer) {
-        self.answers.lock().unwrap().insert(path.to_owned(), answer);
-    }
-
-    fn keys(&self, kids: &[&str]) {
-        let keys: Vec<_> = kids.iter().map(|kid| Pair::ed_dsa().jwk(kid)).collect();
-        self.set("/jwks", Answer::Json(json!({ "keys": keys })));
-    }
-
-    fn down(&self) {
-        self.answers.lock().unwrap().clear();
-    }
-
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
-    }
-}
-
-async fn answer(State(issuer): State<Issuer>, uri: Uri) -> Response {
-    issuer.asked.fetch_add(1, Ordering::SeqCst);
-    let answer = issuer.answers.lock().unwrap().get(uri.path()).cloned();
-    match answer {
-        None => StatusCode::NOT_FOUND.into_response(),
-        Some(Answer::Json(value)) => value.to_string().into_response(),
-        Some(Answer::Redirect(to)) => Redirect::temporary(to).into_response(),
-        Some(Answer::Large) => vec![b' '; 10 * 1024 * 1024].into_response(),
-    }
-}
 
 fn provider(url: &str, change: impl FnOnce(&mut IssuerSettings)) -> (Provider, Clock) {
     let mut settings = issuer("generic", url);

@@ -57,6 +57,8 @@ const LIMIT_NAME_CHARS: usize = 128;
 const LIMIT_GROUPS: usize = 200;
 const LIMIT_GROUP_BYTES: usize = 128;
 const LIMIT_LIST: usize = 16;
+/// All groups, and all kept claims: both stand in every record of a sign-in, which has 32 KiB.
+const LIMIT_TOTAL_BYTES: usize = 8 * 1024;
 
 /// What may be said of the token, bounded.
 pub(super) fn seen(claims: &Map<String, Value>, issuer: &IssuerSettings) -> Seen {
@@ -185,12 +187,16 @@ fn name(claims: &Map<String, Value>, issuer: &IssuerSettings) -> Option<String> 
         let values: Option<Vec<_>> = parts
             .iter()
             .map(|part| {
-                let unverified = *part == "email" && text(claims, "email_verified").as_deref() != Some("true");
+                let unverified = *part == "email" && !email_verified(claims);
                 text(claims, part).filter(|value| !value.is_empty() && !unverified)
             })
             .collect();
         values.map(|values| shown(&values.join("@")))
     })
+}
+
+fn email_verified(claims: &Map<String, Value>) -> bool {
+    text(claims, "email_verified").as_deref() == Some("true")
 }
 
 /// Names are shown in terminals and logs: nothing that moves a cursor or turns the direction of writing.
@@ -229,6 +235,9 @@ fn groups(claims: &Map<String, Value>, issuer: &IssuerSettings) -> Result<Vec<St
     }
     groups.sort();
     groups.dedup();
+    if groups.iter().map(String::len).sum::<usize>() > LIMIT_TOTAL_BYTES {
+        return Err(Reason::GroupsTooMany);
+    }
     Ok(groups)
 }
 
@@ -236,10 +245,17 @@ fn about(claims: &Map<String, Value>, issuer: &IssuerSettings) -> Result<BTreeMa
     let mut about = BTreeMap::new();
     for claim in issuer.profile.keep.iter().copied().chain(issuer.keep.iter().map(String::as_str)) {
         let Some(value) = text(claims, claim) else { continue };
+        // An address that anybody could have typed in at the issuer is not for rules.
+        if claim == "email" && !email_verified(claims) {
+            continue;
+        }
         if value.len() > LIMIT_CLAIM_BYTES {
             return Err(Reason::ClaimForm);
         }
         about.insert(claim.to_owned(), value);
+    }
+    if about.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > LIMIT_TOTAL_BYTES {
+        return Err(Reason::ClaimForm);
     }
     Ok(about)
 }

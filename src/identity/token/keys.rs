@@ -76,7 +76,7 @@ fn read(key: &Map<String, Value>) -> Option<Key> {
         ("OKP", Some("Ed25519")) => Algorithm::EdDsa,
         _ => return None,
     };
-    if !matches!(text("alg"), None) && text("alg") != Some(algorithm.as_str()) {
+    if text("alg").is_some_and(|alg| alg != algorithm.as_str()) {
         return None;
     }
     // Only what a public signing key needs goes on to the library.

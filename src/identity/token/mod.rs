@@ -119,7 +119,7 @@ fn verify(raw: &Raw, issuer: &IssuerSettings, keys: &KeySet, showing: &Showing<'
             let seen = claims::seen(&raw.claims, issuer);
             let reason = match issuer.profile.binding {
                 Binding::Audience if names_another_key(&seen.audience, showing.bastion) => Reason::BoundToAnotherKey,
-                _ if seen.audience.iter().any(|audience| *audience == ours) => Reason::ForeignAudience,
+                _ if seen.audience.contains(&ours) => Reason::ForeignAudience,
                 Binding::Nonce | Binding::Audience | Binding::Proof => Reason::Audience,
             };
             Err(Refused { reason, seen: Some(seen) })

@@ -1,0 +1,163 @@
+//! Three authorities: user, target, host. Number, record, then sign.
+//!
+//! A serial is taken and its entry is on its way in one step, so serials stand in the log in order; no
+//! certificate is signed before the ledger has answered. The signer judges every draft again.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use russh::keys::ssh_key::HashAlg;
+use russh::keys::ssh_key::certificate::Certificate;
+use russh::keys::{PrivateKey, PublicKey};
+
+use super::{Error, Identities, certificate};
+use crate::domain::event::{Event, Fact, Outcome, TargetRef};
+use crate::domain::identity::Caller;
+use crate::domain::session::{Command, SessionId};
+use crate::domain::target::Login;
+use crate::domain::{Digest, RecordId, Timestamp};
+use crate::signer::{Host, HostDraft, TargetDraft, UserDraft, new_key};
+
+/// A certificate for one upstream connection is asked for.
+#[derive(Clone, Debug)]
+pub struct TargetAsk<'a> {
+    /// For whom.
+    pub caller: &'a Caller,
+    /// Within which session.
+    pub session: SessionId,
+    /// On which channel of the client's connection.
+    pub channel: u32,
+    /// Towards which target, its host key seen.
+    pub place: TargetRef,
+    /// The account.
+    pub login: &'a Login,
+    /// Our address as the target sees it.
+    pub source: IpAddr,
+    /// Whether with a terminal.
+    pub pty: bool,
+    /// The one command that may run, where a person agreed to exactly that.
+    pub force_command: Option<&'a Command>,
+}
+
+impl Identities {
+    /// A fresh key and its certificate for two minutes. `cert.issued` and `upstream.open` are durable before it
+    /// returns: there is no sign-in at a target without them. Ask after the decision.
+    pub async fn target_certificate(&self, ask: TargetAsk<'_>) -> Result<(PrivateKey, Certificate), Error> {
+        let key = new_key("")?;
+        let now = self.clock().now();
+        let (draft, pending) = self
+            .in_turn(|serial| {
+                let target = certificate::Target {
+                    session: ask.session,
+                    name: &ask.caller.identity.name,
+                    login: ask.login,
+                    source: ask.source,
+                    pty: ask.pty,
+                    force_command: ask.force_command,
+                };
+                let draft = certificate::target(&target, key.public_key(), serial, now)?;
+                let opens = Event::UpstreamOpen {
+                    serial: Some(serial),
+                    key_id: Some(draft.key_id.clone()),
+                    key_file: false,
+                    spare: false,
+                    seen_as: ask.source.to_string(),
+                };
+                let facts = [target_issued(&draft), opens].map(|event| {
+                    let fact = Fact::new(RecordId::new(now), Outcome::Success, event);
+                    let mut fact = fact.by(ask.caller).within(ask.session).towards(ask.place.clone());
+                    fact.channel = Some(ask.channel);
+                    fact
+                });
+                Ok((facts.into(), draft))
+            })
+            .await?;
+        pending.receipts().await.map_err(Error::Ledger)?;
+        let certificate = self.signer().sign_target(draft)?;
+        Ok((key, certificate))
+    }
+
+    /// The bastion's own host certificate, for exactly `names`.
+    pub async fn bastion_certificate(&self, names: Vec<String>, life: Duration) -> Result<Certificate, Error> {
+        let key = self.signer().host_key().public_key().clone();
+        self.host_certificate(Host::Bastion, &key, names, life).await
+    }
+
+    /// A host certificate for exactly `names`; never without any.
+    pub async fn host_certificate(
+        &self,
+        host: Host,
+        key: &PublicKey,
+        names: Vec<String>,
+        life: Duration,
+    ) -> Result<Certificate, Error> {
+        let now = self.clock().now();
+        let id = RecordId::new(now);
+        let (draft, pending) = self
+            .in_turn(|serial| {
+                let draft = certificate::host(host, names, key, serial, id, now, life);
+                Ok((vec![Fact::new(id, Outcome::Success, host_issued(&draft))], draft))
+            })
+            .await?;
+        pending.receipts().await.map_err(Error::Ledger)?;
+        Ok(self.signer().sign_host(draft)?)
+    }
+}
+
+/// The record of a user certificate.
+pub(super) fn user_issued(draft: &UserDraft) -> Event {
+    let claims = draft.extensions.get(crate::signer::IDENTITY_EXTENSION);
+    Event::CertIssued {
+        authority: "user",
+        serial: draft.serial,
+        key_id: draft.key_id.clone(),
+        principals: vec![draft.principal.clone()],
+        valid_after: time(draft.valid_after),
+        valid_before: time(draft.valid_before),
+        // The private extension is what `claims` digests.
+        options: draft.extensions.keys().cloned().collect(),
+        key: fingerprint(&draft.public_key),
+        claims: claims.map(|claims| Digest::of(claims.as_bytes())),
+    }
+}
+
+fn target_issued(draft: &TargetDraft) -> Event {
+    let mut options = vec![format!("source-address={}", draft.source)];
+    // The command itself stands in its own record; here its digest says that it is the same.
+    let command = draft.force_command.as_ref();
+    options.extend(command.map(|command| format!("force-command=sha256:{}", Digest::of(command.as_bytes()))));
+    options.extend(draft.pty.then(|| "permit-pty".to_owned()));
+    Event::CertIssued {
+        authority: "target",
+        serial: draft.serial,
+        key_id: draft.key_id.clone(),
+        principals: vec![draft.login.clone()],
+        valid_after: time(draft.valid_after),
+        valid_before: time(draft.valid_before),
+        options,
+        key: fingerprint(&draft.public_key),
+        claims: None,
+    }
+}
+
+fn host_issued(draft: &HostDraft) -> Event {
+    Event::CertIssued {
+        authority: "host",
+        serial: draft.serial,
+        key_id: draft.key_id.clone(),
+        principals: draft.names.clone(),
+        valid_after: time(draft.valid_after),
+        valid_before: time(draft.valid_before),
+        options: Vec::new(),
+        key: fingerprint(&draft.public_key),
+        claims: None,
+    }
+}
+
+fn time(seconds: u64) -> Timestamp {
+    Timestamp::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
+}
+
+fn fingerprint(key: &PublicKey) -> String {
+    key.fingerprint(HashAlg::Sha256).to_string()
+}
