@@ -22,6 +22,7 @@ pub mod console;
 pub mod demo;
 pub mod domain;
 pub mod drain;
+pub mod gateway;
 pub mod identity;
 pub mod ledger;
 pub mod merkle;

@@ -16,15 +16,17 @@ use super::{Counted, Inner};
 use crate::domain::RecordId;
 use crate::domain::event::{Event, Extent, Fact, Outcome, TargetRef};
 use crate::domain::identity::Caller;
-use crate::domain::session::{End, Exit, RecordingId, SessionId};
+use crate::domain::session::{End, Exit};
+use crate::recording::index::{Ended, Summary};
 use crate::recording::{self, Failed, Progress, Sealed, Sink, Writer};
 
 /// Drives the recorder of one session.
 #[derive(Debug)]
 pub struct Keeper {
     pub(super) inner: Arc<Inner>,
-    pub(super) session: SessionId,
-    pub(super) recording: RecordingId,
+    pub(super) summary: Summary,
+    /// Ledger index + 1 of the record that opened the recording.
+    pub(super) follows: u64,
     pub(super) caller: Arc<Caller>,
     pub(super) channel: u32,
     pub(super) target: TargetRef,
@@ -61,21 +63,25 @@ impl Keeper {
     }
 
     async fn commit(&mut self, extent: Extent) {
-        let event = Event::RecordingCommit { recording: self.recording, extent };
+        let event = Event::RecordingCommit { recording: self.summary.recording, extent };
         if let Err(cause) = self.inner.ledger.append_one(self.fact(Outcome::Success, event)).await {
-            error!(session = %self.session, error = ?cause, "ledger does not take a commit");
+            error!(session = %self.summary.session, error = ?cause, "ledger does not take a commit");
             self.failed.cancel();
         }
     }
 
     /// Runs until the recording is sealed or has failed, and the session's end is in the ledger.
     pub async fn run(mut self) {
+        // The index follows the ledger, which has the session already: nobody needs to have waited for it.
+        if let Err(cause) = self.inner.index.put(&self.summary, self.follows).await {
+            error!(session = %self.summary.session, error = ?cause, "index does not take a session; the next start repairs it");
+        }
         let sealed = loop {
             match self.writer.next().await {
                 Ok(Progress::Commit(extent)) => self.commit(extent).await,
                 Ok(Progress::Sealed(sealed)) => break Ok(sealed),
                 Err(failed) => {
-                    error!(session = %self.session, error = ?failed, "recording failed");
+                    error!(session = %self.summary.session, error = ?failed, "recording failed");
                     self.failed.cancel();
                     break Err(failed);
                 }
@@ -97,7 +103,7 @@ impl Keeper {
             Ok(sealed) => {
                 let events: BTreeMap<_, _> = sealed.events.into_iter().collect();
                 let event = Event::RecordingClose {
-                    recording: self.recording,
+                    recording: self.summary.recording,
                     extent: sealed.extent,
                     duration_us: sealed.duration_us,
                     events,
@@ -108,22 +114,42 @@ impl Keeper {
             }
             Err(failed) => {
                 let event = Event::RecordingFailed {
-                    recording: self.recording,
+                    recording: self.summary.recording,
                     extent: failed.extent,
                     reason: failed.reason,
                 };
                 self.fact(Outcome::Error, event)
             }
         };
-        let ended = self.ended(&end, exit);
-        let facts = vec![kept, ended];
+        let facts = vec![kept, self.ended(&end, exit)];
         match self.inner.ledger.append(facts).await {
-            Ok(receipts) => self.inner.note_end(self.session, &end, &self.counts, self.watch.at(), &receipts).await,
+            Ok(receipts) => {
+                let ended = self.indexed(&end);
+                let follows = receipts.last().map_or(0, |receipt| receipt.index + 1);
+                if let Err(cause) = self.inner.index.end(self.summary.session, ended, follows).await {
+                    error!(session = %self.summary.session, error = ?cause, "index does not take the end of a session; the next start repairs it");
+                }
+            }
             // The next start finds the recording open, seals it as recovered, and writes the end.
-            Err(cause) => error!(session = %self.session, error = ?cause, "ledger does not take the end of a session"),
+            Err(cause) => error!(session = %self.summary.session, error = ?cause, "ledger does not take the end of a session"),
         }
-        info!(session = %self.session, end = end.as_str(), "session ended");
+        info!(session = %self.summary.session, end = end.as_str(), "session ended");
         drop(self.counted);
+    }
+
+    /// The end as the index keeps it.
+    fn indexed(&self, end: &End) -> Ended {
+        Ended {
+            time: self.inner.clock.now(),
+            end: end.as_str().to_owned(),
+            exit: match end {
+                End::Finished(exit) => Some(exit.to_string()),
+                _ => None,
+            },
+            bytes_in: self.counts.bytes_in.load(Ordering::Relaxed),
+            bytes_out: self.counts.bytes_out.load(Ordering::Relaxed),
+            duration_ms: u64::try_from(self.watch.at().as_millis()).unwrap_or(u64::MAX),
+        }
     }
 
     fn ended(&self, end: &End, exit: Option<Exit>) -> Fact {
@@ -146,7 +172,7 @@ impl Keeper {
 
     fn fact(&self, outcome: Outcome, event: Event) -> Fact {
         let id = RecordId::new(self.watch.clock.now());
-        let mut fact = Fact::new(id, outcome, event).by(&self.caller).within(self.session).towards(self.target.clone());
+        let mut fact = Fact::new(id, outcome, event).by(&self.caller).within(self.summary.session).towards(self.target.clone());
         fact.channel = Some(self.channel);
         fact
     }

@@ -165,6 +165,7 @@ impl Channel {
             login,
             source: seen_as,
             pty: terminal.is_some(),
+            force_command: None,
         };
         let (key, certificate) = match self.rooms.identities.target_certificate(asked).await {
             Ok(issued) => issued,
@@ -222,14 +223,14 @@ impl Channel {
                     }
                     Ok(Ended::ByClient) => End::ByClient,
                     Ok(Ended::Recording) => self.cut(governed, terminal, End::RecordingFailed).await,
-                    Ok(Ended::Input | Ended::Cut) => End::ByClient,
+                    Ok(Ended::Cut) => End::ByClient,
                     Err(_) => self.cut(governed, terminal, End::Fault).await,
                 },
                 ended = &mut up, if up_open => match ended {
                     Ok(Ended::ByClient) => break End::ByClient,
                     Ok(Ended::Recording) => break self.cut(governed, terminal, End::RecordingFailed).await,
                     // The target's side has the last word on how it ended.
-                    Ok(Ended::ByTarget(_) | Ended::Input | Ended::Cut) => up_open = false,
+                    Ok(Ended::ByTarget(_) | Ended::Cut) => up_open = false,
                     Err(_) => break self.cut(governed, terminal, End::Fault).await,
                 },
                 Some(live) = self.live.recv() => match live {
@@ -263,6 +264,7 @@ impl Channel {
         let why = match &end {
             End::RecordingFailed => "the session was cut: its recording could not go on; tell the operator",
             End::Drain => "the session was cut: the bastion is stopping; connect again in a minute",
+            End::Limit("max_session") => "the session was cut: it has reached the longest time that the policy allows",
             End::Limit(_) => "the session was cut: the target does not read what is sent to it",
             _ => "the session was cut by the bastion; tell the operator",
         };

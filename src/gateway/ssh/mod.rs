@@ -5,7 +5,6 @@
 use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use russh::keys::PrivateKey;
@@ -13,7 +12,7 @@ use russh::keys::ssh_key::Certificate;
 use russh::server;
 use russh::{MethodKind, MethodSet, SshId};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
@@ -47,6 +46,8 @@ pub struct Settings {
     pub keep_alive: Duration,
     /// Connections that have not signed in: in all, and from one source prefix.
     pub unauthenticated: (usize, usize),
+    /// Connections in all.
+    pub connections: usize,
     /// Session channels of one connection.
     pub channels: usize,
 }
@@ -56,7 +57,8 @@ impl Default for Settings {
         Self {
             login_grace: Duration::from_secs(30),
             keep_alive: Duration::from_secs(30),
-            unauthenticated: (256, 32),
+            unauthenticated: (256, 64),
+            connections: 1000,
             channels: 64,
         }
     }
@@ -77,8 +79,6 @@ pub struct Rooms {
     pub drain: Drain,
     /// Limits.
     pub settings: Settings,
-    /// Connections accepted since start.
-    pub accepted: Arc<AtomicU64>,
 }
 
 /// What the listener proves itself with: its key, and the certificate for it.
@@ -94,6 +94,7 @@ pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof) {
     let config = Arc::new(config(&rooms.settings, proof));
     let (all, each) = rooms.settings.unauthenticated;
     let places = Places::new(all, each);
+    let all_connections = Arc::new(Semaphore::new(rooms.settings.connections));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -108,14 +109,19 @@ pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof) {
                 continue;
             }
         };
-        rooms.accepted.fetch_add(1, Ordering::Relaxed);
+        rooms.sessions.count_connection();
         let Some(place) = places.take(source.ip()) else {
             debug!(%source, "no place for a connection that has not signed in");
+            continue;
+        };
+        let Ok(counted) = all_connections.clone().try_acquire_owned() else {
+            debug!(%source, "no place for one more connection");
             continue;
         };
         let (config, rooms) = (config.clone(), rooms.clone());
         let drain = rooms.drain.clone();
         drain.spawn(async move {
+            let _counted = counted;
             let control = Control::default();
             let (authenticated, has_authenticated) = oneshot::channel();
             let connection = Connection::new(rooms.clone(), source, control.clone(), place, authenticated);

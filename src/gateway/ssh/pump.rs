@@ -19,8 +19,6 @@ const STATUS_WITHIN: Duration = Duration::from_secs(2);
 /// How a pump came to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// Its source said that no more comes; the other direction may go on.
-    Input,
     /// The client closed the channel, or its connection broke.
     ByClient,
     /// The target closed the channel; with what it said of the exit.

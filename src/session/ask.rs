@@ -1,0 +1,79 @@
+//! What a gateway asks of a session, and what it hears.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::governed::Governed;
+use super::keeper::Keeper;
+use super::permit::Permit;
+use super::tap::{DownTap, UpTap};
+use crate::domain::identity::Caller;
+use crate::domain::session::{Action, TerminalSize};
+
+/// What a gateway asks for.
+#[derive(Debug)]
+pub struct Ask<'a> {
+    /// Who asks.
+    pub caller: &'a Arc<Caller>,
+    /// The client's connection, as hex.
+    pub connection: &'a str,
+    /// The client's channel, counted per connection.
+    pub channel: u32,
+    /// As written; absent means the target's default.
+    pub login: Option<&'a str>,
+    /// Name or alias, as written.
+    pub target: &'a str,
+    /// What is to be done there.
+    pub action: Action,
+    /// `TERM` and size, if the client has a terminal.
+    pub terminal: Option<(&'a str, TerminalSize)>,
+    /// Environment that will be passed on.
+    pub env_passed: &'a [(String, String)],
+    /// Names of environment variables that were dropped.
+    pub env_dropped: &'a [String],
+}
+
+/// A session that may begin.
+#[derive(Debug)]
+pub struct Opened {
+    /// The session's own handle.
+    pub governed: Governed,
+    /// What may be started, once.
+    pub permit: Permit,
+    /// For the pump from the client.
+    pub up: UpTap,
+    /// For the pump to the client.
+    pub down: DownTap,
+    /// To be run beside the pumps.
+    pub keeper: Keeper,
+}
+
+/// Why a session did not begin. Each of them is in the ledger already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// Unknown, or nothing permits it: both read the same.
+    NoTarget(String),
+    /// These rules forbid it.
+    Denied(Vec<String>),
+    /// A rule wants approval, which this version cannot ask for yet.
+    Held(Vec<String>),
+    /// A rule sets a limit that cannot be kept: what it limits is refused.
+    Limit(String),
+    /// Something of ours failed; the line says what to do.
+    Failed(String),
+}
+
+/// What the client hears, after `sallyport: `. One line of ASCII.
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoTarget(name) => write!(f, "no target '{name}' for you; 'targets' lists what you may reach"),
+            Self::Denied(rules) => write!(f, "denied by {}; ask those who keep the policy", rules.join(", ")),
+            Self::Held(rules) => {
+                write!(f, "{} wants approval, which cannot be asked for here yet; nothing was run", rules.join(", "))
+            }
+            Self::Limit(limit) => write!(f, "the policy asks for {limit}, which this bastion cannot keep; tell the operator"),
+            Self::Failed(line) => f.write_str(line),
+        }
+    }
+}

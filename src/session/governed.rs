@@ -1,0 +1,98 @@
+//! One session's own handle, held by whoever carries its bytes.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::keeper::Closing;
+use super::tap::Stopwatch;
+use crate::domain::event::TargetRef;
+use crate::domain::session::{End, SessionId, TerminalSize};
+use crate::domain::target::{Login, Target};
+use crate::recording::{self, Sink};
+
+/// One session's own handle, held by whoever carries its bytes.
+#[derive(Debug)]
+pub struct Governed {
+    pub(super) session: SessionId,
+    pub(super) target: Arc<Target>,
+    pub(super) login: Login,
+    pub(super) place: TargetRef,
+    pub(super) sink: Sink,
+    pub(super) watch: Stopwatch,
+    pub(super) closing: oneshot::Sender<Closing>,
+    pub(super) failed: CancellationToken,
+    pub(super) host_key: OnceLock<String>,
+    /// The longest it may take.
+    pub(super) max: Option<Duration>,
+}
+
+/// How long a mark may wait for the recorder's queue; the mark is worth less than the session.
+const MARK_WITHIN: Duration = Duration::from_secs(5);
+
+impl Governed {
+    /// Its id.
+    pub fn id(&self) -> SessionId {
+        self.session
+    }
+
+    /// Where it goes.
+    pub fn target(&self) -> &Arc<Target> {
+        &self.target
+    }
+
+    /// As whom it goes there.
+    pub fn login(&self) -> &Login {
+        &self.login
+    }
+
+    /// The target as records say it, with the host key once it was seen.
+    pub fn place(&self) -> TargetRef {
+        TargetRef { host_key: self.host_key.get().cloned(), ..self.place.clone() }
+    }
+
+    /// The target has shown this host key.
+    pub fn saw_host_key(&self, fingerprint: &str) {
+        let _ = self.host_key.set(fingerprint.to_owned());
+    }
+
+    /// Puts a marker into the recording.
+    pub async fn mark(&self, text: &str) {
+        self.push(recording::Event::Marker(text.to_owned())).await;
+    }
+
+    /// The terminal has a new size.
+    pub async fn resize(&self, size: TerminalSize) {
+        self.push(recording::Event::Resize(size)).await;
+    }
+
+    async fn push(&self, event: recording::Event) {
+        let _ = timeout(MARK_WITHIN, self.sink.push(self.watch.at(), event)).await;
+    }
+
+    /// Waits until the session must end for a reason of ours, and says which.
+    pub async fn cut(&self) -> End {
+        let left = self.max.map(|max| max.saturating_sub(self.watch.at()));
+        match left {
+            None => {
+                self.failed.cancelled().await;
+                End::RecordingFailed
+            }
+            Some(left) => match timeout(left, self.failed.cancelled()).await {
+                Ok(()) => End::RecordingFailed,
+                Err(_) => End::Limit("max_session"),
+            },
+        }
+    }
+
+    /// Ends the session: the recording is sealed, then its end is in the ledger. Both go on beside the caller.
+    pub async fn close(self, end: End) {
+        self.mark(&end.to_string()).await;
+        self.sink.end(self.watch.at());
+        let host_key = self.host_key.get().cloned();
+        let _ = self.closing.send(Closing { end, host_key });
+    }
+}

@@ -1,0 +1,283 @@
+//! The order of a session: decide → record the decision → open the recording → hand out the permit.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::ask::{Ask, Opened, Refused};
+use super::governed::Governed;
+use super::keeper::Keeper;
+use super::permit::{ExecPermit, Permit, ShellPermit};
+use super::tap::{Counts, DownTap, Stopwatch, UpTap};
+use super::{Counted, Sessions};
+use crate::domain::event::{Event, Fact, Outcome, TargetRef};
+use crate::domain::session::{Action, End, RecordingId, SessionId, TerminalSize};
+use crate::domain::target::{Login, Target};
+use crate::domain::{RecordId, Text, Timestamp, printable};
+use crate::ledger::Receipt;
+use crate::policy::{self, Obligations};
+use crate::recording::index::Summary;
+use crate::recording::{self, About, Header};
+
+/// The limits that are kept; a rule with another one refuses what it limits.
+const SERVED: [&str; 2] = ["max_session", "durable"];
+
+/// A session that was allowed and is being opened.
+struct New<'a> {
+    ask: &'a Ask<'a>,
+    now: Timestamp,
+    target: Arc<Target>,
+    login: Login,
+    place: TargetRef,
+    session: SessionId,
+    recording: RecordingId,
+    judged: Judged,
+    obligations: Obligations,
+}
+
+impl Sessions {
+    /// Decides, records the decision, and opens the recording. The order is the promise: whoever holds the
+    /// returned permit knows that the record of it is durable.
+    pub async fn open(&self, ask: Ask<'_>) -> Result<Opened, Refused> {
+        let now = self.0.clock.now();
+        let Some((target, login)) = self.find(ask.login, ask.target) else {
+            return Err(self.unknown(&ask, now).await);
+        };
+        let place = TargetRef::of(&target, &login);
+        let judged = self.decide(&ask, &target, &login, now);
+        let decided = ask.fact(now, judged.decision.recorded(), judged.event()).towards(place.clone());
+        let obligations = match judged.permitted(ask.target) {
+            Ok(obligations) => obligations,
+            Err(refused) => return Err(self.record(vec![decided]).await.err().unwrap_or(refused)),
+        };
+        let (session, recording) = (SessionId::new(now), RecordingId::new(now));
+        let new = New { ask: &ask, now, target, login, place, session, recording, judged, obligations };
+        let (sink, writer) = self.0.recordings.start(new.header(&self.0.bastion)).map_err(|cause| failed("recording", &cause))?;
+        let receipts = self.record(new.facts(decided, writer.header_digest())).await?;
+        let follows = receipts.last().map_or(0, |receipt| receipt.index + 1);
+        let mut opened = self.opened(new, sink, writer, follows);
+        for name in ask.env_dropped {
+            opened.governed.mark(&format!("env dropped {name}")).await;
+        }
+        // What is seen there must be on disk first: a store that takes nothing is noticed before anything begins.
+        if opened.down.durable
+            && let Err(cause) = opened.keeper.until_stored(&opened.down.sink).await
+        {
+            opened.governed.close(End::RecordingFailed).await;
+            opened.keeper.run().await;
+            return Err(failed("recording", &cause));
+        }
+        info!(%session, target = %opened.governed.target().name, action = ask.action.as_str(), "session opened");
+        Ok(opened)
+    }
+
+    fn opened(&self, new: New<'_>, sink: recording::Sink, writer: recording::Writer, follows: u64) -> Opened {
+        let inner = &self.0;
+        let watch = Stopwatch { clock: inner.clock.clone(), started: inner.clock.elapsed() };
+        let counts = Arc::new(Counts::default());
+        let failed = CancellationToken::new();
+        let (closing, closed) = oneshot::channel();
+        let terminal = new.ask.terminal.is_some();
+        let permit = match &new.ask.action {
+            Action::Shell => Permit::Shell(ShellPermit::new(new.session)),
+            Action::Exec(command) => Permit::Exec(ExecPermit::new(new.session, command.clone())),
+        };
+        let durable = new.target.durable() || new.obligations.durable;
+        let summary = new.summary();
+        Opened {
+            permit,
+            up: UpTap { sink: sink.clone(), watch: watch.clone(), counts: counts.clone(), terminal },
+            down: DownTap { sink: sink.clone(), watch: watch.clone(), counts: counts.clone(), durable },
+            keeper: Keeper {
+                inner: inner.clone(),
+                summary,
+                follows,
+                caller: new.ask.caller.clone(),
+                channel: new.ask.channel,
+                target: new.place.clone(),
+                writer,
+                watch: watch.clone(),
+                counts,
+                closing: closed,
+                failed: failed.clone(),
+                counted: Counted::new(inner.ledger.counters()),
+            },
+            governed: Governed {
+                session: new.session,
+                target: new.target,
+                login: new.login,
+                place: new.place,
+                sink,
+                watch,
+                closing,
+                failed,
+                host_key: OnceLock::new(),
+                max: new.obligations.max_session,
+            },
+        }
+    }
+
+    fn decide(&self, ask: &Ask<'_>, target: &Target, login: &Login, now: Timestamp) -> Judged {
+        let policy = self.0.policy.borrow().clone();
+        let before = self.0.clock.elapsed();
+        let request = policy::Request {
+            identity: &ask.caller.identity,
+            sign_in: &ask.caller.sign_in,
+            action: match &ask.action {
+                Action::Shell => policy::Asked::Shell,
+                Action::Exec(command) => policy::Asked::Exec(command),
+            },
+            target: Some((target, login)),
+            owner: None,
+            now,
+            source: ask.caller.source.ip(),
+            pty: ask.terminal.is_some(),
+        };
+        let decision = policy::decide(&policy, &request);
+        let micros = u64::try_from(self.0.clock.elapsed().saturating_sub(before).as_micros()).unwrap_or(u64::MAX);
+        Judged { decision, action: ask.action.as_str(), micros }
+    }
+
+    /// A target that does not exist is a denial like any other, and recorded as one.
+    async fn unknown(&self, ask: &Ask<'_>, now: Timestamp) -> Refused {
+        let policy = self.0.policy.borrow().clone();
+        let decided = policy::unknown_target(&policy, ask.action.as_str());
+        let name = printable(ask.target, 64);
+        let place = TargetRef {
+            name: name.clone(),
+            host: String::new(),
+            login: printable(ask.login.unwrap_or(""), 64),
+            host_key: None,
+            labels: BTreeMap::new(),
+        };
+        let fact = ask.fact(now, Outcome::Deny, Event::AuthzDecision(decided)).towards(place);
+        self.record(vec![fact]).await.err().unwrap_or(Refused::NoTarget(name))
+    }
+
+    async fn record(&self, facts: Vec<Fact>) -> Result<Vec<Receipt>, Refused> {
+        self.0.ledger.append(facts).await.map_err(|cause| failed("ledger", &cause))
+    }
+}
+
+impl Ask<'_> {
+    fn fact(&self, now: Timestamp, outcome: Outcome, event: Event) -> Fact {
+        let mut fact = Fact::new(RecordId::new(now), outcome, event).by(self.caller);
+        fact.channel = Some(self.channel);
+        fact
+    }
+}
+
+impl New<'_> {
+    /// The records of the step, in their order: the decision first.
+    fn facts(&self, mut decided: Fact, header: crate::domain::Digest) -> Vec<Fact> {
+        let ask = self.ask;
+        let term = ask.terminal.map(|(term, _)| term.to_owned());
+        let events = [
+            Event::SessionStart {
+                action: ask.action.as_str(),
+                connection: ask.connection.to_owned(),
+                pty: ask.terminal.is_some(),
+                env_dropped: ask.env_dropped.to_vec(),
+                principal: ask.caller.identity.principal().as_str().to_owned(),
+                recording: self.recording,
+            },
+            match &ask.action {
+                Action::Shell => Event::ChannelShell { term },
+                Action::Exec(command) => {
+                    let bytes = command.bytes().clone();
+                    Event::ChannelExec { length: bytes.len() as u64, command: Text::new(bytes) }
+                }
+            },
+            Event::RecordingOpen { recording: self.recording, header, format: recording::FORMAT, mask: "none" },
+        ];
+        decided.session = Some(self.session);
+        let decision = decided.id;
+        let mut facts = vec![decided];
+        for event in events {
+            let fact = ask.fact(self.now, Outcome::Success, event);
+            let mut fact = fact.within(self.session).towards(self.place.clone());
+            fact.refs.push(decision);
+            facts.push(fact);
+        }
+        facts
+    }
+
+    fn header(&self, bastion: &str) -> Header {
+        let (ask, identity) = (self.ask, &self.ask.caller.identity);
+        Header {
+            size: ask.terminal.map_or(TerminalSize { cols: 80, rows: 24 }, |(_, size)| size),
+            time: self.now,
+            title: Some(format!("{}@{}", self.login, self.target.name)),
+            term: ask.terminal.map(|(term, _)| term.to_owned()),
+            about: About {
+                recording: self.recording,
+                session: self.session,
+                principal: identity.principal().as_str().to_owned(),
+                name: identity.name.clone(),
+                target: self.target.name.to_string(),
+                login: self.login.to_string(),
+                action: ask.action.as_str().to_owned(),
+                command: match &ask.action {
+                    Action::Shell => None,
+                    Action::Exec(command) => Some(String::from_utf8_lossy(command.bytes()).into_owned()),
+                },
+                pty: ask.terminal.is_some(),
+                bastion: bastion.to_owned(),
+                mask: "none".to_owned(),
+                policy: Some(self.judged.decision.policy),
+            },
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        let (ask, identity) = (self.ask, &self.ask.caller.identity);
+        Summary {
+            session: self.session,
+            recording: self.recording,
+            principal: identity.principal().as_str().to_owned(),
+            name: identity.name.clone(),
+            target: self.target.name.to_string(),
+            login: self.login.to_string(),
+            action: ask.action.as_str().to_owned(),
+            pty: ask.terminal.is_some(),
+            started: self.now,
+            ended: None,
+        }
+    }
+}
+
+fn failed(what: &'static str, cause: &dyn fmt::Debug) -> Refused {
+    error!(what, error = ?cause, "session refused");
+    Refused::Failed(format!("sessions cannot be recorded at the moment ({what}), so none begins; tell the operator"))
+}
+
+/// A decision on its way into the ledger.
+struct Judged {
+    decision: policy::Decision,
+    action: &'static str,
+    micros: u64,
+}
+
+impl Judged {
+    fn event(&self) -> Event {
+        Event::AuthzDecision(self.decision.to_decided(self.action, self.micros))
+    }
+
+    fn permitted(&self, asked: &str) -> Result<Obligations, Refused> {
+        let rules = || self.decision.rules.iter().map(|(id, _)| id.clone()).collect();
+        match &self.decision.outcome {
+            policy::Outcome::Allow(obligations) => match obligations.unserved(&SERVED) {
+                None => Ok(obligations.clone()),
+                Some(limit) => Err(Refused::Limit(limit)),
+            },
+            policy::Outcome::Hold(_) => Err(Refused::Held(rules())),
+            // A rule is named only to somebody whom another rule would let in: to all others the target does not exist.
+            policy::Outcome::Deny if self.decision.otherwise_permitted => Err(Refused::Denied(rules())),
+            policy::Outcome::Deny => Err(Refused::NoTarget(printable(asked, 64))),
+        }
+    }
+}
