@@ -1,6 +1,390 @@
-//! The one place that knows every room.
+//! The one place that knows every room: builds them, binds, runs, drains.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::clock::Clock;
+use crate::console::{self, Console};
+use crate::domain::target::Target;
+use crate::drain::Drain;
+use crate::gateway::ssh;
+use crate::identity::{self, Identities};
+use crate::ledger::{self, Ledger};
+use crate::policy::{self, Policy};
+use crate::recording::{self, Recordings, index::Index};
+use crate::session::{self, Sessions, failures::Failures};
+use crate::signer::{self, Signer};
+use crate::store::{self, Blobs, Files, Registers};
 
 pub mod config;
 pub mod file;
-mod rights;
 pub mod init;
+mod rights;
+
+use config::{Config, Faults};
+
+/// Where durable bytes are.
+#[derive(Clone, Debug)]
+pub struct Stores {
+    /// Recordings and payloads.
+    pub blobs: Blobs,
+    /// What answers quickly, and follows the ledger.
+    pub registers: Registers,
+    /// The log.
+    pub files: Files,
+}
+
+/// Everything that a bastion is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// What the operator decided.
+    pub config: Config,
+    /// The lasting keys.
+    pub signer: Signer,
+    /// Durable bytes.
+    pub stores: Stores,
+    /// The log's origin, fixed by `init`.
+    pub origin: String,
+    /// The time.
+    pub clock: Clock,
+    /// Where clients come in.
+    pub ssh: TcpListener,
+    /// Where certificates are asked for.
+    pub http: Option<TcpListener>,
+}
+
+/// A bastion that runs.
+#[derive(Debug)]
+pub struct Bastion {
+    /// The address of the SSH listener.
+    pub ssh: SocketAddr,
+    /// The address of the HTTP listener.
+    pub http: Option<SocketAddr>,
+    sessions: Sessions,
+    identities: Identities,
+    key: ledger::checkpoint::Key,
+    files: Files,
+    drain: Drain,
+    grace: Duration,
+    stop_ledger: oneshot::Sender<bool>,
+    sequencer: JoinHandle<Result<(), ledger::Error>>,
+    dead: CancellationToken,
+}
+
+/// What still runs after it was cut gets this long to seal its recordings.
+const LAST: Duration = Duration::from_secs(15);
+/// How often the index of sessions notes how far it follows the ledger.
+const NOTE_EVERY: Duration = Duration::from_secs(60);
+
+/// Opens the stores of a state folder. Blocks.
+pub fn open_stores(state: &Path) -> Result<Stores, store::OpenError> {
+    let (blobs, registers) = store::sled(&state.join("store"), &store::sled::Settings::default())?;
+    let files = store::disk(&state.join("log"))?;
+    Ok(Stores { blobs, registers, files })
+}
+
+/// Builds every room and begins to serve.
+pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
+    let Parts { config, signer, stores, origin, clock, ssh: ssh_listener, http: http_listener } = parts;
+    let policy = load_policy(&config)?;
+    let (_, policy_now) = watch::channel(Arc::new(policy));
+    let settings = ledger::Settings {
+        origin: origin.clone(),
+        node: config.name.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        policy: Some(policy_now.borrow().digest()),
+        config: Some(config.digest),
+        last_checkpoint: config.last_checkpoint_file.as_deref().map(last_checkpoint).transpose()?,
+    };
+    let key = ledger::checkpoint::Key::new(&origin, signer.log_key()).map_err(ledger::Error::from)?;
+    let (ledger, sequencer) =
+        Ledger::open(settings, stores.files.clone(), stores.blobs.clone(), signer.clone(), clock.clone()).await?;
+    let follows = stores.registers.follows().await?;
+    if follows > ledger.size() {
+        return Err(StartError::Registers { follows, log: ledger.size() });
+    }
+
+    // The sequencer outlives every task that appends: it has a drain of its own.
+    let evidence = Drain::new();
+    let (stop_ledger, stopped) = oneshot::channel();
+    let dead = CancellationToken::new();
+    let guard = dead.clone().drop_guard();
+    let sequencer = evidence.spawn(async move {
+        let _guard = guard;
+        sequencer.run(stopped).await
+    });
+
+    let drain = Drain::new();
+    let recording_settings =
+        recording::Settings { max_stored_bytes: config.max_recording_bytes, ..recording::Settings::default() };
+    let targets: Vec<Arc<Target>> = config.targets.iter().cloned().map(Arc::new).collect();
+    let sessions = Sessions::new(session::Inner {
+        bastion: config.name.clone(),
+        ledger: ledger.clone(),
+        recordings: Recordings::new(stores.blobs.clone(), recording_settings),
+        index: Index::new(stores.registers.clone()),
+        clock: clock.clone(),
+        policy: policy_now.clone(),
+        targets: RwLock::new(Arc::new(targets)),
+        failures: Failures::new(clock.clone()),
+    });
+    sessions.catch_up().await?;
+    let recovered = sessions.recover().await?;
+    if recovered > 0 {
+        info!(recovered, "recordings that a crash left open are sealed");
+    }
+    let identities = Identities::open(
+        identity_settings(&config),
+        ledger.clone(),
+        stores.registers.clone(),
+        signer.clone(),
+        clock.clone(),
+        policy_now,
+    )
+    .await?;
+
+    let address = &config.ssh.address;
+    let names = vec![config.name.clone()];
+    let certificate = identities.bastion_certificate(names, Duration::from_secs(signer::BASTION_HOST_LIFE_S)).await?;
+    let console = Console::new(
+        console::Settings {
+            bastion: config.name.clone(),
+            host: address.host.clone(),
+            port: address.port,
+            user_ca: line(signer.user_ca()),
+            target_ca: line(signer.target_ca()),
+            host_ca: line(signer.host_ca()),
+        },
+        sessions.clone(),
+        clock.clone(),
+    );
+    let limits = &config.limits;
+    let rooms = Arc::new(ssh::Rooms {
+        sessions: sessions.clone(),
+        identities: identities.clone(),
+        console,
+        clock: clock.clone(),
+        drain: drain.clone(),
+        settings: ssh::Settings {
+            login_grace: limits.login_grace,
+            keep_alive: limits.keepalive,
+            unauthenticated: (limits.unauthenticated as usize, (limits.unauthenticated as usize / 4).max(1)),
+            connections: limits.connections as usize,
+            channels: limits.channels_per_connection as usize,
+        },
+    });
+    let proof = ssh::HostProof { key: signer.host_key().clone(), certificate: Some(certificate) };
+    let ssh_address = ssh_listener.local_addr().map_err(StartError::Listen)?;
+    drain.spawn(ssh::serve(ssh_listener, rooms, proof));
+    drain.spawn(sessions.clone().write_failures(drain.stopping().clone()));
+    drain.spawn(sessions.clone().note_progress(NOTE_EVERY, drain.stopping().clone()));
+
+    let mut http_address = None;
+    if let (Some(listener), Some(settings)) = (http_listener, &config.http) {
+        http_address = Some(listener.local_addr().map_err(StartError::Listen)?);
+        let _ = settings;
+    }
+    info!(ssh = %ssh_address, http = ?http_address, targets = config.targets.len(), "serving");
+    Ok(Bastion {
+        ssh: ssh_address,
+        http: http_address,
+        sessions,
+        identities,
+        key,
+        files: stores.files,
+        drain,
+        grace: limits.drain,
+        stop_ledger,
+        sequencer,
+        dead,
+    })
+}
+
+impl Bastion {
+    /// Governed sessions.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Who somebody is.
+    pub fn identities(&self) -> &Identities {
+        &self.identities
+    }
+
+    /// The public key of the log, as `name+id+key`.
+    pub fn log_key(&self) -> String {
+        self.key.to_string()
+    }
+
+    /// Waits until the ledger takes nothing any more, for a reason of its own. Nothing can be allowed from then on.
+    pub async fn failed(&self) {
+        self.dead.cancelled().await;
+    }
+
+    /// Stops accepting, lets sessions finish within the grace, cuts the rest, seals recordings, closes the log.
+    /// Whether all had finished in time. The log can be read back then: see [`Bastion::stop_and_verify`].
+    pub async fn stop(self) -> bool {
+        let drained = self.drain.finish(self.grace, LAST).await;
+        let _ = self.stop_ledger.send(drained);
+        match self.sequencer.await {
+            Ok(Ok(())) => {}
+            Ok(Err(cause)) => error!(error = ?cause, "the log was not closed"),
+            Err(cause) => error!(error = ?cause, "the sequencer"),
+        }
+        drained
+    }
+
+    /// Stops, then checks the whole log: every entry, tile and the signed checkpoint.
+    pub async fn stop_and_verify(self) -> Result<ledger::check::Report, ledger::Error> {
+        let (files, key) = (self.files.clone(), self.key.clone());
+        self.stop().await;
+        ledger::check::verify_log(&files, &key).await
+    }
+}
+
+/// Runs the bastion of this config until SIGTERM or SIGINT, then drains.
+pub async fn serve(config: &Path) -> Result<(), ServeError> {
+    // No core file, no debugger of the same account: keys and tokens are in memory.
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    let config = Config::load(config)?;
+    let state = config.state.clone();
+    let signer = Signer::open(&state.join(init::KEYS)).map_err(ServeError::Keys)?;
+    let origin = init::read_origin(&state)?;
+    let stores = open_stores(&state)?;
+    let listen = |address: SocketAddr| async move {
+        TcpListener::bind(address).await.map_err(|source| ServeError::Bind { address, source })
+    };
+    let ssh = listen(config.ssh.listen).await?;
+    let http = match &config.http {
+        Some(http) => Some(listen(http.listen).await?),
+        None => None,
+    };
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signal)?;
+    let parts = Parts { config, signer, stores, origin, clock: Clock::system(), ssh, http };
+    let bastion = start(parts).await?;
+    tokio::select! {
+        _ = terminate.recv() => info!("SIGTERM: stopping"),
+        _ = interrupt.recv() => info!("SIGINT: stopping"),
+        () = bastion.failed() => {
+            bastion.stop().await;
+            return Err(ServeError::Ledger);
+        }
+    }
+    let drained = bastion.stop().await;
+    info!(drained, "stopped");
+    Ok(())
+}
+
+fn load_policy(config: &Config) -> Result<Policy, StartError> {
+    let files = config.policy_files()?;
+    Ok(Policy::load(&files, &config.catalogue())?)
+}
+
+fn identity_settings(config: &Config) -> identity::Settings {
+    let groups = config.groups.clone();
+    let grouping: identity::Grouping = Arc::new(move |issuer, subject, asserted| groups.of(issuer, subject, asserted));
+    let mut settings = identity::Settings::new(&config.name, config.issuers.clone(), grouping);
+    settings.sign_in_age = config.sign_in.max_age;
+    settings.person_certificate = config.sign_in.certificate;
+    settings
+}
+
+/// The folder and the name of the checkpoint that lies outside.
+fn last_checkpoint(path: &Path) -> Result<(Files, String), StartError> {
+    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| StartError::LastCheckpoint(path.to_owned()))?;
+    let folder = path.parent().ok_or_else(|| StartError::LastCheckpoint(path.to_owned()))?;
+    Ok((store::disk(folder)?, name.to_owned()))
+}
+
+fn line(key: &russh::keys::PublicKey) -> String {
+    key.to_openssh().unwrap_or_default()
+}
+
+/// Why a bastion did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// Faults of config or policy files.
+    #[error("{0}")]
+    Config(#[from] Faults),
+    /// Faults of the policy.
+    #[error("{0}")]
+    Policy(#[from] policy::Faults),
+    /// The store.
+    #[error("store")]
+    Store(#[from] store::Error),
+    /// A folder could not be opened.
+    #[error("store")]
+    Open(#[from] store::OpenError),
+    /// The ledger.
+    #[error("ledger")]
+    Ledger(#[from] ledger::Error),
+    /// Registers know more than the log.
+    #[error(
+        "the registers follow {follows} entries, and the log has {log}: the log was restored from an older copy. \
+         Bring back the newer copy of the state folder"
+    )]
+    Registers {
+        /// What the registers follow.
+        follows: u64,
+        /// What the log has.
+        log: u64,
+    },
+    /// Sessions of before could not be sealed.
+    #[error("recordings of before")]
+    Recover(#[from] session::recover::Error),
+    /// Identities.
+    #[error("identities")]
+    Identity(#[from] identity::Error),
+    /// A listener's own address.
+    #[error("listener")]
+    Listen(#[source] io::Error),
+    /// Not a file in a folder.
+    #[error("ledger.last_checkpoint_file: {0} is not a file in a folder")]
+    LastCheckpoint(PathBuf),
+}
+
+/// Why `serve` ended.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// Faults of the config.
+    #[error("{0}")]
+    Config(#[from] Faults),
+    /// The lasting keys.
+    #[error("keys")]
+    Keys(#[source] signer::Error),
+    /// What `init` made.
+    #[error(transparent)]
+    Init(#[from] init::Error),
+    /// A folder could not be opened.
+    #[error("state folder")]
+    Open(#[from] store::OpenError),
+    /// An address could not be listened on.
+    #[error("listen on {address}")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Signals of the system.
+    #[error("signals")]
+    Signal(#[source] io::Error),
+    /// Starting.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The ledger ended.
+    #[error("the ledger takes no entries any more; the log above says why. The next start reads what is on the disk")]
+    Ledger,
+}
