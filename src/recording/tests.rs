@@ -1,4 +1,4 @@
-//! Writing, reading back, failing and recovering, over a store with faults.
+//! Recordings from their begin to their end, and after a crash, over a store in memory.
 
 use std::time::Duration;
 

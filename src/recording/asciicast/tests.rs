@@ -1,4 +1,4 @@
-//! Events to lines and back: exactly, in any chunking, within limits.
+//! What is written reads back, exactly; what nobody wrote is refused.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What a replay may do to a terminal, and what it may not.
+//! What a recording may do on a reviewer's terminal: draw.
 
 use proptest::prelude::*;
 

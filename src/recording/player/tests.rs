@@ -1,4 +1,4 @@
-//! What a replay prints, and when.
+//! Replay by key and by time.
 
 use bytes::Bytes;
 
