@@ -24,6 +24,7 @@ pub mod demo;
 pub mod domain;
 pub mod drain;
 pub mod gateway;
+pub mod http;
 pub mod identity;
 pub mod ledger;
 pub mod merkle;
