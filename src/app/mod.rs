@@ -19,6 +19,7 @@ use crate::console::{self, Console};
 use crate::domain::target::Target;
 use crate::drain::Drain;
 use crate::gateway::ssh;
+use crate::http;
 use crate::identity::{self, Identities};
 use crate::ledger::{self, Ledger};
 use crate::policy::{self, Policy};
@@ -32,7 +33,7 @@ pub mod file;
 pub mod init;
 mod rights;
 
-use config::{Config, Faults};
+use config::{Config, Faults, Transport};
 
 /// Where durable bytes are.
 #[derive(Clone, Debug)]
@@ -203,7 +204,8 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
     let mut http_address = None;
     if let (Some(listener), Some(settings)) = (http_listener, &config.http) {
         http_address = Some(listener.local_addr().map_err(StartError::Listen)?);
-        let _ = settings;
+        let settings = http_settings(settings, &config)?;
+        drain.spawn(http::serve(settings, listener, identities.clone(), drain.clone()));
     }
     info!(ssh = %ssh_address, http = ?http_address, targets = config.targets.len(), "serving");
     Ok(Bastion {
@@ -307,6 +309,20 @@ fn identity_settings(config: &Config) -> identity::Settings {
     settings
 }
 
+fn http_settings(settings: &config::Http, config: &Config) -> Result<http::Settings, StartError> {
+    let transport = match &settings.transport {
+        Transport::Tls { cert_file, key_file } => {
+            let read = |path: &PathBuf| std::fs::read(path).map_err(|source| StartError::File { path: path.clone(), source });
+            let (_, tls) = watch::channel(http::tls(&read(cert_file)?, &read(key_file)?)?);
+            http::Transport::Tls(tls)
+        }
+        Transport::BehindProxy(proxies) => http::Transport::BehindProxy(proxies.clone()),
+        Transport::Loopback => http::Transport::Loopback,
+    };
+    let address = &config.ssh.address;
+    Ok(http::Settings { transport, ssh_example: format!("ssh -p {} LOGIN+TARGET@{}", address.port, address.host) })
+}
+
 /// The folder and the name of the checkpoint that lies outside.
 fn last_checkpoint(path: &Path) -> Result<(Files, String), StartError> {
     let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| StartError::LastCheckpoint(path.to_owned()))?;
@@ -353,6 +369,17 @@ pub enum StartError {
     /// Identities.
     #[error("identities")]
     Identity(#[from] identity::Error),
+    /// The HTTP listener.
+    #[error("http")]
+    Http(#[from] http::Error),
+    /// A file of the TLS listener.
+    #[error("{path}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A listener's own address.
     #[error("listener")]
     Listen(#[source] io::Error),

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::*;
 use crate::domain::event::{Counters, Event, Fact, Outcome};
@@ -49,7 +48,14 @@ async fn with(test: impl AsyncFnOnce(House)) {
     let memory = Memory::new();
     let (files, blobs, signer) = (memory.files(), memory.blobs(), Signer::in_memory().unwrap());
     let origin = "bastion.example.com/log".to_owned();
-    let about = ledger::Settings { origin, node: "bastion-1".to_owned(), last_checkpoint_file: None };
+    let about = ledger::Settings {
+        origin,
+        node: "bastion-1".to_owned(),
+        version: "0.0.0".to_owned(),
+        policy: None,
+        config: None,
+        last_checkpoint: None,
+    };
     let (ledger, sequencer) = Ledger::open(about, files, blobs, signer, clock.clone()).await.unwrap();
     let catalogue = Catalogue {
         groups: Catalogue::BUILT_IN_GROUPS.map(str::to_owned).into(),
@@ -83,7 +89,8 @@ async fn with(test: impl AsyncFnOnce(House)) {
     let console = Console::new(settings, sessions.clone(), clock.clone());
     let sequence = async {
         // After a write that failed it is done; whoever appends hears so.
-        let _ = sequencer.run(CancellationToken::new()).await;
+        let (_stop, stopping) = oneshot::channel();
+        let _ = sequencer.run(stopping).await;
         std::future::pending().await
     };
     tokio::select! { () = test(House { console, sessions, clock, memory }) => {}, () = sequence => {} }
