@@ -38,8 +38,12 @@ pub(super) fn run(check: &Check) -> Result<(), Error> {
         ))?,
         (false, Found::Config(faults)) => {
             for fault in &faults.0 {
-                let (at, what, mend) = (&fault.path, &fault.what, &fault.mend);
-                terminal::err(&terminal::printable(&format!("{shown}: {at}: {what}; {mend}")));
+                let (what, mend) = (&fault.what, &fault.mend);
+                let at = match fault.path == shown.to_string() {
+                    true => fault.path.clone(),
+                    false => format!("{shown}: {}", fault.path),
+                };
+                terminal::err(&terminal::printable(&format!("{at}: {what}; {mend}")));
                 terminal::err("\n");
             }
             terminal::err(&format!("sallyport: {} in the config; nothing else was looked at\n", count(faults.0.len())));

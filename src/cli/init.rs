@@ -72,6 +72,10 @@ pub(super) fn run(init: Init) -> Result<(), Error> {
             let answer = terminal::ask("Is every subject of this issuer one of your own? (yes or no)", Some("no"))?;
             single_tenant = answer.eq_ignore_ascii_case("yes") || answer.eq_ignore_ascii_case("y");
         }
+        None if profile == "generic" && require.is_empty() && !single_tenant => {
+            let mend = "--require CLAIM=VALUE, or --single-tenant if every subject of this issuer is one of your own";
+            return Err(Error::Missing { what: "who of this issuer is yours", mend });
+        }
         Some(_) | None => {}
     }
     let ask = app::init::Ask {

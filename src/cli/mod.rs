@@ -110,9 +110,7 @@ const FILE_NAME: &str = "sallyport.toml";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum LogFormat {
-    /// For people.
     Text,
-    /// One object a line.
     Json,
 }
 
