@@ -297,7 +297,7 @@ impl Error {
             }
             cause = inner.source();
         }
-        said.lines().map(|line| terminal::printable(line)).collect::<Vec<_>>().join("\n  ")
+        said.lines().map(terminal::printable).collect::<Vec<_>>().join("\n  ")
     }
 }
 

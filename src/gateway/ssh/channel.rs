@@ -2,7 +2,7 @@
 //!
 //! Owns the token that ends the channel's pumps. Decides nothing: it asks `session` and carries the permit.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::address::Destination;
-use super::pump::{Down, Ended, Up, Uploaded, say};
+use super::pump::{Down, Ended, Up, Waiting, say};
 use super::request::{Environment, Terminal};
 use super::upstream::{self, Connected, Shown, Upstream};
 use super::{Rooms, console};
@@ -67,7 +67,7 @@ pub(crate) struct Channel {
     pub(crate) handle: server::Handle,
     pub(crate) start: oneshot::Receiver<Start>,
     pub(crate) live: mpsc::Receiver<Live>,
-    pub(crate) backlog: Uploaded,
+    pub(crate) backlog: Waiting,
     /// The client closed the channel or is gone.
     pub(crate) gone: CancellationToken,
     /// A connection to the target that was begun when the client had authenticated.
@@ -77,6 +77,8 @@ pub(crate) struct Channel {
 impl Channel {
     /// Serves the channel to its end.
     pub(crate) async fn run(mut self) {
+        // The library does not tell of the client's answer to our close: this frees the channel's place.
+        let _gone = self.gone.clone().drop_guard();
         let start = tokio::select! {
             start = &mut self.start => start.ok(),
             () = self.gone.cancelled() => None,
@@ -151,9 +153,9 @@ impl Channel {
             None => None,
         };
         let connected = match begun {
-            Some(Ok(connected)) => connected,
+            Some(Ok(connected)) if connected.is_open() => connected,
             // What failed before the decision is tried once more: it may have been a passing fault.
-            Some(Err(_)) | None => upstream::connect(target, self.rooms.clock.now()).await?,
+            Some(Ok(_) | Err(_)) | None => upstream::connect(target, self.rooms.clock.now()).await?,
         };
         let seen_as = target.seen_as.unwrap_or(connected.local.ip());
         governed.saw_host_key(&connected.host_key);
@@ -200,6 +202,7 @@ impl Channel {
             upstream.end().await;
             return End::Fault;
         };
+        let exit = Arc::new(OnceLock::new());
         let up = Up { client: client_read, target: upstream.write.clone(), tap: up, backlog: self.backlog.clone() };
         let down = Down {
             target: target_read,
@@ -207,6 +210,7 @@ impl Channel {
             handle: self.handle.clone(),
             tap: down,
             backlog: upstream.backlog.clone(),
+            exit: exit.clone(),
         };
         let mut up = self.rooms.drain.spawn(up.run(ends.clone()));
         let mut down = self.rooms.drain.spawn(down.run(ends.clone()));
@@ -216,21 +220,19 @@ impl Channel {
         let end = loop {
             tokio::select! {
                 ended = &mut down => break match ended {
-                    Ok(Ended::ByTarget(Some(exit))) => End::Finished(exit),
-                    Ok(Ended::ByTarget(None)) => {
+                    Ok(Ended::ByTarget) if exit.get().is_none() => {
                         say(&self.write, terminal, &format!("{} closed the connection", governed.target().name)).await;
                         End::ByTarget
                     }
-                    Ok(Ended::ByClient) => End::ByClient,
+                    Ok(Ended::ByTarget | Ended::ByClient | Ended::Cut) => End::ByClient,
                     Ok(Ended::Recording) => self.cut(governed, terminal, End::RecordingFailed).await,
-                    Ok(Ended::Cut) => End::ByClient,
                     Err(_) => self.cut(governed, terminal, End::Fault).await,
                 },
                 ended = &mut up, if up_open => match ended {
                     Ok(Ended::ByClient) => break End::ByClient,
                     Ok(Ended::Recording) => break self.cut(governed, terminal, End::RecordingFailed).await,
                     // The target's side has the last word on how it ended.
-                    Ok(Ended::ByTarget(_) | Ended::Cut) => up_open = false,
+                    Ok(Ended::ByTarget | Ended::Cut) => up_open = false,
                     Err(_) => break self.cut(governed, terminal, End::Fault).await,
                 },
                 Some(live) = self.live.recv() => match live {
@@ -256,7 +258,11 @@ impl Channel {
         };
         ends.cancel();
         upstream.end().await;
-        end
+        // A client that has ended its input closes as soon as it hears of the exit, often before the target does.
+        match (end, exit.get()) {
+            (End::ByClient, Some(exit)) => End::Finished(exit.clone()),
+            (end, _) => end,
+        }
     }
 
     /// Ends a running session from our side: says why, sends no exit status.
@@ -297,7 +303,7 @@ impl Channel {
 }
 
 /// Done once the client is gone and what it had sent is either delivered or stands still.
-async fn drained(gone: &CancellationToken, backlog: &Uploaded) {
+async fn drained(gone: &CancellationToken, backlog: &Waiting) {
     gone.cancelled().await;
     loop {
         let before = backlog.bytes();

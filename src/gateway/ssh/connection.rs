@@ -18,7 +18,7 @@ use tracing::{debug, info};
 
 use super::address::{self, Destination};
 use super::channel::{Channel, Live, Start, What};
-use super::pump::Uploaded;
+use super::pump::Waiting;
 use super::request::{self, Environment, Terminal};
 use super::stream::Control;
 use super::upstream::{self, Connected};
@@ -63,8 +63,15 @@ struct Asked {
     terminal: Option<Terminal>,
     start: Option<oneshot::Sender<Start>>,
     live: mpsc::Sender<Live>,
-    backlog: Uploaded,
+    backlog: Waiting,
     gone: CancellationToken,
+}
+
+impl Asked {
+    /// Whether more has come than its target takes. What a channel that has ended left behind goes nowhere, and blocks nobody.
+    fn is_blocked(&self) -> bool {
+        !self.gone.is_cancelled() && self.backlog.bytes() > BLOCKED_AT
+    }
 }
 
 impl Drop for Asked {
@@ -108,7 +115,7 @@ impl Connection {
     }
 
     fn blocked(&self) -> bool {
-        self.channels.values().any(|channel| channel.backlog.bytes() > BLOCKED_AT)
+        self.channels.values().any(Asked::is_blocked)
     }
 
     /// Slows the trickle of a blocked upload: unpaced it would cost half a core.
@@ -120,7 +127,7 @@ impl Connection {
             }
             return;
         }
-        let this = self.channels.get(&channel).is_some_and(|asked| asked.backlog.bytes() > BLOCKED_AT);
+        let this = self.channels.get(&channel).is_some_and(Asked::is_blocked);
         if this && len <= TRICKLE as usize {
             self.trickled = self.trickled.saturating_add(1);
             let over = self.trickled.saturating_sub(FREE_PACKETS);
@@ -209,7 +216,7 @@ impl Handler for Connection {
         let (read, write) = channel.split();
         let (start, started) = oneshot::channel();
         let (live, living) = mpsc::channel(LIVE_QUEUE);
-        let backlog = Uploaded::default();
+        let backlog = Waiting::default();
         let gone = CancellationToken::new();
         let allowed = match &self.destination {
             Destination::Target { login, target } => self.rooms.sessions.find(login.as_deref(), target),

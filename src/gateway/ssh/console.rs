@@ -4,7 +4,7 @@ use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::sync::mpsc;
 
 use super::channel::{Channel, Live, Start, What};
-use super::pump::Uploaded;
+use super::pump::Waiting;
 use crate::console::{Input, Io};
 use crate::domain::session::{Exit, Stream};
 
@@ -58,7 +58,7 @@ async fn write(channel: &Channel, stream: Stream, bytes: bytes::Bytes) {
     let _ = channel.gone.run_until_cancelled(sending).await;
 }
 
-async fn hear(mut read: ChannelReadHalf, typed: mpsc::Sender<Input>, backlog: Uploaded) {
+async fn hear(mut read: ChannelReadHalf, typed: mpsc::Sender<Input>, backlog: Waiting) {
     loop {
         match read.wait().await {
             Some(ChannelMsg::Data { data }) => {

@@ -1,7 +1,7 @@
 //! One direction of one channel: read, tap, write; counts its backlog.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, client, server};
@@ -21,33 +21,40 @@ const STATUS_WITHIN: Duration = Duration::from_secs(2);
 pub(crate) enum Ended {
     /// The client closed the channel, or its connection broke.
     ByClient,
-    /// The target closed the channel; with what it said of the exit.
-    ByTarget(Option<Exit>),
+    /// The target closed the channel.
+    ByTarget,
     /// The recording failed.
     Recording,
     /// Somebody cancelled.
     Cut,
 }
 
-/// Bytes that came from the client and were not yet written to the target.
+/// Bytes that came from one side and were not yet written to the other.
+///
+/// The library queues a packet before it says that it came, so a fast pump may take off what was not
+/// added yet: the count is signed, and less than nothing is nothing.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Uploaded(Arc<AtomicUsize>);
+pub(crate) struct Waiting(Arc<AtomicI64>);
 
-impl Uploaded {
+impl Waiting {
     /// A packet of this length has come.
     pub(crate) fn add(&self, len: usize) {
-        self.0.fetch_add(count(len), Ordering::SeqCst);
+        self.0.fetch_add(cost(len), Ordering::SeqCst);
     }
 
     /// A packet of this length has left.
     pub(crate) fn taken(&self, len: usize) {
-        self.0.fetch_sub(count(len), Ordering::SeqCst);
+        self.0.fetch_sub(cost(len), Ordering::SeqCst);
     }
 
     /// How much waits.
     pub(crate) fn bytes(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
+        usize::try_from(self.0.load(Ordering::SeqCst)).unwrap_or(0)
     }
+}
+
+fn cost(len: usize) -> i64 {
+    i64::try_from(count(len)).unwrap_or(i64::MAX)
 }
 
 /// Client → target.
@@ -55,7 +62,7 @@ pub(crate) struct Up {
     pub(crate) client: ChannelReadHalf,
     pub(crate) target: Arc<ChannelWriteHalf<client::Msg>>,
     pub(crate) tap: UpTap,
-    pub(crate) backlog: Uploaded,
+    pub(crate) backlog: Waiting,
 }
 
 impl Up {
@@ -76,7 +83,7 @@ impl Up {
                             return Ended::Recording;
                         }
                         if self.target.data_bytes(data).await.is_err() {
-                            return Ended::ByTarget(None);
+                            return Ended::ByTarget;
                         }
                     }
                     self.backlog.taken(len);
@@ -102,6 +109,8 @@ pub(crate) struct Down {
     pub(crate) handle: server::Handle,
     pub(crate) tap: DownTap,
     pub(crate) backlog: upstream::Backlog,
+    /// What the target said of the exit, as soon as it has.
+    pub(crate) exit: Arc<OnceLock<Exit>>,
 }
 
 impl Down {
@@ -111,7 +120,6 @@ impl Down {
     }
 
     async fn pump(&mut self) -> Ended {
-        let mut exit = None;
         let mut held = None;
         loop {
             let message = match &mut held {
@@ -139,14 +147,14 @@ impl Down {
                     }
                 }
                 Some(ChannelMsg::ExitStatus { exit_status }) => {
-                    exit = Some(Exit::Status(exit_status));
+                    let _ = self.exit.set(Exit::Status(exit_status));
                     let _ = self.client.exit_status(exit_status).await;
                     if held.take().is_some() {
                         let _ = self.client.eof().await;
                     }
                 }
                 Some(ChannelMsg::ExitSignal { signal_name, core_dumped, error_message, lang_tag }) => {
-                    exit = Some(Exit::Signal(signal_text(&signal_name)));
+                    let _ = self.exit.set(Exit::Signal(signal_text(&signal_name)));
                     let id = self.client.id();
                     let _ =
                         self.handle.exit_signal_request(id, signal_name, core_dumped, error_message, lang_tag).await;
@@ -154,7 +162,7 @@ impl Down {
                         let _ = self.client.eof().await;
                     }
                 }
-                Some(ChannelMsg::Eof) if exit.is_some() => {
+                Some(ChannelMsg::Eof) if self.exit.get().is_some() => {
                     let _ = self.client.eof().await;
                 }
                 Some(ChannelMsg::Eof) => held = Some(Box::pin(sleep(STATUS_WITHIN))),
@@ -162,7 +170,7 @@ impl Down {
                     if held.is_some() {
                         let _ = self.client.eof().await;
                     }
-                    return Ended::ByTarget(exit);
+                    return Ended::ByTarget;
                 }
                 Some(_) => {}
             }

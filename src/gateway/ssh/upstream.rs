@@ -7,7 +7,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use russh::client;
@@ -19,9 +18,10 @@ use thiserror::Error;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
+use super::algorithms;
+use super::pump::Waiting;
 use super::request::{Environment, Terminal};
 use super::stream::{Control, Steered};
-use super::{algorithms, count};
 use crate::domain::Timestamp;
 use crate::domain::target::{HostTrust, Login, Target};
 use crate::session::permit::Permit;
@@ -59,21 +59,28 @@ pub(crate) struct Upstream {
 /// Counted where the library receives, taken off where the pump has written; it steers the pause.
 #[derive(Clone, Debug)]
 pub(crate) struct Backlog {
-    bytes: Arc<AtomicUsize>,
+    waiting: Waiting,
     control: Control,
 }
 
 impl Backlog {
     fn add(&self, len: usize) {
-        if self.bytes.fetch_add(count(len), Ordering::SeqCst) + count(len) > PAUSE_AT {
+        self.waiting.add(len);
+        if self.waiting.bytes() > PAUSE_AT {
             self.control.pause(true);
+            // The pump may have written everything since: then nobody else would ever resume.
+            self.resume();
         }
     }
 
     /// The pump has passed on a packet of this length.
     pub(crate) fn written(&self, len: usize) {
-        let before = self.bytes.fetch_sub(count(len), Ordering::SeqCst);
-        if before.saturating_sub(count(len)) <= RESUME_AT {
+        self.waiting.taken(len);
+        self.resume();
+    }
+
+    fn resume(&self) {
+        if self.waiting.bytes() <= RESUME_AT {
             self.control.pause(false);
         }
     }
@@ -84,7 +91,7 @@ pub(crate) async fn connect(target: &Target, now: Timestamp) -> Result<Connected
     let stream = timeout(STEP, dial(target)).await.map_err(|_| Error::TimedOut("connect"))??;
     let local = stream.local_addr().map_err(Error::Dial)?;
     let control = Control::default();
-    let backlog = Backlog { bytes: Arc::default(), control: control.clone() };
+    let backlog = Backlog { waiting: Waiting::default(), control: control.clone() };
     let seen = Arc::new(std::sync::OnceLock::new());
     let watch = Watch { check: HostCheck::of(target, now)?, backlog: backlog.clone(), seen: seen.clone() };
     let config = Arc::new(client::Config {
@@ -182,6 +189,11 @@ impl Connected {
             read: Some(read),
             write: Arc::new(write),
         })
+    }
+
+    /// Whether it still stands: a target ends what does not sign in for a while.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.handle.is_closed()
     }
 
     /// Ends the connection without having signed in.
