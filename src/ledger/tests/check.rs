@@ -30,7 +30,11 @@ async fn a_changed_byte_is_found_and_its_file_named() {
         let len = place.file(name).await.unwrap().len();
         for at in [0, 1, 3, len / 3, len / 2] {
             let faults = check(&place, name, at).await;
-            assert!(faults.iter().any(|fault| fault.starts_with(&format!("{name}: "))), "{name} byte {at}: {faults:?}");
+            // An entry that is still one after the change is told by the tile over it.
+            let tile = name.replace("entries", "0");
+            let named =
+                |fault: &String| fault.starts_with(&format!("{name}: ")) || fault.starts_with(&format!("{tile}: "));
+            assert!(faults.iter().any(named), "{name} byte {at}: {faults:?}");
         }
     }
     assert!(place.verify().await.is_good());
