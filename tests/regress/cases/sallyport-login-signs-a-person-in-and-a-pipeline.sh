@@ -2,8 +2,8 @@
 new_bastion
 sallyport_login >login.log 2>&1 &
 login=$!
-eventually 20 grep -qE 'https?://localhost:[0-9]+/auth\?' login.log || { cat login.log; fail 'login shows no address'; }
-address=$(grep -oE 'https?://localhost:[0-9]+/auth\?[^ ]+' login.log | head -n 1)
+eventually 20 grep -qE 'https?://(localhost|127.0.0.1):[0-9]+/auth\?' login.log || { cat login.log; fail 'login shows no address'; }
+address=$(grep -oE 'https?://(localhost|127.0.0.1):[0-9]+/auth\?[^ ]+' login.log | head -n 1)
 back=$(walk "$(mktemp)" "$address" alice http://127.0.0.1:)
 curl -sS "$back" >page
 wait "$login" || { cat login.log; fail 'login'; }
