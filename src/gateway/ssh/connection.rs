@@ -383,7 +383,9 @@ impl Handler for Connection {
     }
 
     async fn subsystem_request(&mut self, channel: ChannelId, name: &str, session: &mut Session) -> Result<(), russh::Error> {
-        refuse(session, channel, &format!("the subsystem '{}' is not carried", printable(name, 32)))
+        // Answered like a denial, by its task: a client that hears of a failure ends before it shows why.
+        let what = What::Subsystem(printable(name, 32));
+        if self.start(channel, what) { session.channel_success(channel) } else { session.channel_failure(channel) }
     }
 
     async fn x11_request(

@@ -15,6 +15,7 @@ const QUEUE: usize = 16;
 pub(crate) async fn run(mut channel: Channel, start: Start) {
     let line = match start.what {
         What::Shell => None,
+        What::Subsystem(name) => return channel.no_subsystem(start.terminal.is_some(), &name).await,
         What::Exec(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
     };
     let (out, mut said) = mpsc::channel(QUEUE);
