@@ -3,5 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a failing test may end at once")]
 #![allow(unreachable_pub, missing_docs, reason = "nothing here is for others")]
 
+mod console;
 mod exec;
+mod faults;
+mod flow;
+mod login;
+mod policy;
+mod recording;
+mod shell;
 mod support;
