@@ -11,7 +11,7 @@ pub struct Forge {
     pub before: u64,
     pub options: Vec<(&'static str, &'static str)>,
     pub extensions: Vec<(&'static str, &'static str)>,
-    key_id: String,
+    pub key_id: String,
 }
 
 impl Forge {

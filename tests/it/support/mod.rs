@@ -5,9 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use russh::keys::ssh_key::{HashAlg, SshSig};
-use russh::keys::ssh_key::LineEnding;
-use russh::keys::{Certificate, PrivateKey};
+use russh::keys::ssh_key::{HashAlg, LineEnding, SshSig};
+use russh::keys::{Certificate, PrivateKey, PublicKey};
 use sallyport::app::config::Config;
 use sallyport::app::{self, Parts, Stores};
 use sallyport::clock::Clock;
@@ -69,6 +68,8 @@ pub struct Setup {
     pub config: &'static str,
     /// What the config takes for the host key of `web1`.
     pub host_key: Option<String>,
+    /// The authority that `web1` believes, if it is not ours.
+    pub web_believes: Option<PublicKey>,
 }
 
 impl Setup {
@@ -80,6 +81,7 @@ impl Setup {
             policy: None,
             config: "",
             host_key: None,
+            web_believes: None,
         }
     }
 
@@ -90,15 +92,16 @@ impl Setup {
 
     pub async fn start(self) -> World {
         let drain = Drain::new();
-        let Self { memory, keys, clock, policy, config, host_key } = self;
+        let Self { memory, keys, clock, policy, config, host_key, web_believes } = self;
         let dir = tempfile::tempdir().unwrap();
         let settings =
             issuer::Settings { client_id: "sallyport".into(), device_interval: Duration::from_secs(1), clock: clock.clone() };
         let issuer = DemoIssuer::start(settings, &drain).await.unwrap();
         let home = dir.path().join("home");
         std::fs::create_dir(&home).unwrap();
-        let web = start_target("web1", &keys.signer, &home, &drain).await;
-        let db = start_target("db1", &keys.signer, &home, &drain).await;
+        let ours = keys.signer.target_ca();
+        let web = start_target("web1", web_believes.as_ref().unwrap_or(ours), &home, &drain).await;
+        let db = start_target("db1", ours, &home, &drain).await;
         let (web_wire, db_wire) = (Tap::before(web.address(), &drain).await, Tap::before(db.address(), &drain).await);
         let policies = dir.path().join("policies");
         std::fs::create_dir(&policies).unwrap();
@@ -138,8 +141,6 @@ pub struct World {
 
 /// What a bastion has left.
 pub struct Left {
-    pub memory: Memory,
-    pub keys: Keys,
     pub log: Log,
     pub report: Report,
 }
@@ -230,7 +231,7 @@ impl World {
         let ledger = self.bastion.sessions().ledger().clone();
         let report = self.bastion.stop_and_verify().await.unwrap();
         self.drain.finish(Duration::from_secs(5), Duration::from_secs(5)).await;
-        Left { memory: self.memory, keys: self.keys, log: Log::read(&ledger).await, report }
+        Left { log: Log::read(&ledger).await, report }
     }
 }
 
@@ -247,10 +248,10 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
     tokio::time::timeout(Duration::from_secs(20), looking).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
-async fn start_target(name: &str, signer: &Signer, home: &Path, drain: &Drain) -> DemoTarget {
+async fn start_target(name: &str, believes: &PublicKey, home: &Path, drain: &Drain) -> DemoTarget {
     let settings = target::Settings {
         name: name.into(),
-        target_ca: signer.target_ca().clone(),
+        target_ca: believes.clone(),
         host_authority: None,
         logins: vec![Login::parse("deploy").unwrap(), Login::parse("root").unwrap()],
         home: home.to_owned(),
