@@ -16,6 +16,7 @@
 //! 9. `cli` a person at a terminal of this machine.
 
 pub mod app;
+pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod console;
@@ -23,6 +24,7 @@ pub mod demo;
 pub mod domain;
 pub mod drain;
 pub mod gateway;
+pub mod http;
 pub mod identity;
 pub mod ledger;
 pub mod merkle;

@@ -1,3 +1,7 @@
 //! The thin binary: parse arguments, run, turn the outcome into an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(sallyport::cli::run())
+}

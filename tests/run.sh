@@ -42,7 +42,9 @@ install_tools() {
     packages+=("$package")
   done <<'TOOLS'
 cc:build-essential:the cryptographic library and zstd are compiled from C
-git:git:a test looks at what is committed
+git:git:a push through the bastion
+rsync:rsync:a copy through the bastion
+openssl:openssl:certificates of the issuer, random numbers
 curl:curl:a pipeline signs in with nothing but curl and ssh-keygen
 ssh:openssh-client:every session of the tests is made with the stock client
 sshd:openssh-server:the real target behind the bastion

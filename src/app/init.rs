@@ -122,7 +122,10 @@ fn text(ask: &Ask) -> String {
         "# Sallyport. `sallyport check` names every fault in this file at once; docs/CONFIG.md has every key.\n\
          # A file that others than root or its owner may write is refused.\n\n",
     );
-    out += &format!("# The public host name: in certificates, in what tokens are asked for, in the log. It stays.\nname = {}\n", quoted(&ask.name));
+    out += &format!(
+        "# The public host name: in certificates, in what tokens are asked for, in the log. It stays.\nname = {}\n",
+        quoted(&ask.name)
+    );
     out += "state = \"state\"\n\n";
     out += &format!("[ssh]\nlisten = {}\n\n", quoted(&ask.ssh_listen.to_string()));
     match ask.http_listen {
@@ -138,7 +141,12 @@ fn text(ask: &Ask) -> String {
         }
     }
     out += "# Who vouches for people.\n[[issuer]]\n";
-    out += &format!("name = {}\nprofile = {}\nurl = {}\n", quoted(&ask.issuer_name), quoted(&ask.profile), quoted(&ask.issuer_url));
+    out += &format!(
+        "name = {}\nprofile = {}\nurl = {}\n",
+        quoted(&ask.issuer_name),
+        quoted(&ask.profile),
+        quoted(&ask.issuer_url)
+    );
     if !ask.client_ids.is_empty() {
         out += &format!("client_id = {}\n", list(&ask.client_ids));
     }

@@ -19,6 +19,7 @@ use crate::console::{self, Console};
 use crate::domain::target::Target;
 use crate::drain::Drain;
 use crate::gateway::ssh;
+use crate::http;
 use crate::identity::{self, Identities};
 use crate::ledger::{self, Ledger};
 use crate::policy::{self, Policy};
@@ -32,7 +33,7 @@ pub mod file;
 pub mod init;
 mod rights;
 
-use config::{Config, Faults};
+use config::{Config, Faults, Transport};
 
 /// Where durable bytes are.
 #[derive(Clone, Debug)]
@@ -62,6 +63,16 @@ pub struct Parts {
     pub ssh: TcpListener,
     /// Where certificates are asked for.
     pub http: Option<TcpListener>,
+}
+
+impl Parts {
+    /// Opens what the config's state folder holds. The listeners are the caller's. Blocks.
+    pub fn open(config: Config, clock: Clock, ssh: TcpListener, http: Option<TcpListener>) -> Result<Self, ServeError> {
+        let signer = Signer::open(&config.state.join(init::KEYS)).map_err(ServeError::Keys)?;
+        let origin = init::read_origin(&config.state)?;
+        let stores = open_stores(&config.state)?;
+        Ok(Self { config, signer, stores, origin, clock, ssh, http })
+    }
 }
 
 /// A bastion that runs.
@@ -193,7 +204,8 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
     let mut http_address = None;
     if let (Some(listener), Some(settings)) = (http_listener, &config.http) {
         http_address = Some(listener.local_addr().map_err(StartError::Listen)?);
-        let _ = settings;
+        let settings = http_settings(settings, &config)?;
+        drain.spawn(http::serve(settings, listener, identities.clone(), drain.clone()));
     }
     info!(ssh = %ssh_address, http = ?http_address, targets = config.targets.len(), "serving");
     Ok(Bastion {
@@ -259,10 +271,6 @@ pub async fn serve(config: &Path) -> Result<(), ServeError> {
     // No core file, no debugger of the same account: keys and tokens are in memory.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let config = Config::load(config)?;
-    let state = config.state.clone();
-    let signer = Signer::open(&state.join(init::KEYS)).map_err(ServeError::Keys)?;
-    let origin = init::read_origin(&state)?;
-    let stores = open_stores(&state)?;
     let listen = |address: SocketAddr| async move {
         TcpListener::bind(address).await.map_err(|source| ServeError::Bind { address, source })
     };
@@ -273,7 +281,7 @@ pub async fn serve(config: &Path) -> Result<(), ServeError> {
     };
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signal)?;
-    let parts = Parts { config, signer, stores, origin, clock: Clock::system(), ssh, http };
+    let parts = Parts::open(config, Clock::system(), ssh, http)?;
     let bastion = start(parts).await?;
     tokio::select! {
         _ = terminate.recv() => info!("SIGTERM: stopping"),
@@ -302,9 +310,25 @@ fn identity_settings(config: &Config) -> identity::Settings {
     settings
 }
 
+fn http_settings(settings: &config::Http, config: &Config) -> Result<http::Settings, StartError> {
+    let transport = match &settings.transport {
+        Transport::Tls { cert_file, key_file } => {
+            let read =
+                |path: &PathBuf| std::fs::read(path).map_err(|source| StartError::File { path: path.clone(), source });
+            let (_, tls) = watch::channel(http::tls(&read(cert_file)?, &read(key_file)?)?);
+            http::Transport::Tls(tls)
+        }
+        Transport::BehindProxy(proxies) => http::Transport::BehindProxy(proxies.clone()),
+        Transport::Loopback => http::Transport::Loopback,
+    };
+    let address = &config.ssh.address;
+    Ok(http::Settings { transport, ssh_example: format!("ssh -p {} LOGIN+TARGET@{}", address.port, address.host) })
+}
+
 /// The folder and the name of the checkpoint that lies outside.
 fn last_checkpoint(path: &Path) -> Result<(Files, String), StartError> {
-    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| StartError::LastCheckpoint(path.to_owned()))?;
+    let name =
+        path.file_name().and_then(|name| name.to_str()).ok_or_else(|| StartError::LastCheckpoint(path.to_owned()))?;
     let folder = path.parent().ok_or_else(|| StartError::LastCheckpoint(path.to_owned()))?;
     Ok((store::disk(folder)?, name.to_owned()))
 }
@@ -348,6 +372,17 @@ pub enum StartError {
     /// Identities.
     #[error("identities")]
     Identity(#[from] identity::Error),
+    /// The HTTP listener.
+    #[error("http")]
+    Http(#[from] http::Error),
+    /// A file of the TLS listener.
+    #[error("{path}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A listener's own address.
     #[error("listener")]
     Listen(#[source] io::Error),

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::*;
 use crate::domain::event::{Counters, Event, Fact, Outcome};
@@ -49,7 +47,14 @@ async fn with(test: impl AsyncFnOnce(House)) {
     let memory = Memory::new();
     let (files, blobs, signer) = (memory.files(), memory.blobs(), Signer::in_memory().unwrap());
     let origin = "bastion.example.com/log".to_owned();
-    let about = ledger::Settings { origin, node: "bastion-1".to_owned(), last_checkpoint_file: None };
+    let about = ledger::Settings {
+        origin,
+        node: "bastion-1".to_owned(),
+        version: "0.0.0".to_owned(),
+        policy: None,
+        config: None,
+        last_checkpoint: None,
+    };
     let (ledger, sequencer) = Ledger::open(about, files, blobs, signer, clock.clone()).await.unwrap();
     let catalogue = Catalogue {
         groups: Catalogue::BUILT_IN_GROUPS.map(str::to_owned).into(),
@@ -69,7 +74,6 @@ async fn with(test: impl AsyncFnOnce(House)) {
         clock: clock.clone(),
         policy,
         targets: RwLock::new(Arc::new(targets)),
-        open: Arc::new(AtomicU64::new(0)),
         failures: Failures::new(clock.clone()),
     });
     let settings = Settings {
@@ -83,7 +87,8 @@ async fn with(test: impl AsyncFnOnce(House)) {
     let console = Console::new(settings, sessions.clone(), clock.clone());
     let sequence = async {
         // After a write that failed it is done; whoever appends hears so.
-        let _ = sequencer.run(CancellationToken::new()).await;
+        let (_stop, stopping) = oneshot::channel();
+        let _ = sequencer.run(stopping).await;
         std::future::pending().await
     };
     tokio::select! { () = test(House { console, sessions, clock, memory }) => {}, () = sequence => {} }
@@ -573,12 +578,9 @@ async fn a_durable_session_opens_once_its_recording_is_on_disk() {
 async fn a_durable_session_whose_recording_cannot_be_stored_is_refused_and_ended() {
     with(async |house| {
         let ada = caller("ada", &["admins"]);
-        // Decision and begin go through; after them the frame is the next step.
-        let steps = house.memory.faults().steps();
-        let id = house.sessions.open(shell(&ada, "web")).await.unwrap().governed.id();
-        assert!(house.sessions.index().get(id).await.unwrap().is_some());
-        let begun = house.memory.faults().steps() - steps;
-        house.memory.faults().at(begun + 1, Fault::Full);
+        // Decision and begin are one append, then comes the index; after them the frame is the next step.
+        house.sessions.open(shell(&ada, "web")).await.unwrap();
+        house.memory.faults().at(3, Fault::Full);
         assert!(house.sessions.open(shell(&ada, "db1")).await.is_err());
         let ends: Vec<_> = house.entries().await.into_iter().map(|entry| entry.kind().to_owned()).collect();
         assert_eq!(ends.last_chunk(), Some(&["recording.failed".to_owned(), "session.end".to_owned()]));

@@ -10,6 +10,8 @@ use super::session::{Exit, RecordingId, SessionId};
 use super::target::{Login, Target};
 use super::{Digest, RecordId, Text, Timestamp};
 
+mod code;
+
 /// A fact to be recorded: an event with who, where and how it went.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fact {
@@ -460,54 +462,4 @@ pub struct Decided {
     pub obligations: Vec<String>,
     /// How long it took.
     pub micros: u64,
-}
-
-impl Event {
-    /// The stable kind.
-    pub fn kind(&self) -> &'static str {
-        self.name_and_number().0
-    }
-
-    /// The stable code: `SP`, four digits, and `I`, `W` or `E`.
-    pub fn code(&self, outcome: Outcome) -> String {
-        let (_, number) = self.name_and_number();
-        let letter = match (outcome, self) {
-            (Outcome::Error, _) => 'E',
-            (_, Self::RecordingFailed { .. }) => 'E',
-            (_, Self::AuthnSshFailures { .. } | Self::RecordingRecovered { .. } | Self::ClockStep { .. }) => 'W',
-            (outcome, _) if outcome.is_good() => 'I',
-            _ => 'W',
-        };
-        format!("SP{number:04}{letter}")
-    }
-
-    /// Kind and number of each event: the one table of both. Numbers group as `evidence` documents them.
-    fn name_and_number(&self) -> (&'static str, u16) {
-        match self {
-            Self::AuthnOidc { .. } => ("authn.oidc", 1000),
-            Self::AuthnSsh { .. } => ("authn.ssh", 1001),
-            Self::AuthnSshFailures { .. } => ("authn.ssh_failures", 1002),
-            Self::CertIssued { .. } => ("cert.issued", 1100),
-            Self::CertRevoked { .. } => ("cert.revoked", 1101),
-            Self::IdentityReinstated { .. } => ("identity.reinstated", 1103),
-            Self::SessionStart { .. } => ("session.start", 2000),
-            Self::UpstreamOpen { .. } => ("upstream.open", 2001),
-            Self::UpstreamClose { .. } => ("upstream.close", 2002),
-            Self::SessionEnd { .. } => ("session.end", 2004),
-            Self::ChannelExec { .. } => ("channel.exec", 2010),
-            Self::ChannelShell { .. } => ("channel.shell", 2011),
-            Self::RecordingOpen { .. } => ("recording.open", 2100),
-            Self::RecordingCommit { .. } => ("recording.commit", 2101),
-            Self::RecordingClose { .. } => ("recording.close", 2102),
-            Self::RecordingRecovered { .. } => ("recording.recovered", 2103),
-            Self::RecordingFailed { .. } => ("recording.failed", 2104),
-            Self::AuthzDecision(_) => ("authz.decision", 3001),
-            Self::PolicyChanged { .. } => ("policy.changed", 6000),
-            Self::LogStart { .. } => ("log.start", 7000),
-            Self::LogStop { .. } => ("log.stop", 7001),
-            Self::LogHeartbeat(_) => ("log.heartbeat", 7002),
-            Self::ClockStep { .. } => ("clock.step", 7003),
-            Self::EvidenceViewed { .. } => ("evidence.viewed", 7010),
-        }
-    }
 }

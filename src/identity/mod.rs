@@ -18,8 +18,6 @@ use zeroize::Zeroizing;
 mod admit;
 mod ca;
 pub mod certificate;
-#[cfg(test)]
-pub(crate) mod fixture;
 mod live;
 mod login;
 pub mod profile;
@@ -29,7 +27,7 @@ pub mod reason;
 mod register;
 mod revocation;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod token;
 
 pub use admit::Refusal;

@@ -8,7 +8,7 @@ use russh::keys::PrivateKey;
 use russh::keys::ssh_key::certificate::Certificate;
 use serde_json::{Map, Value, json};
 
-use super::fixture::{BASTION, Issuer, NOW, Pair, RANDOM, claims, issuer, proof};
+use self::fixture::{BASTION, Issuer, NOW, Pair, RANDOM, claims, issuer, proof};
 use super::reason::Reason;
 use super::*;
 use crate::domain::Text;
@@ -24,18 +24,20 @@ use crate::store::memory::Memory;
 
 mod admission;
 mod exchange;
+pub(crate) mod fixture;
 
 /// An identity room over real rooms in memory, and an issuer on loopback.
-pub(super) struct House {
-    pub(super) identities: Identities,
-    pub(super) clock: Clock,
-    pub(super) ledger: Ledger,
-    pub(super) memory: Memory,
-    pub(super) pair: Pair,
-    pub(super) settings: IssuerSettings,
+pub(crate) struct House {
+    pub(crate) identities: Identities,
+    pub(crate) clock: Clock,
+    pub(crate) ledger: Ledger,
+    pub(crate) memory: Memory,
+    pub(crate) pair: Pair,
+    pub(crate) settings: IssuerSettings,
     /// The user authority's own key, for certificates that the signer would never make.
-    pub(super) user_ca: PrivateKey,
+    pub(crate) user_ca: PrivateKey,
     policy: watch::Receiver<Arc<Policy>>,
+    _stop: tokio::sync::oneshot::Sender<bool>,
     _drain: Drain,
 }
 
@@ -51,11 +53,11 @@ fn policy() -> watch::Receiver<Arc<Policy>> {
 }
 
 impl House {
-    pub(super) async fn new(profile: &str) -> Self {
+    pub(crate) async fn new(profile: &str) -> Self {
         Self::with(profile, |_| ()).await
     }
 
-    pub(super) async fn with(profile: &str, change: impl FnOnce(&mut IssuerSettings)) -> Self {
+    pub(crate) async fn with(profile: &str, change: impl FnOnce(&mut IssuerSettings)) -> Self {
         let drain = Drain::new();
         let (server, url) = Issuer::start(&drain).await;
         let pair = Pair::es256();
@@ -65,11 +67,22 @@ impl House {
         change(&mut settings);
         let clock = Clock::manual(NOW);
         let memory = Memory::new();
-        let ledger = Ledger::standin(clock.clone());
         let dir = tempfile::tempdir().unwrap();
         let signer = Signer::create(&dir.path().join("keys")).unwrap();
         let user_ca = std::fs::read(dir.path().join("keys/user_ca")).unwrap();
         let user_ca = PrivateKey::from_openssh(user_ca).unwrap();
+        let about = ledger::Settings {
+            origin: "bastion.example.com/log".into(),
+            node: "bastion-1".into(),
+            version: "0".into(),
+            policy: None,
+            config: None,
+            last_checkpoint: None,
+        };
+        let opened = Ledger::open(about, memory.files(), memory.blobs(), signer.clone(), clock.clone());
+        let (ledger, sequencer) = opened.await.unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        drain.spawn(sequencer.run(stopped));
         let policy = policy();
         let identities = Identities::open(
             room(&settings),
@@ -80,25 +93,25 @@ impl House {
             policy.clone(),
         );
         let identities = identities.await.unwrap();
-        Self { identities, clock, ledger, memory, pair, settings, user_ca, policy, _drain: drain }
+        Self { identities, clock, ledger, memory, pair, settings, user_ca, policy, _stop: stop, _drain: drain }
     }
 
     /// Opens the room again, over these registers.
-    pub(super) async fn restarted(&self, registers: Registers) -> Result<Identities, Error> {
+    pub(crate) async fn restarted(&self, registers: Registers) -> Result<Identities, Error> {
         let signer = self.identities.signer().clone();
         let (ledger, clock, policy) = (self.ledger.clone(), self.clock.clone(), self.policy.clone());
         Identities::open(room(&self.settings), ledger, registers, signer, clock, policy).await
     }
 
-    pub(super) fn claims(&self, key: &PrivateKey) -> Map<String, Value> {
+    pub(crate) fn claims(&self, key: &PrivateKey) -> Map<String, Value> {
         claims(&self.settings, key, self.clock.now())
     }
 
-    pub(super) fn token(&self, claims: Map<String, Value>) -> String {
+    pub(crate) fn token(&self, claims: Map<String, Value>) -> String {
         self.pair.token(&json!({"alg": self.pair.alg(), "kid": "k1"}), &Value::Object(claims))
     }
 
-    pub(super) fn exchange(&self, key: &PrivateKey, token: &str) -> Exchange {
+    pub(crate) fn exchange(&self, key: &PrivateKey, token: &str) -> Exchange {
         Exchange {
             token: Zeroizing::new(token.to_owned()),
             public_key: key.public_key().clone(),
@@ -110,17 +123,17 @@ impl House {
     }
 
     /// A fresh token for `key`, traded.
-    pub(super) async fn login(&self, key: &PrivateKey) -> Issued {
+    pub(crate) async fn login(&self, key: &PrivateKey) -> Issued {
         let token = self.token(self.claims(key));
         self.identities.login(&self.exchange(key, &token)).await.unwrap()
     }
 
-    pub(super) async fn entries(&self) -> Vec<Entry> {
+    pub(crate) async fn entries(&self) -> Vec<Entry> {
         let bytes = self.ledger.entries(0, 1000).await.unwrap();
         bytes.iter().map(|bytes| decode(bytes).unwrap()).collect()
     }
 
-    pub(super) async fn kinds(&self) -> Vec<String> {
+    pub(crate) async fn kinds(&self) -> Vec<String> {
         let entries = self.entries().await;
         let ours = entries.iter().filter(|entry| !entry.kind().starts_with("log."));
         ours.map(|entry| format!("{} {}", entry.kind(), entry.outcome().as_str())).collect()
@@ -134,10 +147,10 @@ fn room(settings: &IssuerSettings) -> Settings {
     Settings::new(BASTION, vec![settings.clone()], Arc::new(groups))
 }
 
-pub(super) fn source() -> SocketAddr {
+pub(crate) fn source() -> SocketAddr {
     SocketAddr::from(([203, 0, 113, 7], 51122))
 }
 
-pub(super) fn key() -> PrivateKey {
+pub(crate) fn key() -> PrivateKey {
     new_key("").unwrap()
 }

@@ -18,6 +18,8 @@ pub struct Report {
     pub signed: u64,
     /// Entries behind it in the tail, durable and not yet signed.
     pub unsigned: u64,
+    /// Bytes behind these: the end of a write that a crash cut short. The next start cuts them off.
+    pub torn_bytes: u64,
     /// Every fault, with file and place.
     pub faults: Vec<String>,
 }
@@ -65,16 +67,34 @@ pub async fn verify_log(files: &Files, key: &checkpoint::Key) -> Result<Report, 
     {
         report.faults.push(format!("{CHECKPOINT}: its root is not that of the {size} entries"));
     }
-    for (index, bytes) in tail::decode(&files.read(tail::NAME).await?.unwrap_or_default()).0 {
+    check_tail(files, &mut reading, &mut report).await?;
+    Ok(report)
+}
+
+async fn check_tail(files: &Files, reading: &mut Reading, report: &mut Report) -> Result<(), Error> {
+    let found = tail::decode(&files.read(tail::NAME).await?.unwrap_or_default(), report.signed);
+    let start = reading.edge.bundle_start();
+    let bundle = reading.edge.bundle().to_vec();
+    let mut next = start;
+    for (index, bytes) in found.records {
+        next = index + 1;
+        let place = index.checked_sub(start).and_then(|place| usize::try_from(place).ok());
         if index == reading.edge.size() {
-            reading.take(tail::NAME, bytes, &mut report);
+            reading.take(tail::NAME, bytes, report);
             report.unsigned += 1;
         } else if index > reading.edge.size() {
             report.faults.push(format!("{}: goes on with {index} after {}", tail::NAME, reading.edge.size()));
-            break;
+            return Ok(());
+        } else if place.and_then(|place| bundle.get(place)).is_some_and(|known| *known != bytes) {
+            report.faults.push(format!("{}: entry {index}: is not the one in the bundle", tail::NAME));
         }
     }
-    Ok(report)
+    if found.damaged {
+        report.faults.push(format!("{}: entry {next}: is not what was written", tail::NAME));
+    } else {
+        report.torn_bytes = found.torn_bytes;
+    }
+    Ok(())
 }
 
 struct Reading {

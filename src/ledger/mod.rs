@@ -87,6 +87,9 @@ pub struct Ledger {
     clock: Clock,
 }
 
+/// Texts to be stored, salted, by key.
+type Payloads = Vec<(Key, Bytes)>;
+
 /// What one append asks of the sequencer.
 #[derive(Debug)]
 struct Job {
@@ -114,7 +117,7 @@ pub const MAX_LISTED: usize = 1000;
 
 impl Ledger {
     /// Opens the log in `files`, or begins it. What lies behind the last checkpoint is read and checked: a torn end that was
-    /// never acknowledged is cut off. Nothing is written before the sequencer runs.
+    /// never acknowledged is cut off. Nothing else is written before the sequencer runs.
     pub async fn open(
         settings: Settings,
         files: Files,
@@ -137,8 +140,20 @@ impl Ledger {
             counts: counts.clone(),
             clock: clock.clone(),
         };
-        let sequencer =
-            Sequencer::new(settings, files, signer, clock, writer, counts, view, queue, opened.edge, opened.signed, opened.time);
+        let sequencer = Sequencer::new(
+            settings,
+            files,
+            signer,
+            clock,
+            writer,
+            counts,
+            view,
+            queue,
+            opened.edge,
+            opened.signed,
+            opened.tail_start,
+            opened.time,
+        );
         Ok((ledger, sequencer))
     }
 
@@ -165,7 +180,7 @@ impl Ledger {
         self.queue(drafts).await
     }
 
-    fn drafts(&self, facts: Vec<Fact>) -> Result<(Vec<entry::Draft>, Vec<(Key, Bytes)>), Error> {
+    fn drafts(&self, facts: Vec<Fact>) -> Result<(Vec<entry::Draft>, Payloads), Error> {
         let mut drafts = Vec::with_capacity(facts.len());
         let mut payloads = Vec::new();
         for fact in facts {
@@ -176,7 +191,7 @@ impl Ledger {
         Ok((drafts, payloads))
     }
 
-    async fn store(&self, payloads: Vec<(Key, Bytes)>) -> Result<(), Error> {
+    async fn store(&self, payloads: Payloads) -> Result<(), Error> {
         if payloads.is_empty() { Ok(()) } else { Ok(self.blobs.put(payloads).await?) }
     }
 

@@ -21,6 +21,8 @@ pub(super) struct Opened {
     pub(super) recent: Recent,
     /// Size of the last checkpoint.
     pub(super) signed: u64,
+    /// Index of the tail's first entry: before the last bundle's if a crash came between a checkpoint and what follows it.
+    pub(super) tail_start: u64,
     /// Time of the last entry.
     pub(super) time: Option<Timestamp>,
 }
@@ -38,15 +40,16 @@ pub(super) async fn open(settings: &Settings, files: &Files, signer: &Signer) ->
     {
         return Err(Error::Damaged("the tiles do not have the checkpoint's root".to_owned()));
     }
+    let mut guard = Guard::of(settings, &key, files, size).await?;
     let base = edge.bundle_start();
     let mut entries: VecDeque<Bytes> = edge.bundle().iter().cloned().collect();
-    let stored = files.read(tail::NAME).await?.unwrap_or_default();
-    let (records, whole) = tail::decode(&stored);
-    if whole < stored.len() as u64 {
-        warn!(bytes = stored.len() as u64 - whole, "cut off the torn end of a write that was never acknowledged");
-        files.truncate(tail::NAME, whole).await?;
+    let found = tail::decode(&files.read(tail::NAME).await?.unwrap_or_default(), size);
+    if found.damaged {
+        let index = found.records.last().map_or(base, |(index, _)| index + 1);
+        return Err(Error::Damaged(format!("entry {index} of the tail is not what was written")));
     }
-    for (index, bytes) in records {
+    let tail_start = found.records.first().map_or(base, |(index, _)| base.min(*index));
+    for (index, bytes) in found.records {
         if index < edge.size() {
             let place = index.checked_sub(base).and_then(|place| usize::try_from(place).ok());
             let other = place.and_then(|place| entries.get(place)).is_some_and(|known| *known != bytes);
@@ -61,14 +64,20 @@ pub(super) async fn open(settings: &Settings, files: &Files, signer: &Signer) ->
         check(&bytes, index)?;
         edge.push(bytes.clone(), merkle::leaf_hash(&bytes));
         entries.push_back(bytes);
+        guard.grown(&edge);
     }
-    guard(settings, &key, &edge, size).await?;
+    guard.judge(edge.size())?;
     let last = match entries.back() {
         Some(last) => Some(last.clone()),
         None => last_of_full(files, edge.size()).await?,
     };
     let time = last.map(|bytes| entry::decode(&bytes).map(|entry| entry.time())).transpose()?;
-    Ok(Opened { edge, recent: Recent { base, entries, checkpoint: size }, signed: size, time })
+    // Last, so that nothing is changed in a folder that is refused.
+    if found.torn_bytes > 0 {
+        warn!(bytes = found.torn_bytes, "cut off the torn end of a write that was never acknowledged");
+        files.truncate(tail::NAME, found.whole_bytes).await?;
+    }
+    Ok(Opened { edge, recent: Recent { base, entries, checkpoint: size }, signed: size, tail_start, time })
 }
 
 fn own(note: &[u8], key: &checkpoint::Key, origin: &str) -> Result<Checkpoint, Error> {
@@ -79,38 +88,73 @@ fn own(note: &[u8], key: &checkpoint::Key, origin: &str) -> Result<Checkpoint, E
     Ok(checkpoint)
 }
 
-/// A copy of the last checkpoint lies outside the state folder: a log that is shorter was restored from an older copy.
-async fn guard(settings: &Settings, key: &checkpoint::Key, edge: &Edge, signed: u64) -> Result<(), Error> {
-    let Some((folder, name)) = &settings.last_checkpoint else { return Ok(()) };
-    let Some(note) = folder.read(name).await? else { return Ok(()) };
-    let outside = own(&note, key, &settings.origin)?;
-    let found = edge.size();
-    if outside.size > found {
-        return Err(Error::Restored { found, signed: outside.size });
+/// The copy of the last checkpoint that lies outside the state folder: a log that is shorter, or has another root at its
+/// size, was restored from an older copy.
+struct Guard {
+    outside: Option<Checkpoint>,
+    /// The log's own root at the size of `outside`, once it is known.
+    root: Option<Digest>,
+}
+
+impl Guard {
+    async fn of(settings: &Settings, key: &checkpoint::Key, files: &Files, signed: u64) -> Result<Self, Error> {
+        let note = match &settings.last_checkpoint {
+            Some((folder, name)) => folder.read(name).await?,
+            None => None,
+        };
+        let outside = note.map(|note| own(&note, key, &settings.origin)).transpose()?;
+        let root = match &outside {
+            Some(outside) if outside.size <= signed => {
+                let levels = levels(files, outside.size, signed).await?;
+                tiles::frontier(outside.size, &levels).map(|frontier| frontier.root())
+            }
+            _ => None,
+        };
+        Ok(Self { outside, root })
     }
-    if outside.size == found && outside.root != edge.frontier().root() {
-        return Err(Error::Damaged(format!("the log has another root than the checkpoint of {signed} entries outside")));
+
+    /// An entry of the tail was added.
+    fn grown(&mut self, edge: &Edge) {
+        if self.outside.as_ref().is_some_and(|outside| outside.size == edge.size()) {
+            self.root = Some(edge.frontier().root());
+        }
     }
-    Ok(())
+
+    fn judge(&self, found: u64) -> Result<(), Error> {
+        match &self.outside {
+            Some(outside) if outside.size > found => Err(Error::Restored { found, signed: outside.size }),
+            Some(outside) if self.root != Some(outside.root) => Err(Error::Damaged(format!(
+                "its first {} entries are not those that were signed outside",
+                outside.size
+            ))),
+            _ => Ok(()),
+        }
+    }
 }
 
 async fn edge(files: &Files, size: u64) -> Result<Edge, Error> {
-    let mut levels = Vec::new();
-    for level in 0..Edge::depth(size) {
-        let nodes = size >> (8 * level);
-        let width = nodes % WIDTH;
-        let hashes: Vec<Digest> = if width == 0 {
-            Vec::new()
-        } else {
-            let name = tile_name(level, nodes / WIDTH, width);
-            let bytes = files.read(&name).await?.ok_or_else(|| Error::Damaged(format!("{name} is missing")))?;
-            decode_tile(&bytes, width).ok_or_else(|| Error::Damaged(format!("{name} has another length")))?
-        };
-        levels.push(hashes);
-    }
+    let levels = levels(files, size, size).await?;
     let width = size % WIDTH;
     let bundle = if width == 0 { Vec::new() } else { read_bundle(files, size / WIDTH, width).await? };
     Edge::of(size, levels, bundle).ok_or_else(|| Error::Damaged("the tiles do not fit the checkpoint".to_owned()))
+}
+
+/// The unfinished tile of each level of a tree of `size`, read from the tiles of one of `stored`, which is no smaller.
+async fn levels(files: &Files, size: u64, stored: u64) -> Result<Vec<Vec<Digest>>, Error> {
+    let mut levels = Vec::new();
+    for level in 0..Edge::depth(size) {
+        let (index, width) = (tiles::nodes(size, level) / WIDTH, tiles::nodes(size, level) % WIDTH);
+        let kept = WIDTH.min(tiles::nodes(stored, level) - index * WIDTH);
+        let mut hashes = Vec::new();
+        if width > 0 {
+            let name = tile_name(level, index, kept);
+            let bytes = files.read(&name).await?.ok_or_else(|| Error::Damaged(format!("{name} is missing")))?;
+            hashes = decode_tile(&bytes, kept).ok_or_else(|| Error::Damaged(format!("{name} has another length")))?;
+            hashes.truncate(usize::try_from(width).unwrap_or(usize::MAX));
+        }
+        levels.push(hashes);
+    }
+    Ok(levels)
 }
 
 async fn last_of_full(files: &Files, size: u64) -> Result<Option<Bytes>, Error> {

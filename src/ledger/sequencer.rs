@@ -16,7 +16,7 @@ use tracing::{error, info};
 
 use super::checkpoint::{self, Checkpoint};
 use super::entry::{self, Draft, Place};
-use super::tiles::Edge;
+use super::tiles::{self, Edge, WIDTH};
 use super::{CHECKPOINT, Counts, Error, Job, Receipt, Settings, View, tail};
 use crate::clock::Clock;
 use crate::domain::event::{Counters, Event, Fact, Outcome};
@@ -25,8 +25,8 @@ use crate::merkle;
 use crate::signer::Signer;
 use crate::store::Files;
 
-/// A checkpoint follows the first unsigned receipt at most this much later.
-const SIGN_WITHIN: Duration = Duration::from_secs(10);
+/// A checkpoint follows the first unsigned receipt so much later: within the 10 s that are promised, with time to write it.
+const SIGN_AFTER: Duration = Duration::from_secs(9);
 /// How often the log says that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 /// A batch takes no more jobs once it has so many bytes or entries.
@@ -47,6 +47,8 @@ pub struct Sequencer {
     edge: Edge,
     /// Size of the last checkpoint.
     signed: u64,
+    /// Index of the first entry in the tail, up to the next checkpoint that finishes a bundle.
+    tail_start: u64,
     /// Time of the last entry.
     last: Option<Timestamp>,
     /// The clock is behind the last entry, and the log says so.
@@ -68,9 +70,24 @@ impl Sequencer {
         queue: mpsc::Receiver<Job>,
         edge: Edge,
         signed: u64,
+        tail_start: u64,
         last: Option<Timestamp>,
     ) -> Self {
-        Self { settings, files, signer, clock, writer, counts, view, queue, edge, signed, last, stepped: false }
+        Self {
+            settings,
+            files,
+            signer,
+            clock,
+            writer,
+            counts,
+            view,
+            queue,
+            edge,
+            signed,
+            tail_start,
+            last,
+            stepped: false,
+        }
     }
 
     /// Writes `log.start`, then serves appends until `stop` says so (with whether all sessions had ended in time) or every
@@ -96,9 +113,11 @@ impl Sequencer {
         heartbeat.reset();
         let mut publishing: Option<Publishing> = None;
         let mut due: Option<Pin<Box<Sleep>>> = None;
+        // Entries that are signed, or are being signed.
+        let mut covered = self.signed;
         let drained = loop {
-            if publishing.is_none() && due.is_none() && self.edge.size() > self.signed {
-                due = Some(Box::pin(sleep(SIGN_WITHIN)));
+            if due.is_none() && self.edge.size() > covered {
+                due = Some(Box::pin(sleep(SIGN_AFTER)));
             }
             tokio::select! {
                 job = self.queue.recv() => match job {
@@ -109,8 +128,9 @@ impl Sequencer {
                     publishing = None;
                     self.published(signed?).await?;
                 },
-                () = wait(&mut due) => {
+                () = wait(&mut due), if publishing.is_none() => {
                     due = None;
+                    covered = self.edge.size();
                     publishing = Some(self.publish());
                 },
                 _ = heartbeat.tick() => self.state(Event::LogHeartbeat(self.counters())).await?,
@@ -219,8 +239,9 @@ impl Sequencer {
     /// Entries to the disk, one sync, then to the readers.
     async fn write(&self, entries: &[(Bytes, Receipt)]) -> Result<(), Error> {
         let mut out = BytesMut::new();
+        let first = entries.first().map_or(0, |(_, receipt)| receipt.index);
         for (bytes, receipt) in entries {
-            tail::encode(receipt.index, bytes, &mut out);
+            tail::encode(receipt.index, first, bytes, &mut out);
         }
         self.files.append(tail::NAME, out.freeze()).await?;
         self.view.write(|recent| recent.entries.extend(entries.iter().map(|(bytes, _)| bytes.clone())));
@@ -228,7 +249,8 @@ impl Sequencer {
     }
 
     /// Tiles first, then the signature over them, then the checkpoint: a crash between leaves a checkpoint that nobody has
-    /// seen, or tiles that the next one uses. Runs beside further appends; answers with the size it signed.
+    /// seen, or tiles that the next one uses. Only then partial tiles go that are whole now: until the tail begins behind
+    /// them, each start does so again. Runs beside further appends; answers with the size it signed.
     fn publish(&mut self) -> Publishing {
         let size = self.edge.size();
         let root = self.edge.frontier().root();
@@ -236,6 +258,7 @@ impl Sequencer {
         let files = self.files.clone();
         let signer = self.signer.clone();
         let settings = self.settings.clone();
+        let outgrown = tiles::outgrown(self.tail_start, size);
         Box::pin(async move {
             for (name, bytes) in tiles {
                 files.replace(&name, bytes).await?;
@@ -247,6 +270,9 @@ impl Sequencer {
             if let Some((folder, name)) = settings.last_checkpoint {
                 folder.replace(&name, note).await?;
             }
+            for folder in outgrown {
+                files.remove_folder(&folder).await?;
+            }
             Ok(size)
         })
     }
@@ -254,23 +280,22 @@ impl Sequencer {
     /// A checkpoint of `size` is stored: full bundles are found on the disk, and the tail begins behind them.
     async fn published(&mut self, size: u64) -> Result<(), Error> {
         self.signed = size;
-        let base = size - size % super::WIDTH;
-        let rest = self.view.write(|recent| {
+        let base = size - size % WIDTH;
+        let rest: Vec<Bytes> = self.view.write(|recent| {
             recent.checkpoint = size;
             let full = usize::try_from(base - recent.base).unwrap_or(usize::MAX);
-            if full > 0 {
-                recent.entries.drain(..full.min(recent.entries.len()));
-                recent.base = base;
-            }
-            (full > 0).then(|| recent.entries.clone())
+            recent.entries.drain(..full.min(recent.entries.len()));
+            recent.base = base;
+            if base > self.tail_start { recent.entries.iter().cloned().collect() } else { Vec::new() }
         });
-        // Nothing is moved while no bundle was finished: the tail then goes on as it is.
-        if let Some(rest) = rest {
+        // While no bundle was finished, the tail goes on as it is.
+        if base > self.tail_start {
             let mut out = BytesMut::new();
             for (index, bytes) in (base..).zip(&rest) {
-                tail::encode(index, bytes, &mut out);
+                tail::encode(index, index, bytes, &mut out);
             }
             self.files.replace(tail::NAME, out.freeze()).await?;
+            self.tail_start = base;
         }
         info!(size, "checkpoint signed");
         Ok(())

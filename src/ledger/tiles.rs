@@ -5,7 +5,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::domain::Digest;
-use crate::merkle::{Frontier, node_hash};
+use crate::merkle::{Frontier, leaf_hash, node_hash};
 
 /// Hashes of a tile, and entries of a bundle: tlog-tiles fixes the height at 8.
 pub const WIDTH: u64 = 256;
@@ -48,13 +48,11 @@ pub struct Edge {
 
 impl Edge {
     /// The edge of a stored tree, from its partial tiles and bundle: `levels` from level 0 up, empty where the tile is.
-    /// `None` if these cannot be the ones of that size.
+    /// `None` if these cannot be the ones of that size, or if the bundle's entries are not those of level 0.
     pub fn of(size: u64, levels: Vec<Vec<Digest>>, bundle: Vec<Bytes>) -> Option<Self> {
-        let fits = |(level, hashes): (usize, &Vec<Digest>)| {
-            let width = size.checked_shr(8 * u32::try_from(level).unwrap_or(8)).unwrap_or(0) % WIDTH;
-            hashes.len() as u64 == width
-        };
-        let whole = levels.iter().enumerate().all(fits) && bundle.len() as u64 == size % WIDTH;
+        let fits = |(level, hashes): (u32, &Vec<Digest>)| hashes.len() as u64 == nodes(size, level) % WIDTH;
+        let leaves = bundle.iter().map(|entry| leaf_hash(entry));
+        let whole = (0..).zip(&levels).all(fits) && leaves.eq(levels.first().into_iter().flatten().copied());
         whole.then_some(Self { levels, bundle, size, finished: Vec::new() })
     }
 
@@ -86,18 +84,8 @@ impl Edge {
 
     /// The compact range of the whole tree.
     pub fn frontier(&self) -> Frontier {
-        let mut peaks = Vec::new();
-        for hashes in self.levels.iter().rev() {
-            let mut rest = hashes.as_slice();
-            while !rest.is_empty() {
-                let take = 1 << rest.len().ilog2();
-                let (left, right) = rest.split_at(take);
-                peaks.push(perfect(left));
-                rest = right;
-            }
-        }
         // The levels fit the size, so the peaks do.
-        Frontier::of(self.size, peaks).unwrap_or_default()
+        frontier(self.size, &self.levels).unwrap_or_default()
     }
 
     /// Adds an entry.
@@ -146,14 +134,52 @@ impl Edge {
     }
 }
 
+/// How many nodes a tree has at the bottom of a level of tiles.
+pub fn nodes(size: u64, level: u32) -> u64 {
+    size.checked_shr(8 * level).unwrap_or(0)
+}
+
+/// The compact range of a tree from the unfinished tile of each level, from level 0 up. `None` if they do not fit its size.
+pub fn frontier(size: u64, levels: &[Vec<Digest>]) -> Option<Frontier> {
+    let mut peaks = Vec::new();
+    for hashes in levels.iter().rev() {
+        let mut rest = hashes.as_slice();
+        while !rest.is_empty() {
+            let take = 1 << rest.len().ilog2();
+            let (left, right) = rest.split_at(take);
+            peaks.push(perfect(left));
+            rest = right;
+        }
+    }
+    Frontier::of(size, peaks)
+}
+
+/// Folders of the partial tiles and bundles that held the edge of a tree of `old`, where a tree of `size` has them whole.
+pub fn outgrown(old: u64, size: u64) -> Vec<String> {
+    let mut folders = Vec::new();
+    for level in 0..Edge::depth(size) {
+        let index = nodes(old, level + 1);
+        if nodes(size, level + 1) > index {
+            folders.push(format!("{}.p", tile_name(level, index, WIDTH)));
+            if level == 0 {
+                folders.push(format!("{}.p", bundle_name(index, WIDTH)));
+            }
+        }
+    }
+    folders
+}
+
 /// The root of a perfect tree over these hashes; a power of two of them.
 fn perfect(hashes: &[Digest]) -> Digest {
     let mut level = hashes.to_vec();
     while level.len() > 1 {
-        level = level.chunks(2).map(|pair| match pair {
-            [left, right] => node_hash(left, right),
-            rest => rest.first().copied().unwrap_or(Digest([0; 32])),
-        }).collect();
+        level = level
+            .chunks(2)
+            .map(|pair| match pair {
+                [left, right] => node_hash(left, right),
+                rest => rest.first().copied().unwrap_or(Digest([0; 32])),
+            })
+            .collect();
     }
     level.first().copied().unwrap_or(Digest([0; 32]))
 }
@@ -247,6 +273,29 @@ mod tests {
             }
         }
         assert_eq!(decode_tile(&stored[&tile_name(1, 0, WIDTH)], WIDTH).unwrap().len(), 256);
+    }
+
+    #[test]
+    fn entries_that_are_not_those_of_the_tile_are_no_edge() {
+        let mut edge = Edge::default();
+        let entry = Bytes::from_static(b"entry");
+        edge.push(entry.clone(), leaf_hash(&entry));
+        let leaves = vec![vec![leaf_hash(&entry)]];
+        assert!(Edge::of(1, leaves.clone(), vec![entry]).is_some());
+        assert!(Edge::of(1, leaves.clone(), vec![Bytes::from_static(b"other")]).is_none());
+        assert!(Edge::of(1, leaves, Vec::new()).is_none());
+    }
+
+    #[test]
+    fn what_is_whole_outgrows_its_parts() {
+        let none: [&str; 0] = [];
+        assert_eq!(outgrown(0, 255), none);
+        assert_eq!(outgrown(256, 511), none);
+        assert_eq!(outgrown(0, 256), ["tile/0/000.p", "tile/entries/000.p"]);
+        // Those between were whole at their first checkpoint.
+        assert_eq!(outgrown(256, 1500), ["tile/0/001.p", "tile/entries/001.p"]);
+        assert_eq!(outgrown(65_280, 65_536), ["tile/0/255.p", "tile/entries/255.p", "tile/1/000.p"]);
+        assert_eq!(outgrown(0, u64::MAX).len(), 8);
     }
 
     #[test]

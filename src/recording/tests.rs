@@ -1,3 +1,5 @@
+//! Recordings from their begin to their end, and after a crash, over a store in memory.
+
 use std::time::Duration;
 
 use bytes::Bytes;

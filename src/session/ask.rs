@@ -72,7 +72,9 @@ impl fmt::Display for Refused {
             Self::Held(rules) => {
                 write!(f, "{} wants approval, which cannot be asked for here yet; nothing was run", rules.join(", "))
             }
-            Self::Limit(limit) => write!(f, "the policy asks for {limit}, which this bastion cannot keep; tell the operator"),
+            Self::Limit(limit) => {
+                write!(f, "the policy asks for {limit}, which this bastion cannot keep; tell the operator")
+            }
             Self::Failed(line) => f.write_str(line),
         }
     }

@@ -25,8 +25,8 @@ use crate::recording::{self, Failed, Progress, Sealed, Sink, Writer};
 pub struct Keeper {
     pub(super) inner: Arc<Inner>,
     pub(super) summary: Summary,
-    /// Ledger index + 1 of the record that opened the recording.
-    pub(super) follows: u64,
+    /// Ledger index + 1 of the record that opened the recording, until the index has it.
+    pub(super) follows: Option<u64>,
     pub(super) caller: Arc<Caller>,
     pub(super) channel: u32,
     pub(super) target: TargetRef,
@@ -49,6 +49,7 @@ pub(super) struct Closing {
 impl Keeper {
     /// Drives the recorder until what was pushed so far is on disk: before [`Keeper::run`] nobody else does.
     pub(super) async fn until_stored(&mut self, sink: &Sink) -> Result<(), recording::Error> {
+        self.note_begin().await;
         loop {
             let progress = tokio::select! {
                 stored = sink.flush() => return stored,
@@ -70,12 +71,17 @@ impl Keeper {
         }
     }
 
-    /// Runs until the recording is sealed or has failed, and the session's end is in the ledger.
-    pub async fn run(mut self) {
-        // The index follows the ledger, which has the session already: nobody needs to have waited for it.
-        if let Err(cause) = self.inner.index.put(&self.summary, self.follows).await {
+    /// The index follows the ledger, which has the session already: nobody needs to have waited for it.
+    async fn note_begin(&mut self) {
+        let Some(follows) = self.follows.take() else { return };
+        if let Err(cause) = self.inner.index.put(&self.summary, follows).await {
             error!(session = %self.summary.session, error = ?cause, "index does not take a session; the next start repairs it");
         }
+    }
+
+    /// Runs until the recording is sealed or has failed, and the session's end is in the ledger.
+    pub async fn run(mut self) {
+        self.note_begin().await;
         let sealed = loop {
             match self.writer.next().await {
                 Ok(Progress::Commit(extent)) => self.commit(extent).await,
@@ -131,7 +137,9 @@ impl Keeper {
                 }
             }
             // The next start finds the recording open, seals it as recovered, and writes the end.
-            Err(cause) => error!(session = %self.summary.session, error = ?cause, "ledger does not take the end of a session"),
+            Err(cause) => {
+                error!(session = %self.summary.session, error = ?cause, "ledger does not take the end of a session")
+            }
         }
         info!(session = %self.summary.session, end = end.as_str(), "session ended");
         drop(self.counted);
@@ -172,7 +180,8 @@ impl Keeper {
 
     fn fact(&self, outcome: Outcome, event: Event) -> Fact {
         let id = RecordId::new(self.watch.clock.now());
-        let mut fact = Fact::new(id, outcome, event).by(&self.caller).within(self.summary.session).towards(self.target.clone());
+        let mut fact =
+            Fact::new(id, outcome, event).by(&self.caller).within(self.summary.session).towards(self.target.clone());
         fact.channel = Some(self.channel);
         fact
     }

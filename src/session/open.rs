@@ -56,7 +56,8 @@ impl Sessions {
         };
         let (session, recording) = (SessionId::new(now), RecordingId::new(now));
         let new = New { ask: &ask, now, target, login, place, session, recording, judged, obligations };
-        let (sink, writer) = self.0.recordings.start(new.header(&self.0.bastion)).map_err(|cause| failed("recording", &cause))?;
+        let (sink, writer) =
+            self.0.recordings.start(new.header(&self.0.bastion)).map_err(|cause| failed("recording", &cause))?;
         let receipts = self.record(new.facts(decided, writer.header_digest())).await?;
         let follows = receipts.last().map_or(0, |receipt| receipt.index + 1);
         let mut opened = self.opened(new, sink, writer, follows);
@@ -95,7 +96,7 @@ impl Sessions {
             keeper: Keeper {
                 inner: inner.clone(),
                 summary,
-                follows,
+                follows: Some(follows),
                 caller: new.ask.caller.clone(),
                 channel: new.ask.channel,
                 target: new.place.clone(),

@@ -10,10 +10,10 @@ use super::Sessions;
 use crate::domain::RecordId;
 use crate::domain::event::{Event, Fact, Outcome};
 use crate::domain::session::{End, RecordingId, SessionId};
-use crate::ledger::entry::{self, Entry};
 use crate::ledger;
-use crate::recording::index::{self, Ended, Summary};
+use crate::ledger::entry::{self, Entry};
 use crate::recording;
+use crate::recording::index::{self, Ended, Summary};
 
 /// How many sessions one round takes; rounds go on until none is open.
 const ROUND: usize = 256;

@@ -72,6 +72,17 @@ impl Disk {
         .await
     }
 
+    pub(super) async fn remove_folder(&self, name: &str) -> Result<(), Error> {
+        self.write(name, move |inner, path| {
+            use io::ErrorKind::{NotADirectory, NotFound};
+            match std::fs::remove_dir_all(&path).and_then(|()| sync_parent(&path)) {
+                Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(()),
+                removed => removed.map_err(|error| inner.unknown(error)),
+            }
+        })
+        .await
+    }
+
     /// Runs `job` on the blocking pool, to its end even if the caller stops waiting.
     async fn write(
         &self,

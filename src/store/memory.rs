@@ -213,6 +213,21 @@ impl Files {
         };
         self.0.step(|_| Ok(()), change).await
     }
+
+    pub(super) async fn remove_folder(&self, name: &str) -> Result<(), Error> {
+        let change = |disk: &mut Disk, torn: bool| {
+            let inside: Vec<_> = disk.files.keys().filter(|file| is_in(file, name)).cloned().collect();
+            let gone = if torn { inside.len() / 2 } else { inside.len() };
+            for file in inside.iter().take(gone) {
+                disk.files.remove(file);
+            }
+        };
+        self.0.step(|_| Ok(()), change).await
+    }
+}
+
+fn is_in(file: &str, folder: &str) -> bool {
+    file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn within<'a>(map: &'a BTreeMap<Key, Bytes>, range: &Range) -> impl Iterator<Item = (&'a Key, &'a Bytes)> {
@@ -230,7 +245,7 @@ pub enum Fault {
     Lost,
     /// It happened; `Unknown` is returned.
     KeptButReportedLost,
-    /// Half of an append happened, of anything else nothing; `Unknown` is returned.
+    /// Half of an append or of a folder's removal happened, of anything else nothing; `Unknown` is returned.
     Torn,
     /// Nothing happened; `Broken` is returned.
     Broken,
@@ -240,8 +255,8 @@ pub enum Fault {
 
 /// Faults on demand. Clones speak of the same disk.
 ///
-/// A durable step is one `put` (of at least one item), `swap`, `append`, `replace` or `truncate`
-/// that is not refused for what it asks.
+/// A durable step is one `put` (of at least one item), `swap`, `append`, `replace`, `truncate` or
+/// `remove_folder` that is not refused for what it asks.
 #[derive(Clone, Debug)]
 pub struct Faults {
     plan: Arc<Mutex<Plan>>,

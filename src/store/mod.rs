@@ -222,6 +222,16 @@ impl Files {
             Self::Memory(files) => files.truncate(name, len).await,
         }
     }
+
+    /// Removes the folder `name` with all files in it; durable once it returns `Ok`. After a crash or
+    /// [`Error::Unknown`] any of its files may be gone. What is absent, or is a file, stays as it is.
+    pub async fn remove_folder(&self, name: &str) -> Result<(), Error> {
+        check_name(name)?;
+        match self {
+            Self::Disk(files) => files.remove_folder(name).await,
+            Self::Memory(files) => files.remove_folder(name).await,
+        }
+    }
 }
 
 /// Which keys a listing covers.

@@ -22,7 +22,8 @@ async fn json(client: &Client, command: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_hears_who_they_are_and_where_they_may_go() {
     let world = World::start().await;
-    let (alice, bob, job) = (world.person(Person::Alice).await, world.person(Person::Bob).await, world.pipeline().await);
+    let (alice, bob, job) =
+        (world.person(Person::Alice).await, world.person(Person::Bob).await, world.pipeline().await);
     let text = says(&bob, "whoami").await;
     assert!(text.contains("bob@corp.example") && text.contains("members = [\"corp:00u2b0b\"]"), "{text}");
     let who = json(&bob, "whoami").await;
@@ -32,7 +33,12 @@ async fn everybody_hears_who_they_are_and_where_they_may_go() {
 
     let targets = async |client: &Client| {
         let value = json(client, "targets").await;
-        value["targets"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        value["targets"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(targets(&alice).await, ["web1", "db1"]);
     assert_eq!(targets(&bob).await, ["web1"]);
@@ -74,7 +80,10 @@ async fn a_session_is_listed_shown_played_and_exported_to_whom_it_belongs() {
 
     let listed = json(&bob, "sessions").await;
     let one = &listed["sessions"][0];
-    assert_eq!((one["session"].as_str().unwrap(), &one["ended"]["exit"]), (session.to_string().as_str(), &Value::from("exit 7")));
+    assert_eq!(
+        (one["session"].as_str().unwrap(), &one["ended"]["exit"]),
+        (session.to_string().as_str(), &Value::from("exit 7"))
+    );
     assert!(says(&bob, "sessions list --target web1 --since 1h").await.contains(&session.to_string()));
     assert!(!says(&bob, "sessions --target db1").await.contains(&session.to_string()));
 
@@ -97,7 +106,10 @@ async fn a_session_is_listed_shown_played_and_exported_to_whom_it_belongs() {
     let log = world.log().await;
     assert_eq!(log.one(session, "recording.open").body().digest("header"), Some(Digest::of(header)));
     let header: Value = serde_json::from_slice(header).unwrap();
-    assert_eq!((&header["version"], &header["sallyport"]["session"]), (&Value::from(2), &Value::from(session.to_string())));
+    assert_eq!(
+        (&header["version"], &header["sallyport"]["session"]),
+        (&Value::from(2), &Value::from(session.to_string()))
+    );
 
     let v2 = bob.run("console", &format!("export {session} --format v2")).await;
     let v2 = String::from_utf8(v2.stdout).unwrap();

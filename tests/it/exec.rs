@@ -231,7 +231,10 @@ async fn the_targets_own_log_names_the_human_and_the_session() {
     let session = world.ended(1).await[0].session;
     let attempts = world.web.attempts();
     assert_eq!(attempts.len(), 1);
-    assert_eq!((attempts[0].login.as_str(), attempts[0].key_id.as_str()), ("deploy", format!("sp1:{session}:bob%40corp.example").as_str()));
+    assert_eq!(
+        (attempts[0].login.as_str(), attempts[0].key_id.as_str()),
+        ("deploy", format!("sp1:{session}:bob%40corp.example").as_str())
+    );
     let log = world.log().await;
     let issued = log.one(session, "cert.issued");
     assert_eq!(issued.body().text("serial").unwrap(), attempts[0].serial.to_string());

@@ -14,7 +14,8 @@ async fn a_target_with_another_host_key_gets_nothing() {
     let world = Setup { host_key: Some(other), ..Setup::new() }.start().await;
     let bob = world.person(Person::Bob).await;
     let output = bob.run("deploy+web1", "echo no").await;
-    let line = "sallyport: web1 shows another host key than the configured one; nothing was sent to it, tell the operator\n";
+    let line =
+        "sallyport: web1 shows another host key than the configured one; nothing was sent to it, tell the operator\n";
     assert_eq!(shown(&output), (Some(255), String::new(), line.into()));
     let session = world.ended(1).await[0].session;
     assert!(world.web.attempts().is_empty());
@@ -29,7 +30,10 @@ async fn a_target_that_is_down_is_said_so() {
     let world = World::start().await;
     let bob = world.person(Person::Bob).await;
     world.web_wire.down();
-    until("a closed port", async || tokio::net::TcpStream::connect(world.web_wire.address()).await.is_err().then_some(())).await;
+    until("a closed port", async || {
+        tokio::net::TcpStream::connect(world.web_wire.address()).await.is_err().then_some(())
+    })
+    .await;
     let output = bob.run("deploy+web1", "echo no").await;
     let line = "sallyport: web1 cannot be reached; the operator's log says why\n";
     assert_eq!(shown(&output), (Some(255), String::new(), line.into()));
@@ -110,7 +114,10 @@ async fn who_is_signed_in_when_the_ledger_dies_is_told() {
     world.memory.faults().writes(Fault::Broken);
     let got = library.run("echo no").await;
     assert_eq!((got.out.as_str(), got.status), ("", None));
-    assert_eq!(got.err, "sallyport: sessions cannot be recorded at the moment (ledger), so none begins; tell the operator\n");
+    assert_eq!(
+        got.err,
+        "sallyport: sessions cannot be recorded at the moment (ledger), so none begins; tell the operator\n"
+    );
     assert_eq!(world.web.runs().len(), 1);
 }
 
@@ -174,7 +181,11 @@ async fn after_a_crash_the_recording_is_sealed_with_all_that_was_stored() {
     let log = again.log().await;
     let [session] = log.sessions()[..] else { panic!("one session") };
     let recovered = log.one(session, "recording.recovered");
-    let reader = again.bastion.sessions().recordings().reader(crate::support::evidence::recording(log.one(session, "recording.open")));
+    let reader = again
+        .bastion
+        .sessions()
+        .recordings()
+        .reader(crate::support::evidence::recording(log.one(session, "recording.open")));
     let replay = Replay::of(reader.expecting(crate::support::evidence::extent(recovered))).await;
     assert_eq!(replay.out(), "stored\n", "what was shown of a durable target is there");
     let summary = again.ended(1).await.remove(0);
@@ -225,7 +236,8 @@ async fn crash_at(step: u64, fault: Fault) -> bool {
         let kinds = log.kinds(session);
         assert_eq!(kinds.iter().filter(|kind| **kind == "session.end").count(), 1, "{case}: {kinds:?}");
         let kept = log.0.iter().filter(|one| one.session() == Some(session));
-        let kept = kept.filter(|one| matches!(one.kind(), "recording.close" | "recording.recovered" | "recording.failed"));
+        let kept =
+            kept.filter(|one| matches!(one.kind(), "recording.close" | "recording.recovered" | "recording.failed"));
         let extent = crate::support::evidence::extent(kept.last().unwrap());
         let recording = crate::support::evidence::recording(log.one(session, "recording.open"));
         let reader = again.bastion.sessions().recordings().reader(recording).expecting(extent);

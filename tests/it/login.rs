@@ -95,7 +95,10 @@ async fn a_revoked_certificate_opens_nothing_and_no_new_channel() {
     let reason = Text::new("lost laptop");
     world.bastion.identities().revoke(Revocation::Serial(serial), reason, None).await.unwrap();
     let refused = library.try_open().await.err().unwrap();
-    assert!(matches!(refused, Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited)), "{refused:?}");
+    assert!(
+        matches!(refused, Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited)),
+        "{refused:?}"
+    );
     drop(library);
     let (_, signed_in) = bob.library_with("deploy+web1", bob.certificate.clone()).await;
     assert!(!signed_in);
@@ -122,7 +125,10 @@ async fn an_old_connection_opens_no_channel_after_its_certificates_end_and_what_
     library.try_open().await.unwrap();
     clock.advance(Duration::from_secs(2));
     let refused = library.try_open().await.err().unwrap();
-    assert!(matches!(refused, Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited)), "{refused:?}");
+    assert!(
+        matches!(refused, Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited)),
+        "{refused:?}"
+    );
     talk.write.data_bytes(&b"still\n"[..]).await.unwrap();
     talk.until(|got| got.out == "here\nstill\n").await;
     talk.write.eof().await.unwrap();
@@ -137,7 +143,8 @@ async fn an_old_connection_opens_no_channel_after_its_certificates_end_and_what_
 async fn a_plain_key_or_a_password_signs_nobody_in() {
     let world = World::start().await;
     let bob = world.person(Person::Bob).await;
-    let options = ["-o", "CertificateFile=none", "-o", "PreferredAuthentications=publickey,password,keyboard-interactive"];
+    let options =
+        ["-o", "CertificateFile=none", "-o", "PreferredAuthentications=publickey,password,keyboard-interactive"];
     let mut line = bob.line("deploy+web1", &options, &["true"]);
     // Without the certificate beside it the key stands alone.
     let key = line.iter().position(|word| word == "-i").unwrap() + 1;

@@ -1,6 +1,12 @@
 //! A bastion in process, with the demo issuer and demo targets on loopback, a store in memory, and the stock `ssh` client.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a failing test may end at once")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a failing test may end at once"
+)]
 #![allow(unreachable_pub, missing_docs, reason = "nothing here is for others")]
 
 mod console;

@@ -28,7 +28,8 @@ async fn an_unknown_target_and_a_forbidden_one_read_the_same() {
     assert!(world.db.attempts().is_empty());
     assert_eq!(world.web.attempts().len(), 1);
     let left = world.stop().await;
-    let denied: Vec<_> = left.log.of("authz.decision").into_iter().filter(|one| one.outcome() == Outcome::Deny).collect();
+    let denied: Vec<_> =
+        left.log.of("authz.decision").into_iter().filter(|one| one.outcome() == Outcome::Deny).collect();
     assert_eq!(denied.len(), 5, "each is in the ledger");
     let (forbidden, unknown) = (denied[0], denied[1]);
     assert_eq!(forbidden.target().unwrap().text("host").is_some_and(|host| !host.is_empty()), true);
@@ -96,8 +97,13 @@ async fn who_may_reach_a_target_hears_which_rule_forbids_a_command() {
     assert_eq!(shown(&output), (Some(126), String::new(), line.into()));
     assert!(world.web.attempts().is_empty());
     let left = world.stop().await;
-    let outcomes: Vec<_> =
-        left.log.of("authz.decision").iter().filter(|one| one.body().text("action") == Some("exec")).map(|one| one.outcome()).collect();
+    let outcomes: Vec<_> = left
+        .log
+        .of("authz.decision")
+        .iter()
+        .filter(|one| one.body().text("action") == Some("exec"))
+        .map(|one| one.outcome())
+        .collect();
     assert_eq!(outcomes, [Outcome::Deny, Outcome::Hold]);
 }
 

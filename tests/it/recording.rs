@@ -18,7 +18,10 @@ async fn a_script_that_is_piped_into_bash_is_in_the_recording() {
     assert_eq!(replay.input, script);
     let about = replay.preamble.about.unwrap();
     assert_eq!((about.command.as_deref(), about.action.as_str(), about.pty), (Some("bash -s -- shop"), "exec", false));
-    assert_eq!((about.name.as_str(), about.target.as_str(), about.login.as_str()), ("bob@corp.example", "web1", "deploy"));
+    assert_eq!(
+        (about.name.as_str(), about.target.as_str(), about.login.as_str()),
+        ("bob@corp.example", "web1", "deploy")
+    );
     world.stop().await;
 }
 
@@ -28,7 +31,10 @@ async fn bytes_of_every_kind_are_kept_on_their_stream() {
     let bob = world.person(Person::Bob).await;
     let command = "printf 'a\\377\\000'; printf 'e\\200' >&2; printf '\\303'; printf '\\244\\n'; printf 'z' >&2";
     let output = bob.run("deploy+web1", command).await;
-    assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (b"a\xff\0\xc3\xa4\n".as_slice(), b"e\x80z".as_slice()));
+    assert_eq!(
+        (output.stdout.as_slice(), output.stderr.as_slice()),
+        (b"a\xff\0\xc3\xa4\n".as_slice(), b"e\x80z".as_slice())
+    );
     let replay = world.replay().await;
     assert_eq!((replay.out, replay.err), (output.stdout, output.stderr));
     world.stop().await;
@@ -53,7 +59,10 @@ async fn the_ledger_tells_the_order_of_a_session() {
     let (commit, close) = (left.log.of("recording.commit").pop().unwrap(), left.log.one(session, "recording.close"));
     assert_eq!(extent(commit), extent(close), "the last commit is over all of it");
     let end = left.log.one(session, "session.end");
-    assert_eq!((end.body().text("reason"), end.body().part("exit").unwrap().number("status")), (Some("finished"), Some(3)));
+    assert_eq!(
+        (end.body().text("reason"), end.body().part("exit").unwrap().number("status")),
+        (Some("finished"), Some(3))
+    );
     assert_eq!(end.target().unwrap().text("host_key").map(|key| key.starts_with("SHA256:")), Some(true));
 }
 

@@ -156,7 +156,8 @@ async fn forwards_are_refused_by_name_and_open_nothing() {
     assert_eq!(library.run("exit 2").await.status, Some(2), "the connection goes on");
     drop(library);
 
-    let output = bob.with("deploy+web1", &["-R", "0:127.0.0.1:22", "-o", "ExitOnForwardFailure=yes"], &["echo no"]).await;
+    let output =
+        bob.with("deploy+web1", &["-R", "0:127.0.0.1:22", "-o", "ExitOnForwardFailure=yes"], &["echo no"]).await;
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(255), b"".as_slice()));
     assert!(world.db.attempts().is_empty());
     assert_eq!(world.db_wire.dialled(), 0);

@@ -1,6 +1,5 @@
 # Sourced by run.sh and by every case: real programs around the built binary, and what a case may say.
 #
-# What a case may call: new_bastion, sign_in, sign_in_ci, via, console, recording_of, export_of, eventually, fail.
 # Flags of the binary stand in this file only.
 # shellcheck shell=bash
 
@@ -81,10 +80,8 @@ suite_up() {
     timeout 300 npm install --no-package-lock --no-audit --no-fund --loglevel=error; }) || return 1
   id "$TARGET_LOGIN" >/dev/null 2>&1 || make_account || return 1
   cd "$SUITE" || return 1
-  ISSUER_PORT=$(free_port)
-  start_issuer "$ISSUER_PORT"
+  start_issuers || return 1
   cd - >/dev/null || return 1
-  export ISSUER_PORT ISSUER ISSUER_CA
 }
 
 suite_down() {
@@ -104,13 +101,14 @@ make_account() {
   fi
 }
 
-# start_issuer PORT: oidc-provider over HTTPS under a certificate authority of this run.
-start_issuer() {
-  ISSUER="https://localhost:$1"
-  ISSUER_CA="$PWD/issuer-ca.pem"
-  make_tls issuer
-  start issuer env NODE_NO_WARNINGS=1 "$NODE" "$HERE/node/issuer.mjs" "$1" "$PWD/issuer.pem" "$PWD/issuer.key"
-  eventually 20 grep -q '^ready' issuer.log || { cat issuer.log; return 1; }
+# start_issuers: oidc-provider twice, for people and for pipelines, on loopback.
+start_issuers() {
+  local people pipelines
+  people=$(free_port) pipelines=$(free_port)
+  PEOPLE="http://localhost:$people" PIPELINES="http://localhost:$pipelines"
+  export PEOPLE PIPELINES
+  start issuers env NODE_NO_WARNINGS=1 "$NODE" "$HERE/node/issuer.mjs" "$people" "$pipelines"
+  eventually 20 grep -q '^ready' issuers.log || { cat issuers.log; return 1; }
 }
 
 # make_tls NAME: NAME.pem and NAME.key for localhost, signed by NAME-ca.pem.
@@ -125,20 +123,14 @@ make_tls() {
   chmod 600 "$1.key" "$1-ca.key"
 }
 
-# id_token PERSON NONCE [CLIENT]: walks the authorization code flow with curl where a browser would; prints the ID token.
-id_token() {
-  local who=$1 nonce=$2 client=${3:-sallyport} jar page verifier challenge location code step
-  local redirect=http://127.0.0.1:7000/callback
-  jar=$(mktemp -p "$SUITE") page=$(mktemp -p "$SUITE")
-  verifier=$(openssl rand -hex 32)
-  challenge=$(printf %s "$verifier" | openssl dgst -sha256 -binary | base64url)
-  ask() { curl -sS --cacert "$ISSUER_CA" -b "$jar" -c "$jar" -o "$page" -w '%{redirect_url}' "$@"; }
-  location=$(ask -G "$ISSUER/auth" -d client_id="$client" -d response_type=code -d max_age=28800 \
-    --data-urlencode 'scope=openid email profile ci' --data-urlencode "redirect_uri=$redirect" \
-    --data-urlencode "nonce=$nonce" -d state=x -d code_challenge="$challenge" -d code_challenge_method=S256)
+# walk JAR URL LOGIN REDIRECT: signs LOGIN in where a browser would show pages; prints the address at REDIRECT it ends at.
+walk() {
+  local jar=$1 location=$2 who=$3 redirect=$4 page step
+  page=$(mktemp -p "$SUITE")
+  ask() { curl -sS -b "$jar" -c "$jar" -o "$page" -w '%{redirect_url}' "$@"; }
   for step in 1 2 3 4 5 6 7 8; do
     case $location in
-      "$redirect"*) break ;;
+      "$redirect"*) echo "$location"; return 0 ;;
       */interaction/*)
         ask "$location" >/dev/null
         if grep -q 'value="login"' "$page"; then
@@ -150,23 +142,39 @@ id_token() {
       *) echo "the issuer leads nowhere at step $step" >&2; cat "$page" >&2; return 1 ;;
     esac
   done
-  code=$(sed -n 's/.*[?&]code=\([^&]*\).*/\1/p' <<<"$location")
-  [ -n "$code" ] || { echo "no code in '$location'" >&2; return 1; }
-  curl -sS --cacert "$ISSUER_CA" "$ISSUER/token" -d grant_type=authorization_code -d client_id="$client" \
-    --data-urlencode "code=$code" --data-urlencode "redirect_uri=$redirect" -d code_verifier="$verifier" | jq -er .id_token
+  echo "the issuer never comes to an end: $location" >&2
+  return 1
+}
+
+# id_token ISSUER LOGIN CLIENT NONCE: an ID token by the authorization code flow, with curl in place of a browser.
+id_token() {
+  local issuer=$1 who=$2 client=$3 nonce=$4 jar verifier challenge code scope='openid'
+  local redirect=http://127.0.0.1:7000/callback
+  [ "$issuer" != "$PEOPLE" ] || scope='openid email profile'
+  jar=$(mktemp -p "$SUITE")
+  verifier=$(openssl rand -hex 32)
+  challenge=$(printf %s "$verifier" | openssl dgst -sha256 -binary | base64url)
+  code=$(walk "$jar" "$(curl -sS -b "$jar" -c "$jar" -o /dev/null -w '%{redirect_url}' -G "$issuer/auth" \
+    --data-urlencode "client_id=$client" -d response_type=code -d max_age=28800 --data-urlencode "scope=$scope" \
+    --data-urlencode "redirect_uri=$redirect" --data-urlencode "nonce=$nonce" -d state=x \
+    -d code_challenge="$challenge" -d code_challenge_method=S256)" "$who" "$redirect" | sed -n 's/.*[?&]code=\([^&]*\).*/\1/p')
+  [ -n "$code" ] || { echo "no code for $who" >&2; return 1; }
+  curl -sS "$issuer/token" -d grant_type=authorization_code --data-urlencode "client_id=$client" \
+    --data-urlencode "code=$code" --data-urlencode "redirect_uri=$redirect" -d code_verifier="$verifier" | jq -jer .id_token
 }
 
 base64url() {
   base64 -w0 | tr '+/' '-_' | tr -d '='
 }
 
-# bound_nonce PUBLIC_KEY_FILE SALT_HEX: the nonce that binds an ID token to a key.
+# bound_nonce PUBLIC_KEY_FILE RANDOM_FILE: the nonce that binds a person's ID token to a key.
 bound_nonce() {
-  { printf sallyport-bind-v1; awk '{print $2}' "$1" | base64 -d; printf %s "$2" | xxd_back; } | openssl dgst -sha256 -binary | base64url
+  { printf sallyport-bind-v1; awk '{print $2}' "$1" | base64 -d; cat "$2"; } | openssl dgst -sha256 -binary | base64url
 }
 
-xxd_back() {
-  python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.stdin.read()))'
+# bound_audience PUBLIC_KEY_FILE: the audience that binds a pipeline's ID token to a key.
+bound_audience() {
+  ssh-keygen -l -f "$1" | awk '{sub("SHA256:", "", $2); print "https://localhost/ssh#sha256:" $2}'
 }
 
 # ---- what each case has for itself: a target, a bastion, a person's key ----
@@ -197,23 +205,86 @@ AcceptEnv LANG LC_* COLORTERM SALLYPORT_* DEPLOY_*
 Subsystem sftp internal-sftp
 ${2:-}
 CONFIG
+  run_sshd
+}
+
+# run_sshd: starts the sshd that start_sshd has set up. Its process id: $SSHD.
+run_sshd() {
   local sshd=(/usr/sbin/sshd)
   [ "$(id -u)" = 0 ] || sshd=(sudo -n /usr/sbin/sshd)
   start sshd "${sshd[@]}" -D -f "$PWD/sshd_config" -E "$PWD/sshd-auth.log"
+  SSHD=$PID
   eventually 10 listens "$SSHD_PORT" || { cat sshd.log sshd-auth.log; fail "sshd does not listen"; }
 }
 
-# new_bastion: a working folder of its own, one real target db1, served. Sets SSH_PORT, HTTP_PORT, STATE, CONFIG.
+# new_bastion: a folder of its own, one real target db1, served. Sets SSH_PORT, URL, STATE, CONFIG.
+# TARGET_ENV: the label of db1 (test). TLS: set, the bastion speaks HTTPS under bastion-ca.pem. SSHD_LINES: more for sshd_config.
 new_bastion() {
-  SSH_PORT=$(free_port) HTTP_PORT=$(free_port)
-  STATE="$PWD/state" CONFIG="$PWD/sallyport.toml"
-  "$SALLYPORT" init --name localhost --issuer "$ISSUER" --client-id sallyport --state "$STATE" --config "$CONFIG" \
-    --ssh-listen "127.0.0.1:$SSH_PORT" --http-listen "127.0.0.1:$HTTP_PORT" --issuer-ca-file "$ISSUER_CA" >init.log 2>&1 ||
-    { cat init.log; fail "init"; }
-  start_sshd "$STATE/keys/target-ca.pub" "${SSHD_LINES:-}"
-  "$SALLYPORT" target add db1 "127.0.0.1:$SSHD_PORT" --config "$CONFIG" --login "$TARGET_LOGIN" --allow-loopback --yes \
-    >target.log 2>&1 || { cat target.log; fail "target add"; }
+  local http_port tls=''
+  SSH_PORT=$(free_port) http_port=$(free_port)
+  STATE="$PWD/state" CONFIG="$PWD/sallyport.toml" URL="http://127.0.0.1:$http_port"
+  if [ -n "${TLS:-}" ]; then
+    make_tls bastion
+    tls=$(printf 'tls_cert_file = "%s"\ntls_key_file = "%s"' "$PWD/bastion.pem" "$PWD/bastion.key")
+    URL="https://localhost:$http_port"
+  fi
+  # The keys, the log's origin and the starter policies are init's; the config is ours from here on.
+  "$SALLYPORT" init --name localhost --issuer "$PEOPLE" --client-id sallyport --state "$STATE" --config "$CONFIG" \
+    >init.log 2>&1 || { cat init.log; fail 'init'; }
+  start_sshd "$(public_key target_ca)" "${SSHD_LINES:-}"
+  cat >"$CONFIG" <<CONFIG
+name = "localhost"
+state = "$STATE"
+
+[ledger]
+last_checkpoint_file = "$PWD/last-checkpoint"
+
+[ssh]
+listen = "127.0.0.1:$SSH_PORT"
+
+[http]
+listen = "127.0.0.1:$http_port"
+$tls
+
+[[issuer]]
+name = "corp"
+profile = "generic"
+url = "$PEOPLE"
+client_id = "sallyport"
+single_tenant = true
+internal = true
+
+[[issuer]]
+name = "actions"
+profile = "github"
+url = "$PIPELINES"
+require = { repository_owner_id = "1234" }
+internal = true
+
+[[group]]
+name = "users"
+members = ["corp/sre-team"]
+
+[[group]]
+name = "auditors"
+members = ["corp/auditors-team"]
+
+[[target]]
+name = "db1"
+address = "127.0.0.1:$SSHD_PORT"
+logins = ["$TARGET_LOGIN", "nosuchaccount"]
+default_login = "$TARGET_LOGIN"
+labels = { env = "${TARGET_ENV:-test}", ci_issuer = "actions", ci_repository = "4711", ci_environment = "production", ci_login = "$TARGET_LOGIN" }
+shell = "posix"
+host_key = "$(cut -d' ' -f1,2 sshd_host_key.pub)"
+allow_loopback = true
+CONFIG
   serve
+}
+
+# public_key NAME: where the bastion keeps that public key.
+public_key() {
+  find "$STATE" -name "$1.pub" -print -quit
 }
 
 # serve: starts the bastion on the folder made by new_bastion. Its process id: $BASTION.
@@ -230,14 +301,53 @@ stop_bastion() {
   wait "$BASTION" 2>/dev/null || true
 }
 
-# sign_in_ci PERSON: a fresh key in $PWD/key, a certificate for it from an ID token on standard input.
-sign_in_ci() {
+# exchange FLOW [NONCE_RANDOM_FILE]: trades ./token, for ./key, as docs/PIPELINES.md says; leaves key-cert.pub, or reply.json.
+exchange() {
+  local now more=()
+  now=$(date +%s)
+  [ -z "${2:-}" ] || more=(--data-urlencode "nonce_random=$(base64url <"$2")")
+  rm -f proof proof.sig key-cert.pub
+  printf 'sallyport-proof-v1\n%s\n%s\n%s\n' localhost "$(sha256sum <token | cut -d' ' -f1)" "$now" >proof
+  ssh-keygen -q -Y sign -f key -n sallyport proof 2>/dev/null
+  [ ! -s bastion-ca.pem ] || more+=(--cacert bastion-ca.pem)
+  curl -sS "$URL/v1/certificates" -o reply.json \
+    --data-urlencode grant_type=urn:ietf:params:oauth:grant-type:token-exchange \
+    --data-urlencode subject_token_type=urn:ietf:params:oauth:token-type:id_token --data-urlencode subject_token@token \
+    --data-urlencode public_key@key.pub --data-urlencode proof@proof.sig -d proof_time="$now" -d flow="$1" "${more[@]}"
+  jq -er .access_token reply.json >key-cert.pub 2>/dev/null || { rm -f key-cert.pub; cat reply.json; return 1; }
+}
+
+# person_token LOGIN, pipeline_token LOGIN: an ID token in ./token, bound to ./key (a new one).
+person_token() {
+  new_key
+  openssl rand 32 >random
+  id_token "$PEOPLE" "$1" sallyport "$(bound_nonce key.pub random)" >token
+}
+
+pipeline_token() {
+  new_key
+  id_token "$PIPELINES" "$1" "$(bound_audience key.pub)" "$(openssl rand -hex 8)" >token
+}
+
+# sallyport_login [OPTIONS]: `sallyport login` into ./key and ./key-cert.pub.
+sallyport_login() {
+  "$SALLYPORT" login --bastion "$URL" --issuer corp --no-browser --key-file "$PWD/key" "$@"
+}
+
+new_key() {
   rm -f key key.pub key-cert.pub
-  id_token "$1" "$(openssl rand -hex 16)" >token
-  "$SALLYPORT" login --ci "file:$PWD/token" --bastion "http://127.0.0.1:$HTTP_PORT" --key-file "$PWD/key" >login.log 2>&1 ||
-    { cat login.log; fail "login"; }
-  rm -f token
-  [ -s key-cert.pub ] || fail "login left no certificate"
+  ssh-keygen -q -t ed25519 -N '' -C '' -f key
+}
+
+# sign_in LOGIN, sign_in_pipeline LOGIN: a certificate in key-cert.pub.
+sign_in() {
+  person_token "$1"
+  exchange local random || fail "sign-in of $1"
+}
+
+sign_in_pipeline() {
+  pipeline_token "$1"
+  exchange ci || fail "sign-in of $1"
 }
 
 # ssh as a user of the bastion would have it, with nothing from this machine's own configuration.
@@ -248,7 +358,7 @@ ssh_options() {
 }
 
 trust_bastion() {
-  [ -s known_hosts ] || printf '@cert-authority localhost %s\n' "$(cat "$STATE/keys/host-ca.pub")" >known_hosts
+  [ -s known_hosts ] || printf '@cert-authority localhost %s\n' "$(cat "$(public_key host_ca)")" >known_hosts
 }
 
 # via [OPTIONS --] COMMAND...: the stock ssh to the login on db1 through the bastion.
@@ -271,19 +381,49 @@ console() {
   ssh "${options[@]}" console@127.0.0.1 "$@"
 }
 
-# The id of the newest session's first recording, once it is sealed.
+# last_session: the newest session's row, as JSON.
+last_session() {
+  console sessions list --json | jq -cer '(if type == "array" then . else .sessions end) | max_by(.opened)'
+}
+
+# recording_of_last [FILE]: exports the newest session's recording as stored, once it is sealed; unpacks it to FILE (last.cast).
 recording_of_last() {
-  console sessions list --json | jq -er '.[0].id'
+  local id
+  eventually 15 last_is_sealed || fail "the newest session is not closed: $(last_session)"
+  id=$(last_session | jq -er .id)
+  console export "$id" --format raw >last.cast.zst || fail "export of $id"
+  zstd -dcq last.cast.zst >"${1:-last.cast}" || fail "zstd does not read the export of $id"
 }
 
-# export_of ID FORMAT: to standard output.
-export_of() {
-  console export "$1" --format "$2"
+last_is_sealed() {
+  last_session | jq -e '.state == "closed"' >/dev/null
 }
 
-# written_to STREAM FILE...: what asciicast lines say was written to `stdout` or `stderr`, byte for byte.
-written_to() {
-  python3 "$HERE/cast.py" "$@"
+# in_recording STREAM [FILE]: the exact bytes of `stdout`, `stderr`, `input` or `all` in a recording; or its `markers`.
+in_recording() {
+  python3 "$HERE/cast.py" "$1" "${2:-last.cast}"
+}
+
+# same_bytes WHAT FILE FILE
+same_bytes() {
+  cmp -- "$2" "$3" || fail "$1 differ"
+}
+
+# A bastion with one person signed in: what most cases begin with.
+ready() {
+  new_bastion
+  sign_in "${1:-alice}"
+}
+
+# master: one connection that later calls of `via` share, with `via -S master --`.
+master() {
+  via -M -S "$PWD/master" -f -N --
+  eventually 10 test -S master || fail "no master connection"
+}
+
+# The most memory the bastion has had, in MiB.
+peak_mib() {
+  awk '/^VmHWM/ {print int($2 / 1024)}' "/proc/$BASTION/status"
 }
 
 # What a case leaves behind: nothing that runs; its logs when it failed.

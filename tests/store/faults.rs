@@ -55,6 +55,18 @@ async fn a_torn_write_leaves_half_an_append_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_torn_removal_leaves_some_files_of_the_folder() {
+    let memory = Memory::new();
+    let files = memory.files();
+    files.replace("000.p/1", text("x")).await.unwrap();
+    files.replace("000.p/2", text("x")).await.unwrap();
+    memory.faults().at(1, Fault::Torn);
+    assert!(matches!(files.remove_folder("000.p").await, Err(Error::Unknown(_))));
+    assert_eq!(files.read("000.p/1").await.unwrap(), None);
+    assert_eq!(files.read("000.p/2").await.unwrap(), Some(text("x")));
+}
+
+#[tokio::test]
 async fn a_broken_store_writes_nothing() {
     check(Fault::Broken, |error| matches!(error, Error::Broken(_)), false, "").await;
 }

@@ -47,6 +47,31 @@ async fn a_file_is_cut_and_never_grows_by_a_cut() {
 }
 
 #[tokio::test]
+async fn a_folder_is_removed_with_what_it_holds_and_nothing_beside_it() {
+    for place in Place::all() {
+        let files = place.files();
+        let inside = ["tile/0/000.p/1", "tile/0/000.p/255", "tile/0/000.p/deeper/1"];
+        let beside = ["tile/0/000", "tile/0/000.p1", "tile/0/001.p/1"];
+        for name in inside.iter().chain(&beside) {
+            files.replace(name, text("x")).await.unwrap();
+        }
+        for folder in ["tile/0/000.p", "tile/0/000.p", "tile/0/000", "tile/9/000.p", "absent"] {
+            files.remove_folder(folder).await.unwrap();
+        }
+        drop(files);
+        let files = place.files();
+        for name in inside {
+            assert_eq!(files.read(name).await.unwrap(), None, "{name} in {place:?}");
+        }
+        for name in beside {
+            assert_eq!(files.read(name).await.unwrap(), Some(text("x")), "{name} in {place:?}");
+        }
+        files.replace("tile/0/000.p/1", text("again")).await.unwrap();
+        assert_eq!(files.read("tile/0/000.p/1").await.unwrap(), Some(text("again")), "{place:?}");
+    }
+}
+
+#[tokio::test]
 async fn no_name_leads_out_of_the_folder_or_to_its_own_files() {
     for place in Place::all() {
         let files = place.files();
@@ -56,6 +81,7 @@ async fn no_name_leads_out_of_the_folder_or_to_its_own_files() {
             assert!(refused(files.append(name, text("x")).await), "{name:?} in {place:?}");
             assert!(refused(files.replace(name, text("x")).await), "{name:?} in {place:?}");
             assert!(refused(files.truncate(name, 0).await), "{name:?} in {place:?}");
+            assert!(refused(files.remove_folder(name).await), "{name:?} in {place:?}");
         }
     }
 }

@@ -25,10 +25,9 @@ pub fn parse(user: &str) -> Destination {
     match user.rsplit_once(['+', ' ']) {
         None => Destination::Console,
         Some(_) if user.len() > LIMIT_BYTES => Destination::Target { login: None, target: String::new() },
-        Some((login, target)) => Destination::Target {
-            login: (!login.is_empty()).then(|| login.to_owned()),
-            target: target.to_owned(),
-        },
+        Some((login, target)) => {
+            Destination::Target { login: (!login.is_empty()).then(|| login.to_owned()), target: target.to_owned() }
+        }
     }
 }
 

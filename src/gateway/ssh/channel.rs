@@ -135,9 +135,7 @@ impl Channel {
                 End::Unreachable(error.step())
             }
         };
-        // Closed towards the client first: what it sees does not wait for the seal.
-        let _ = self.write.eof().await;
-        let _ = self.write.close().await;
+        self.hang_up().await;
         governed.close(end).await;
     }
 
@@ -260,6 +258,8 @@ impl Channel {
             }
         };
         ends.cancel();
+        // Towards the client first: what it sees waits neither for the target's goodbye nor for the seal.
+        self.hang_up().await;
         upstream.end().await;
         // A client that has ended its input closes as soon as it hears of the exit, often before the target does.
         match (end, exit.get()) {
@@ -304,6 +304,11 @@ impl Channel {
         if let Exit::Status(code) = exit {
             let _ = self.write.exit_status(code).await;
         }
+        self.hang_up().await;
+    }
+
+    /// End of output, close. On a channel that is closed already it does nothing.
+    async fn hang_up(&self) {
         let _ = self.write.eof().await;
         let _ = self.write.close().await;
     }

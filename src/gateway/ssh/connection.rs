@@ -331,7 +331,13 @@ impl Handler for Connection {
         Ok(())
     }
 
-    async fn extended_data(&mut self, channel: ChannelId, _: u32, data: &[u8], _: &mut Session) -> Result<(), russh::Error> {
+    async fn extended_data(
+        &mut self,
+        channel: ChannelId,
+        _: u32,
+        data: &[u8],
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
         if let Some(asked) = self.channels.get(&channel) {
             asked.backlog.add(data.len());
         }
@@ -363,7 +369,13 @@ impl Handler for Connection {
         }
     }
 
-    async fn env_request(&mut self, channel: ChannelId, name: &str, value: &str, session: &mut Session) -> Result<(), russh::Error> {
+    async fn env_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        value: &str,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
         if let Some(asked) = self.channels.get_mut(&channel)
             && asked.start.is_some()
         {
@@ -374,15 +386,29 @@ impl Handler for Connection {
     }
 
     async fn shell_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
-        if self.start(channel, What::Shell) { session.channel_success(channel) } else { session.channel_failure(channel) }
+        if self.start(channel, What::Shell) {
+            session.channel_success(channel)
+        } else {
+            session.channel_failure(channel)
+        }
     }
 
-    async fn exec_request(&mut self, channel: ChannelId, command: &[u8], session: &mut Session) -> Result<(), russh::Error> {
+    async fn exec_request(
+        &mut self,
+        channel: ChannelId,
+        command: &[u8],
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
         let what = What::Exec(bytes::Bytes::copy_from_slice(command));
         if self.start(channel, what) { session.channel_success(channel) } else { session.channel_failure(channel) }
     }
 
-    async fn subsystem_request(&mut self, channel: ChannelId, name: &str, session: &mut Session) -> Result<(), russh::Error> {
+    async fn subsystem_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
         // Answered like a denial, by its task: a client that hears of a failure ends before it shows why.
         let what = What::Subsystem(printable(name, 32));
         if self.start(channel, what) { session.channel_success(channel) } else { session.channel_failure(channel) }

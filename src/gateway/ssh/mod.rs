@@ -27,6 +27,7 @@ mod algorithms;
 mod channel;
 mod connection;
 mod console;
+mod host_check;
 mod pump;
 pub mod request;
 mod stream;

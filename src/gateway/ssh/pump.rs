@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, client, server};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{count, upstream};
@@ -120,14 +120,14 @@ impl Down {
     }
 
     async fn pump(&mut self) -> Ended {
-        let mut held_until = None;
+        let mut held = None;
         loop {
-            let message = match held_until {
+            let message = match &mut held {
                 None => self.target.wait().await,
-                Some(deadline) => tokio::select! {
+                Some(patience) => tokio::select! {
                     message = self.target.wait() => message,
-                    () = sleep_until(deadline) => {
-                        held_until = None;
+                    () = patience => {
+                        held = None;
                         let _ = self.client.eof().await;
                         continue;
                     }
@@ -149,24 +149,25 @@ impl Down {
                 Some(ChannelMsg::ExitStatus { exit_status }) => {
                     let _ = self.exit.set(Exit::Status(exit_status));
                     let _ = self.client.exit_status(exit_status).await;
-                    if held_until.take().is_some() {
+                    if held.take().is_some() {
                         let _ = self.client.eof().await;
                     }
                 }
                 Some(ChannelMsg::ExitSignal { signal_name, core_dumped, error_message, lang_tag }) => {
                     let _ = self.exit.set(Exit::Signal(signal_text(&signal_name)));
                     let id = self.client.id();
-                    let _ = self.handle.exit_signal_request(id, signal_name, core_dumped, error_message, lang_tag).await;
-                    if held_until.take().is_some() {
+                    let _ =
+                        self.handle.exit_signal_request(id, signal_name, core_dumped, error_message, lang_tag).await;
+                    if held.take().is_some() {
                         let _ = self.client.eof().await;
                     }
                 }
                 Some(ChannelMsg::Eof) if self.exit.get().is_some() => {
                     let _ = self.client.eof().await;
                 }
-                Some(ChannelMsg::Eof) => held_until = Some(deadline(STATUS_WITHIN)),
+                Some(ChannelMsg::Eof) => held = Some(Box::pin(sleep(STATUS_WITHIN))),
                 Some(ChannelMsg::Close) | None => {
-                    if held_until.is_some() {
+                    if held.is_some() {
                         let _ = self.client.eof().await;
                     }
                     return Ended::ByTarget;
@@ -196,11 +197,6 @@ fn signal_text(signal: &russh::Sig) -> String {
         known => return format!("{known:?}"),
     };
     text.chars().filter(|c| c.is_ascii_alphanumeric() || "@.-_".contains(*c)).take(32).collect()
-}
-
-#[allow(clippy::disallowed_methods, reason = "a time limit of the runtime, not a time that anybody reads")]
-fn deadline(span: Duration) -> tokio::time::Instant {
-    tokio::time::Instant::now() + span
 }
 
 /// Writes a line of the bastion's own; a client that does not read gets 5 s.

@@ -3,27 +3,25 @@
 //! Connecting needs nobody's leave but an authenticated client; signing in needs a certificate,
 //! which exists only after the recorded decision.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use russh::client;
-use russh::keys::ssh_key::certificate::CertType;
-use russh::keys::ssh_key::{Algorithm, Certificate, EcdsaCurve, HashAlg, PublicKey};
+use russh::keys::ssh_key::{Certificate, HashAlg};
 use russh::keys::{PrivateKey, PublicKeyOrCertificate};
 use russh::{ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
 use thiserror::Error;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use super::algorithms;
+use super::host_check::HostCheck;
 use super::pump::Waiting;
 use super::request::{Environment, Terminal};
 use super::stream::{Control, Steered};
 use crate::domain::Timestamp;
-use crate::domain::target::{HostTrust, Login, Target};
+use crate::domain::target::{Login, Target};
 use crate::session::permit::Permit;
 
 /// Each of the waits on a target: TCP, key exchange, sign-in, channel, request.
@@ -93,7 +91,11 @@ pub(crate) async fn connect(target: &Target, now: Timestamp) -> Result<Connected
     let control = Control::default();
     let backlog = Backlog { waiting: Waiting::default(), control: control.clone() };
     let seen = Arc::new(std::sync::OnceLock::new());
-    let watch = Watch { check: HostCheck::of(target, now)?, backlog: backlog.clone(), seen: seen.clone() };
+    let watch = Watch {
+        check: HostCheck::of(target, now).map_err(|_| Error::HostTrust)?,
+        backlog: backlog.clone(),
+        seen: seen.clone(),
+    };
     let config = Arc::new(client::Config {
         preferred: watch.check.preferred(),
         window_size: 2 * 1024 * 1024,
@@ -159,7 +161,12 @@ fn keep_alive(stream: &TcpStream) -> std::io::Result<()> {
 
 impl Connected {
     /// Signs in as `login` with a key and a certificate that were made for this connection.
-    pub(crate) async fn sign_in(mut self, login: &Login, key: PrivateKey, certificate: Certificate) -> Result<Upstream, Error> {
+    pub(crate) async fn sign_in(
+        mut self,
+        login: &Login,
+        key: PrivateKey,
+        certificate: Certificate,
+    ) -> Result<Upstream, Error> {
         let answer = self.handle.authenticate_openssh_cert(login.as_str(), Arc::new(key), certificate);
         let answer = timeout(STEP, answer).await;
         match answer {
@@ -177,7 +184,13 @@ impl Connected {
         let opened = timeout(STEP, self.handle.channel_open_session()).await;
         let channel = opened.map_err(|_| Error::TimedOut("channel"))?.map_err(Error::Ssh)?;
         let (read, write) = channel.split();
-        Ok(Upstream { handle: self.handle, control: self.control, backlog: self.backlog, read: Some(read), write: Arc::new(write) })
+        Ok(Upstream {
+            handle: self.handle,
+            control: self.control,
+            backlog: self.backlog,
+            read: Some(read),
+            write: Arc::new(write),
+        })
     }
 
     /// Whether it still stands: a target ends what does not sign in for a while.
@@ -262,105 +275,6 @@ async fn goodbye(handle: &client::Handle<Watch>, control: &Control) {
     control.pause(false);
     let _ = timeout(GOODBYE, handle.disconnect(Disconnect::ByApplication, "session ended", "en")).await;
     control.kill_soon(GOODBYE);
-}
-
-/// What may prove the target's name to us, parsed.
-struct HostCheck {
-    trust: Trust,
-    names: Vec<String>,
-    now: Timestamp,
-}
-
-enum Trust {
-    Pinned(Vec<PublicKey>),
-    Authority(Vec<PublicKey>),
-}
-
-impl HostCheck {
-    fn of(target: &Target, now: Timestamp) -> Result<Self, Error> {
-        let parse = |lines: &[String]| {
-            lines.iter().map(|line| PublicKey::from_openssh(line)).collect::<Result<Vec<_>, _>>().map_err(|_| Error::HostTrust)
-        };
-        let trust = match &target.host_trust {
-            HostTrust::Pinned(lines) => Trust::Pinned(parse(lines)?),
-            HostTrust::Authority(lines) => Trust::Authority(parse(lines)?),
-        };
-        let names = std::iter::once(target.name.as_str())
-            .chain(target.aliases.iter().map(|alias| alias.as_str()))
-            .chain(std::iter::once(target.address.host.as_str()))
-            .map(str::to_owned)
-            .collect();
-        Ok(Self { trust, names, now })
-    }
-
-    /// Only what could be accepted is offered: the target then shows a key that we can judge, if it has one.
-    fn preferred(&self) -> russh::Preferred {
-        let mut preferred = algorithms::preferred();
-        match &self.trust {
-            Trust::Pinned(keys) => {
-                let mut kinds = Vec::new();
-                for key in keys {
-                    match key.algorithm() {
-                        Algorithm::Rsa { .. } => {
-                            kinds.push(Algorithm::Rsa { hash: Some(HashAlg::Sha512) });
-                            kinds.push(Algorithm::Rsa { hash: Some(HashAlg::Sha256) });
-                        }
-                        other => kinds.push(other),
-                    }
-                }
-                preferred.key = Cow::Owned(kinds);
-            }
-            Trust::Authority(_) => {
-                let kinds = vec![
-                    Algorithm::Ed25519,
-                    Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
-                    Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 },
-                    Algorithm::Rsa { hash: Some(HashAlg::Sha512) },
-                ];
-                preferred.host_key_certificates = Cow::Owned(kinds);
-            }
-        }
-        preferred
-    }
-
-    /// The key exchange was signed by this key already; what is left is whether it is the target's.
-    fn accept(&self, shown: &PublicKeyOrCertificate) -> Result<(), &'static str> {
-        match (&self.trust, shown) {
-            (Trust::Pinned(keys), PublicKeyOrCertificate::PublicKey { key, .. }) => {
-                let known = keys.iter().any(|pinned| pinned.key_data() == key.key_data());
-                known.then_some(()).ok_or("not the configured host key")
-            }
-            (Trust::Pinned(_), PublicKeyOrCertificate::Certificate(_)) => Err("a certificate where a key is configured"),
-            (Trust::Authority(_), PublicKeyOrCertificate::PublicKey { .. }) => Err("a plain key where a certificate is configured"),
-            (Trust::Authority(authorities), PublicKeyOrCertificate::Certificate(certificate)) => {
-                self.accept_certificate(authorities, certificate)
-            }
-        }
-    }
-
-    fn accept_certificate(&self, authorities: &[PublicKey], certificate: &Certificate) -> Result<(), &'static str> {
-        if certificate.cert_type() != CertType::Host {
-            return Err("not a host certificate");
-        }
-        if !authorities.iter().any(|authority| authority.key_data() == certificate.signature_key()) {
-            return Err("signed by an unknown authority");
-        }
-        // SHA-1 still verifies in the library.
-        if matches!(certificate.signature().algorithm(), Algorithm::Rsa { hash: None }) {
-            return Err("signed with SHA-1");
-        }
-        let now = u64::try_from(self.now.secs()).map_err(|_| "clock before 1970")?;
-        let fingerprints: Vec<_> = authorities.iter().map(|authority| authority.fingerprint(HashAlg::Sha256)).collect();
-        certificate.validate_at(now, &fingerprints).map_err(|_| "expired, not yet valid or wrongly signed")?;
-        // A certificate without principals would pass for any name.
-        if !certificate.valid_principals().iter().any(|principal| self.names.contains(principal)) {
-            return Err("for another name");
-        }
-        if certificate.critical_options().iter().next().is_some() {
-            return Err("has a critical option");
-        }
-        Ok(())
-    }
 }
 
 /// The library's callbacks for one upstream connection.
@@ -458,9 +372,14 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = self.target;
         match self.error {
-            Error::Dial(_) | Error::NoAddress | Error::Loopback => write!(f, "{target} cannot be reached; the operator's log says why"),
+            Error::Dial(_) | Error::NoAddress | Error::Loopback => {
+                write!(f, "{target} cannot be reached; the operator's log says why")
+            }
             Error::HostTrust | Error::HostKey { .. } => {
-                write!(f, "{target} shows another host key than the configured one; nothing was sent to it, tell the operator")
+                write!(
+                    f,
+                    "{target} shows another host key than the configured one; nothing was sent to it, tell the operator"
+                )
             }
             Error::Certificate(_) => write!(f, "no certificate could be made for {target}; tell the operator"),
             Error::Refused => write!(f, "{target} refused the sign-in; 'trust' prints what it must be told"),

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::super::fixture::{Answer, Issuer, NOW, issuer};
 use super::*;
 use crate::drain::Drain;
+use crate::identity::tests::fixture::{Answer, Issuer, NOW, issuer};
 
 fn provider(url: &str, change: impl FnOnce(&mut IssuerSettings)) -> (Provider, Clock) {
     let mut settings = issuer("generic", url);

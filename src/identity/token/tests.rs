@@ -8,9 +8,9 @@ use russh::keys::PrivateKey;
 use russh::keys::ssh_key::HashAlg;
 use serde_json::{Map, Value, json};
 
-use super::super::fixture::{BASTION, CLIENT, NOW, Pair, RANDOM, claims, issuer, proof};
 use super::super::profile::{Algorithm, IssuerSettings};
 use super::*;
+use crate::identity::tests::fixture::{BASTION, CLIENT, NOW, Pair, RANDOM, claims, issuer, proof};
 use crate::signer::new_key;
 
 const URL: &str = "https://issuer.example";

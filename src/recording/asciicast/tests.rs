@@ -1,3 +1,5 @@
+//! What is written reads back, exactly; what nobody wrote is refused.
+
 use proptest::prelude::*;
 
 use super::*;

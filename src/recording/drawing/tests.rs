@@ -1,3 +1,5 @@
+//! What a recording may do on a reviewer's terminal: draw.
+
 use proptest::prelude::*;
 
 use super::*;

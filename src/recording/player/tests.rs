@@ -1,3 +1,5 @@
+//! Replay by key and by time.
+
 use bytes::Bytes;
 
 use super::*;

@@ -94,8 +94,11 @@ impl Setup {
         let drain = Drain::new();
         let Self { memory, keys, clock, policy, config, host_key, web_believes } = self;
         let dir = tempfile::tempdir().unwrap();
-        let settings =
-            issuer::Settings { client_id: "sallyport".into(), device_interval: Duration::from_secs(1), clock: clock.clone() };
+        let settings = issuer::Settings {
+            client_id: "sallyport".into(),
+            device_interval: Duration::from_secs(1),
+            clock: clock.clone(),
+        };
         let issuer = DemoIssuer::start(settings, &drain).await.unwrap();
         let home = dir.path().join("home");
         std::fs::create_dir(&home).unwrap();
@@ -171,7 +174,12 @@ impl World {
         Client::new(self, key, certificate)
     }
 
-    pub async fn exchange(&self, key: &PrivateKey, token: String, random: Option<[u8; 32]>) -> Result<Certificate, LoginError> {
+    pub async fn exchange(
+        &self,
+        key: &PrivateKey,
+        token: String,
+        random: Option<[u8; 32]>,
+    ) -> Result<Certificate, LoginError> {
         let now = self.clock.now();
         let message = binding::proof_message(NAME, &token, now);
         let signature = SshSig::sign(key, binding::PROOF_NAMESPACE, HashAlg::Sha512, message.as_bytes()).unwrap();

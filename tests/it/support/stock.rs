@@ -107,7 +107,12 @@ impl Client {
         let (pty, pts) = pty_process::open().unwrap();
         pty.resize(Size::new(rows, cols)).unwrap();
         let mut program = Command::new(&line[0]);
-        program.args(&line[1..]).env_clear().env("PATH", "/usr/bin:/bin").env("TERM", "xterm-256color").kill_on_drop(true);
+        program
+            .args(&line[1..])
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("TERM", "xterm-256color")
+            .kill_on_drop(true);
         let child = pty_process::Command::from(program).spawn(pts).unwrap();
         let (read, write) = pty.into_split();
         Terminal { child, read, write, seen: Vec::new(), at: 0 }

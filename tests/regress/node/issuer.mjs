@@ -1,32 +1,45 @@
-// A certified OpenID provider (oidc-provider) for the tests: loopback, everything in memory, any password.
+// Two certified OpenID providers (oidc-provider) for the tests: loopback, everything in memory, any password.
 //
-// Arguments: PORT [CERTIFICATE KEY]. With a certificate it speaks HTTPS. Prints `ready` once it listens. Knows three
-// people and a pipeline, the authorization code flow with PKCE, refresh and the device flow. Not for use outside tests.
-import { createServer as http } from 'node:http';
-import { createServer as https } from 'node:https';
+// Arguments: PEOPLE_PORT PIPELINES_PORT. Prints `ready` once both listen. The first knows three people: authorization code
+// with PKCE, refresh, device flow. The second stands for a CI system: claims of a job, and whatever audience the job asks
+// for, as a client of that name. Not for use outside tests.
+import { createServer } from 'node:http';
 import { generateKeyPairSync, createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import Provider from 'oidc-provider';
+import MemoryAdapter from 'oidc-provider/lib/adapters/memory_adapter.js';
 
-const [port, certificate, key] = process.argv.slice(2);
-const origin = `${certificate ? 'https' : 'http'}://localhost:${port}`;
+const [peoplePort, pipelinesPort] = process.argv.slice(2).map(Number);
 
 const people = {
   alice: { name: 'Alice Example', email: 'alice@example.com', email_verified: true, groups: ['sre-team'] },
   bob: { name: 'Bob Example', email: 'bob@example.com', email_verified: true, groups: ['approvers-team'] },
   carol: { name: 'Carol Example', email: 'carol@example.com', email_verified: true, groups: ['auditors-team'] },
-  'pipeline:build': {
-    name: 'build',
-    groups: ['pipelines'],
-    repository_id: '4711',
-    repository_owner_id: '1234',
+};
+
+const pipelines = {
+  build: {
     repository: 'example/app',
+    repository_id: '4711',
+    repository_owner: 'example',
+    repository_owner_id: '1234',
     ref: 'refs/heads/main',
     event_name: 'push',
     environment: 'production',
+    job_workflow_ref: 'example/app/.github/workflows/deploy.yml@refs/heads/main',
     run_id: '1001',
     run_attempt: '1',
-    job_workflow_ref: 'example/app/.github/workflows/deploy.yml@refs/heads/main',
+    actor_id: '583231',
+  },
+  // Somebody else's repository, at the same issuer.
+  stranger: {
+    repository: 'elsewhere/app',
+    repository_id: '9999',
+    repository_owner: 'elsewhere',
+    repository_owner_id: '666',
+    ref: 'refs/heads/main',
+    event_name: 'push',
+    environment: 'production',
+    run_id: '1002',
   },
 };
 
@@ -47,31 +60,40 @@ const client = (id, more = {}) => ({
   ...more,
 });
 
-const provider = new Provider(origin, {
-  clients: [client('sallyport'), client('another'), client('es256', { id_token_signed_response_alg: 'ES256' })],
-  jwks: {
-    keys: [
-      jwk('rsa', { modulusLength: 2048 }, { alg: 'RS256' }),
-      jwk('ec', { namedCurve: 'P-256' }, { alg: 'ES256' }),
-    ],
-  },
-  claims: {
-    openid: ['sub', 'groups'],
-    email: ['email', 'email_verified'],
-    profile: ['name'],
-    ci: Object.keys(people['pipeline:build']).filter((claim) => !['name', 'groups'].includes(claim)),
-  },
-  scopes: ['openid', 'offline_access', 'email', 'profile', 'ci'],
-  conformIdTokenClaims: false,
-  features: { devInteractions: { enabled: true }, deviceFlow: { enabled: true } },
-  pkce: { methods: ['S256'], required: () => true },
-  cookies: { keys: ['only for tests'] },
-  ttl: { AccessToken: 600, AuthorizationCode: 60, DeviceCode: 600, IdToken: 600, Grant: 3600, Interaction: 600, RefreshToken: 3600, Session: 3600 },
-  issueRefreshToken: async (_, client, code) => client.grantTypeAllowed('refresh_token') && code.scopes.has('offline_access'),
-  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, ...people[id] }) }),
-});
+// The audience of a job's token is the client's name.
+class AnyAudience extends MemoryAdapter {
+  async find(id) {
+    return this.model === 'Client' ? client(id) : super.find(id);
+  }
+}
 
-const server = certificate
-  ? https({ cert: readFileSync(certificate), key: readFileSync(key) }, provider.callback())
-  : http(provider.callback());
-server.listen(Number(port), 'localhost', () => console.log('ready'));
+const serve = (port, accounts, more) => {
+  const provider = new Provider(`http://localhost:${port}`, {
+    jwks: {
+      keys: [
+        jwk('rsa', { modulusLength: 2048 }, { alg: 'RS256' }),
+        jwk('ec', { namedCurve: 'P-256' }, { alg: 'ES256' }),
+      ],
+    },
+    conformIdTokenClaims: false,
+    features: { devInteractions: { enabled: true }, deviceFlow: { enabled: true } },
+    pkce: { methods: ['S256'], required: () => true },
+    cookies: { keys: ['only for tests'] },
+    ttl: { AccessToken: 600, AuthorizationCode: 60, DeviceCode: 600, IdToken: 600, Grant: 3600, Interaction: 600, RefreshToken: 3600, Session: 3600 },
+    issueRefreshToken: async (_, client, code) => client.grantTypeAllowed('refresh_token') && code.scopes.has('offline_access'),
+    findAccount: (_, id) => accounts[id] && { accountId: id, claims: () => ({ sub: id, ...accounts[id] }) },
+    ...more,
+  });
+  return new Promise((done) => createServer(provider.callback()).listen(port, 'localhost', done));
+};
+
+await serve(peoplePort, people, {
+  clients: [client('sallyport'), client('another'), client('es256', { id_token_signed_response_alg: 'ES256' })],
+  scopes: ['openid', 'offline_access', 'email', 'profile'],
+  claims: { openid: ['sub', 'groups'], email: ['email', 'email_verified'], profile: ['name'] },
+});
+await serve(pipelinesPort, pipelines, {
+  adapter: AnyAudience,
+  claims: { openid: ['sub', ...Object.keys(pipelines.build)] },
+});
+console.log('ready');

@@ -18,12 +18,12 @@ use russh::keys::PrivateKey;
 use russh::keys::ssh_key::{HashAlg, LineEnding};
 use serde_json::{Map, Value, json};
 
-use super::profile::{IssuerSettings, Profile};
-use super::proof::Proof;
 use crate::domain::Timestamp;
 use crate::domain::binding;
 use crate::domain::identity::IssuerName;
 use crate::drain::Drain;
+use crate::identity::profile::{IssuerSettings, Profile};
+use crate::identity::proof::Proof;
 
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_795_467_889);
 pub(crate) const BASTION: &str = "bastion.example.com";

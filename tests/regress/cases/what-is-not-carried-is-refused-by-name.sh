@@ -1,0 +1,13 @@
+# Never half done, never silent.
+ready
+mapfile -t options < <(ssh_options)
+! sftp "${options[@]/-p/-P}" -b /dev/null "$TARGET_LOGIN+db1@127.0.0.1" >sftp.log 2>&1 || fail 'sftp was carried'
+! timeout 20 ssh "${options[@]}" -W 127.0.0.1:22 "$TARGET_LOGIN+db1@127.0.0.1" </dev/null >forward.log 2>&1 || fail '-W was carried'
+code=0
+timeout 20 ssh "${options[@]}" -o ExitOnForwardFailure=yes -R 0:127.0.0.1:22 "$TARGET_LOGIN+db1@127.0.0.1" true >remote.log 2>&1 || code=$?
+equal 'exit code of -R' "$code" 255
+# Agent and X11 forwarding: the session goes on without.
+eval "$(ssh-agent -s)" >/dev/null
+STARTED+=("$SSH_AGENT_PID")
+equal 'agent' "$(via -o "IdentityAgent=$SSH_AUTH_SOCK" -A -- 'echo "${SSH_AUTH_SOCK-none}"' 2>/dev/null)" none
+equal 'display' "$(DISPLAY=:9 via -X -- 'echo "${DISPLAY-none}"' 2>/dev/null)" none
