@@ -261,6 +261,7 @@ impl Bastion {
     /// Whether all had finished in time. The log can be read back then: see [`Bastion::stop_and_verify`].
     pub async fn stop(self) -> bool {
         let drained = self.drain.finish(self.grace, LAST).await;
+        self.sessions.write_failures_now().await;
         let _ = self.stop_ledger.send(drained);
         match self.sequencer.await {
             Ok(Ok(())) => {}

@@ -87,17 +87,18 @@ impl Failures {
 }
 
 impl Sessions {
-    /// Writes what was counted each minute, and once more when `stopping`. `app` runs it.
+    /// Writes what was counted each minute, until `stopping`. `app` runs it.
     pub async fn write_failures(self, stopping: CancellationToken) {
-        loop {
-            let stopped = stopping.run_until_cancelled(sleep(Duration::from_secs(60))).await.is_none();
-            for fact in self.failures().take() {
-                if let Err(cause) = self.ledger().append_one(fact).await {
-                    error!(error = ?cause, "ledger does not take failed sign-ins");
-                }
-            }
-            if stopped {
-                return;
+        while stopping.run_until_cancelled(sleep(Duration::from_secs(60))).await.is_some() {
+            self.write_failures_now().await;
+        }
+    }
+
+    /// Writes what was counted so far. `app` does so once more when every connection has ended.
+    pub async fn write_failures_now(&self) {
+        for fact in self.failures().take() {
+            if let Err(cause) = self.ledger().append_one(fact).await {
+                error!(error = ?cause, "ledger does not take failed sign-ins");
             }
         }
     }

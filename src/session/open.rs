@@ -269,7 +269,8 @@ impl Judged {
     }
 
     fn permitted(&self, asked: &str) -> Result<Obligations, Refused> {
-        let rules = || self.decision.rules.iter().map(|(id, _)| id.clone()).collect();
+        let forbids = self.decision.rules.iter().filter(|(_, effect)| *effect == policy::Effect::Forbid);
+        let rules = || forbids.map(|(id, _)| id.clone()).collect();
         match &self.decision.outcome {
             policy::Outcome::Allow(obligations) => match obligations.unserved(&SERVED) {
                 None => Ok(obligations.clone()),

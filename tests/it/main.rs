@@ -9,5 +9,12 @@
 )]
 #![allow(unreachable_pub, missing_docs, reason = "nothing here is for others")]
 
+mod console;
 mod exec;
+mod faults;
+mod flow;
+mod login;
+mod policy;
+mod recording;
+mod shell;
 mod support;

@@ -45,6 +45,8 @@ pub(crate) struct Start {
 pub(crate) enum What {
     Shell,
     Exec(Bytes),
+    /// None is carried; its name.
+    Subsystem(String),
 }
 
 /// What a client may say once something runs.
@@ -98,6 +100,7 @@ impl Channel {
         let terminal = start.terminal.is_some();
         let action = match start.what {
             What::Shell => Action::Shell,
+            What::Subsystem(name) => return self.no_subsystem(terminal, &name).await,
             What::Exec(bytes) => match Command::parse(bytes) {
                 Ok(command) => Action::Exec(command),
                 Err(error) => return self.refuse(terminal, &error.to_string()).await,
@@ -284,6 +287,10 @@ impl Channel {
     pub(crate) async fn refuse(self, terminal: bool, line: &str) {
         say(&self.write, terminal, line).await;
         self.finish(Exit::Status(DENIED)).await;
+    }
+
+    pub(crate) async fn no_subsystem(self, terminal: bool, name: &str) {
+        self.refuse(terminal, &format!("the subsystem '{name}' is not carried")).await;
     }
 
     /// Something of ours failed before anything began: the line, no status, close.

@@ -47,6 +47,10 @@ pub(crate) struct Connection {
     authority: String,
     destination: Destination,
     authenticated: Option<oneshot::Sender<()>>,
+    /// It has tried to sign in.
+    tried: bool,
+    /// A refusal of it was counted.
+    counted: bool,
     /// The target, being connected to while the client's channel request is on its way.
     ahead: Option<JoinHandle<Result<Connected, upstream::Error>>>,
     channels: HashMap<ChannelId, Asked>,
@@ -85,6 +89,10 @@ impl Drop for Connection {
         if let Some(task) = self.ahead.take() {
             task.abort();
         }
+        // The library turns some away before it asks: expired certificates, for one. They count, once a connection.
+        if self.tried && !self.counted && self.caller.is_none() {
+            self.rooms.sessions.failures().note(self.source, "no-live-certificate", None);
+        }
         debug!(connection = %self.id, "connection ended");
     }
 }
@@ -106,6 +114,8 @@ impl Connection {
             authority: String::new(),
             destination: Destination::Console,
             authenticated: Some(authenticated),
+            tried: false,
+            counted: false,
             ahead: None,
             channels: HashMap::new(),
             opened: 0,
@@ -150,7 +160,13 @@ impl Connection {
 impl Handler for Connection {
     type Error = russh::Error;
 
+    async fn auth_none(&mut self, _: &str) -> Result<Auth, russh::Error> {
+        self.tried = true;
+        Ok(Auth::reject())
+    }
+
     async fn auth_publickey_offered(&mut self, _: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, russh::Error> {
+        self.tried = true;
         // A touch or a yes is asked for only where a live certificate may follow.
         let fingerprint = offer.public_key.fingerprint(HashAlg::Sha256).to_string();
         Ok(if self.rooms.identities.knows(&fingerprint) { Auth::Accept } else { Auth::reject() })
@@ -165,6 +181,7 @@ impl Handler for Connection {
                 Ok(Auth::Accept)
             }
             Err(refusal) => {
+                self.counted = true;
                 let key_id = printable(certificate.key_id(), 128);
                 info!(source = %self.source, reason = refusal.code(), key_id, "certificate refused");
                 self.rooms.sessions.failures().note(self.source, refusal.code(), Some(&key_id));
@@ -392,7 +409,9 @@ impl Handler for Connection {
         name: &str,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
-        refuse(session, channel, &format!("the subsystem '{}' is not carried", printable(name, 32)))
+        // Answered like a denial, by its task: a client that hears of a failure ends before it shows why.
+        let what = What::Subsystem(printable(name, 32));
+        if self.start(channel, what) { session.channel_success(channel) } else { session.channel_failure(channel) }
     }
 
     async fn x11_request(

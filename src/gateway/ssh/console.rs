@@ -15,11 +15,14 @@ const QUEUE: usize = 16;
 pub(crate) async fn run(mut channel: Channel, start: Start) {
     let line = match start.what {
         What::Shell => None,
+        What::Subsystem(name) => return channel.no_subsystem(start.terminal.is_some(), &name).await,
         What::Exec(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
     };
     let (out, mut said) = mpsc::channel(QUEUE);
     let (typed, input) = mpsc::channel(QUEUE);
     let terminal = start.terminal.map(|terminal| terminal.size);
+    // A terminal has one stream: on two, a client may show a prompt before what was said ahead of it.
+    let shown_on = |stream| if terminal.is_some() { Stream::Stdout } else { stream };
     let Some(read) = channel.read.take() else { return };
     // Ends with the client's channel, or once the console does not listen any more.
     channel.rooms.drain.spawn(hear(read, typed.clone(), channel.backlog.clone()));
@@ -32,7 +35,7 @@ pub(crate) async fn run(mut channel: Channel, start: Start) {
     let code = loop {
         tokio::select! {
             code = &mut command => break code,
-            Some((stream, bytes)) = said.recv() => write(&channel, stream, bytes).await,
+            Some((stream, bytes)) = said.recv() => write(&channel, shown_on(stream), bytes).await,
             Some(live) = channel.live.recv() => if let Live::Resize(size, _) = live {
                 let _ = typed.try_send(Input::Resize(size));
             },
@@ -40,7 +43,7 @@ pub(crate) async fn run(mut channel: Channel, start: Start) {
         }
     };
     while let Ok((stream, bytes)) = said.try_recv() {
-        write(&channel, stream, bytes).await;
+        write(&channel, shown_on(stream), bytes).await;
     }
     if let Some(code) = code {
         channel.finish(Exit::Status(u32::from(code))).await;

@@ -1,12 +1,12 @@
-//! The only builders: a bastion with issuer and targets, and clients that use the stock `ssh`.
+//! The only builders: a bastion with issuer and targets, clients that use the stock `ssh` or worse, and readers of evidence.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
-use std::process::{Output, Stdio};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use russh::keys::ssh_key::{HashAlg, LineEnding, SshSig};
-use russh::keys::{Certificate, PrivateKey};
+use russh::keys::{Certificate, PrivateKey, PublicKey};
 use sallyport::app::config::Config;
 use sallyport::app::{self, Parts, Stores};
 use sallyport::clock::Clock;
@@ -14,45 +14,85 @@ use sallyport::demo::issuer::{DemoIssuer, Person, Realm};
 use sallyport::demo::target::DemoTarget;
 use sallyport::demo::{issuer, target};
 use sallyport::domain::binding;
+use sallyport::domain::session::SessionId;
 use sallyport::domain::target::Login;
 use sallyport::drain::Drain;
 use sallyport::identity::proof::Proof;
 use sallyport::identity::{Exchange, LoginError};
+use sallyport::ledger::check::Report;
+use sallyport::recording::index::{Filter, Summary};
 use sallyport::signer::Signer;
 use sallyport::store::memory::Memory;
 use tempfile::TempDir;
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
-use tokio::process::Command;
 use zeroize::Zeroizing;
+
+pub mod evidence;
+pub mod forge;
+pub mod library;
+pub mod stock;
+pub mod tap;
+
+use evidence::{Log, Replay, extent, recording};
+use stock::Client;
+pub use stock::shown;
+use tap::Tap;
 
 pub const NAME: &str = "bastion.test";
 
-/// A bastion with everything around it.
-pub struct World {
-    pub bastion: app::Bastion,
-    pub issuer: DemoIssuer,
-    /// `web1`, environment `test`.
-    pub web: DemoTarget,
-    /// `db1`, environment `production`.
-    pub db: DemoTarget,
-    pub memory: Memory,
+/// The lasting keys of a bastion, and the one that tests forge with.
+#[derive(Clone)]
+pub struct Keys {
     pub signer: Signer,
-    pub clock: Clock,
-    pub drain: Drain,
-    pub dir: TempDir,
+    pub user_ca: PrivateKey,
 }
 
-impl World {
-    /// Alice is an admin, bob a user, carol an auditor.
-    pub async fn start() -> Self {
-        let (memory, signer) = (Memory::new(), Signer::in_memory().unwrap());
-        Self::over(memory, signer).await
+impl Keys {
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("keys");
+        let signer = Signer::create(&folder).unwrap();
+        let user_ca = PrivateKey::read_openssh_file(&folder.join("user_ca")).unwrap();
+        Self { signer, user_ca }
+    }
+}
+
+/// What a world is made of; a test changes what it is about.
+pub struct Setup {
+    pub memory: Memory,
+    pub keys: Keys,
+    pub clock: Clock,
+    /// One file in place of the starter policies.
+    pub policy: Option<&'static str>,
+    /// More of the config.
+    pub config: &'static str,
+    /// What the config takes for the host key of `web1`.
+    pub host_key: Option<String>,
+    /// The authority that `web1` believes, if it is not ours.
+    pub web_believes: Option<PublicKey>,
+}
+
+impl Setup {
+    pub fn new() -> Self {
+        Self {
+            memory: Memory::new(),
+            keys: Keys::new(),
+            clock: Clock::system(),
+            policy: None,
+            config: "",
+            host_key: None,
+            web_believes: None,
+        }
     }
 
-    /// A bastion over what another one has left.
-    pub async fn over(memory: Memory, signer: Signer) -> Self {
-        let (clock, drain) = (Clock::system(), Drain::new());
+    /// Over what another bastion has left.
+    pub fn over(memory: Memory, keys: &Keys) -> Self {
+        Self { memory, keys: keys.clone(), ..Self::new() }
+    }
+
+    pub async fn start(self) -> World {
+        let drain = Drain::new();
+        let Self { memory, keys, clock, policy, config, host_key, web_believes } = self;
         let dir = tempfile::tempdir().unwrap();
         let settings = issuer::Settings {
             client_id: "sallyport".into(),
@@ -62,23 +102,56 @@ impl World {
         let issuer = DemoIssuer::start(settings, &drain).await.unwrap();
         let home = dir.path().join("home");
         std::fs::create_dir(&home).unwrap();
-        let (web, db) = (
-            start_target("web1", &signer, &home, &clock, &drain).await,
-            start_target("db1", &signer, &home, &clock, &drain).await,
-        );
+        let ours = keys.signer.target_ca();
+        let web = start_target("web1", web_believes.as_ref().unwrap_or(ours), &home, &drain).await;
+        let db = start_target("db1", ours, &home, &drain).await;
+        let (web_wire, db_wire) = (Tap::before(web.address(), &drain).await, Tap::before(db.address(), &drain).await);
         let policies = dir.path().join("policies");
         std::fs::create_dir(&policies).unwrap();
-        for (name, text) in sallyport::policy::STARTER {
+        for (name, text) in policy.map_or(sallyport::policy::STARTER.to_vec(), |text| vec![("10-test.cedar", text)]) {
             std::fs::write(policies.join(name), text).unwrap();
         }
-        let config = Config::parse(&config_text(&issuer, &web, &db), dir.path()).unwrap();
+        let web_key = host_key.unwrap_or_else(|| web.host_key().to_openssh().unwrap());
+        let db_key = db.host_key().to_openssh().unwrap();
+        let text = config_text(&issuer, (&web_wire, &web_key), (&db_wire, &db_key));
+        let config = Config::parse(&format!("{text}{config}"), dir.path()).unwrap();
         let stores = Stores { blobs: memory.blobs(), registers: memory.registers(), files: memory.files() };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let origin = format!("{NAME}/sallyport/test");
-        let parts =
-            Parts { config, signer: signer.clone(), stores, origin, clock: clock.clone(), ssh: listener, http: None };
+        let signer = keys.signer.clone();
+        let parts = Parts { config, signer, stores, origin, clock: clock.clone(), ssh: listener, http: None };
         let bastion = app::start(parts).await.unwrap();
-        Self { bastion, issuer, web, db, memory, signer, clock, drain, dir }
+        World { bastion, issuer, web, web_wire, db, db_wire, memory, keys, clock, drain, dir }
+    }
+}
+
+/// A bastion with everything around it.
+pub struct World {
+    pub bastion: app::Bastion,
+    pub issuer: DemoIssuer,
+    /// `web1`, environment `test`.
+    pub web: DemoTarget,
+    pub web_wire: Tap,
+    /// `db1`, environment `production`.
+    pub db: DemoTarget,
+    pub db_wire: Tap,
+    pub memory: Memory,
+    pub keys: Keys,
+    pub clock: Clock,
+    pub drain: Drain,
+    pub dir: TempDir,
+}
+
+/// What a bastion has left.
+pub struct Left {
+    pub log: Log,
+    pub report: Report,
+}
+
+impl World {
+    /// Alice is an admin and a user, bob a user, carol an auditor.
+    pub async fn start() -> Self {
+        Setup::new().start().await
     }
 
     /// A client of a person who has just signed in.
@@ -89,7 +162,7 @@ impl World {
         let claims = self.issuer.person_claims(person, Some(&nonce));
         let token = self.issuer.mint(Realm::Corp, &claims).unwrap();
         let certificate = self.exchange(&key, token, Some(random)).await.unwrap();
-        self.client(&key, &certificate)
+        Client::new(self, key, certificate)
     }
 
     /// A client of a pipeline whose token is bound to its key.
@@ -98,7 +171,7 @@ impl World {
         let audience = binding::bound_audience(NAME, &key.public_key().fingerprint(HashAlg::Sha256).to_string());
         let token = self.issuer.mint(Realm::Actions, &self.issuer.job_claims(&audience)).unwrap();
         let certificate = self.exchange(&key, token, None).await.unwrap();
-        self.client(&key, &certificate)
+        Client::new(self, key, certificate)
     }
 
     pub async fn exchange(
@@ -121,48 +194,88 @@ impl World {
         Ok(self.bastion.identities().login(&exchange).await?.certificate)
     }
 
-    fn client(&self, key: &PrivateKey, certificate: &Certificate) -> Client {
-        let dir = tempfile::tempdir_in(self.dir.path()).unwrap();
-        let path = dir.path().join("key");
-        key.write_openssh_file(&path, LineEnding::LF).unwrap();
-        certificate.write_file(&dir.path().join("key-cert.pub")).unwrap();
-        let known = dir.path().join("known_hosts");
-        let line = format!("@cert-authority {NAME} {}\n", self.signer.host_ca().to_openssh().unwrap());
-        std::fs::write(&known, line).unwrap();
-        let port = self.bastion.ssh.port();
-        Client { key: path, known, port, _dir: dir }
+    /// All of the log so far.
+    pub async fn log(&self) -> Log {
+        Log::read(self.bastion.sessions().ledger()).await
+    }
+
+    /// Waits until so many sessions have ended, evidence and all; the oldest first.
+    pub async fn ended(&self, count: usize) -> Vec<Summary> {
+        let index = self.bastion.sessions().index();
+        let ended = async || {
+            let found = index.list(&Filter::default(), 1000).await.unwrap();
+            let mut ended: Vec<_> = found.into_iter().filter(|summary| summary.ended.is_some()).collect();
+            ended.reverse();
+            (ended.len() >= count).then_some(ended)
+        };
+        until("the end of sessions", ended).await
+    }
+
+    /// The one session that has ended, its recording checked against the log.
+    pub async fn replay(&self) -> Replay {
+        let ended = self.ended(1).await;
+        assert_eq!(ended.len(), 1);
+        self.replay_of(ended[0].session).await
+    }
+
+    /// A session that has ended, its recording checked against the log.
+    pub async fn replay_of(&self, session: SessionId) -> Replay {
+        let log = self.log().await;
+        let close = log.one(session, "recording.close");
+        let reader = self.bastion.sessions().recordings().reader(recording(close));
+        Replay::of(reader.expecting(extent(close))).await
     }
 
     /// Stops the bastion; the log must verify.
-    pub async fn stop(self) -> Memory {
+    pub async fn stop(self) -> Left {
+        let left = self.stop_anyhow().await;
+        assert!(left.report.is_good(), "{:?}", left.report.faults);
+        assert!(left.report.signed > 0 && left.report.unsigned == 0, "{:?}", left.report);
+        left
+    }
+
+    /// Stops the bastion, however well that goes.
+    pub async fn stop_anyhow(self) -> Left {
+        let ledger = self.bastion.sessions().ledger().clone();
         let report = self.bastion.stop_and_verify().await.unwrap();
-        assert!(report.is_good(), "{:?}", report.faults);
-        assert!(report.signed > 0 && report.unsigned == 0, "{report:?}");
         self.drain.finish(Duration::from_secs(5), Duration::from_secs(5)).await;
-        self.memory
+        Left { log: Log::read(&ledger).await, report }
     }
 }
 
-async fn start_target(name: &str, signer: &Signer, home: &std::path::Path, clock: &Clock, drain: &Drain) -> DemoTarget {
+/// Waits for something that tells nobody when it happens.
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let looking = async {
+        loop {
+            match look().await {
+                Some(found) => return found,
+                None => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), looking).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}
+
+async fn start_target(name: &str, believes: &PublicKey, home: &Path, drain: &Drain) -> DemoTarget {
     let settings = target::Settings {
         name: name.into(),
-        target_ca: signer.target_ca().clone(),
+        target_ca: believes.clone(),
         host_authority: None,
         logins: vec![Login::parse("deploy").unwrap(), Login::parse("root").unwrap()],
         home: home.to_owned(),
-        env: vec!["LANG".into(), "LC_*".into(), "COLORTERM".into(), "EDITOR".into()],
-        clock: clock.clone(),
+        env: vec!["EDITOR".into(), "LD_PRELOAD".into(), "SALLYPORT_REASON".into()],
+        clock: Clock::system(),
     };
     DemoTarget::start(settings, drain).await.unwrap()
 }
 
-fn config_text(issuer: &DemoIssuer, web: &DemoTarget, db: &DemoTarget) -> String {
-    let target = |name: &str, env: &str, target: &DemoTarget, more: &str| {
+fn config_text(issuer: &DemoIssuer, web: (&Tap, &str), db: (&Tap, &str)) -> String {
+    let target = |name: &str, env: &str, (wire, key): (&Tap, &str), more: &str| {
         format!(
-            "[[target]]\nname = \"{name}\"\naddress = \"{}\"\nlogins = [\"deploy\", \"root\"]\ndefault_login = \"deploy\"\n\
-             labels = {{ env = \"{env}\"{more} }}\nshell = \"posix\"\nallow_loopback = true\nhost_key = \"{}\"\nenv = [\"EDITOR\"]\n\n",
-            target.address(),
-            target.host_key().to_openssh().unwrap()
+            "[[target]]\nname = \"{name}\"\naliases = [\"{name}.internal\"]\naddress = \"{}\"\nlogins = [\"deploy\", \"root\"]\n\
+             default_login = \"deploy\"\nlabels = {{ env = \"{env}\"{more} }}\nshell = \"posix\"\nallow_loopback = true\n\
+             host_key = \"{key}\"\nenv = [\"EDITOR\"]\n\n",
+            wire.address(),
         )
     };
     let pipeline = ", ci_issuer = \"actions\", ci_repository = \"REPOSITORY\", ci_environment = \"production\", ci_login = \"deploy\"";
@@ -184,59 +297,6 @@ fn config_text(issuer: &DemoIssuer, web: &DemoTarget, db: &DemoTarget) -> String
     )
 }
 
-fn new_key() -> PrivateKey {
-    sallyport::client::keys::new_key("test").unwrap()
-}
-
-/// The stock `ssh`, with one identity.
-pub struct Client {
-    key: PathBuf,
-    known: PathBuf,
-    port: u16,
-    _dir: TempDir,
-}
-
-impl Client {
-    pub fn command(&self, user: &str, options: &[&str], command: &[&str]) -> Command {
-        let mut ssh = Command::new("ssh");
-        ssh.args(["-F", "none", "-p", &self.port.to_string(), "-i"]).arg(&self.key);
-        ssh.args(["-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes"]);
-        ssh.args([
-            "-o",
-            &format!("HostKeyAlias={NAME}"),
-            "-o",
-            &format!("UserKnownHostsFile={}", self.known.display()),
-        ]);
-        ssh.args(options).args(["-l", user, "127.0.0.1"]).args(command);
-        ssh.env_clear().env("PATH", "/usr/bin:/bin").kill_on_drop(true);
-        ssh
-    }
-
-    /// Runs a command and waits for its end; at most a minute.
-    pub async fn run(&self, user: &str, command: &str) -> Output {
-        self.feed(user, command, b"").await
-    }
-
-    pub async fn feed(&self, user: &str, command: &str, input: &[u8]) -> Output {
-        let mut ssh = self.command(user, &[], &[command]);
-        ssh.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = ssh.spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        let input = input.to_vec();
-        let feeding = async move {
-            // A command that reads nothing closes its end first.
-            let _ = stdin.write_all(&input).await;
-            drop(stdin);
-        };
-        let waiting = child.wait_with_output();
-        let (output, ()) =
-            tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(waiting, feeding) }).await.unwrap();
-        output.unwrap()
-    }
-}
-
-/// What a command gave, readable in a failed assertion.
-pub fn shown(output: &Output) -> (Option<i32>, String, String) {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
+fn new_key() -> Arc<PrivateKey> {
+    Arc::new(sallyport::client::keys::new_key("test").unwrap())
 }
