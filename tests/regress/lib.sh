@@ -332,9 +332,18 @@ pipeline_token() {
   id_token "$PIPELINES" "$1" "$(bound_audience key.pub)" "$(openssl rand -hex 8)" >token
 }
 
-# sallyport_login [OPTIONS]: `sallyport login` into ./key and ./key-cert.pub.
+# sallyport_login [OPTIONS]: `sallyport login` into files below this folder, which is its HOME.
 sallyport_login() {
   HOME="$PWD" "$SALLYPORT" login "$URL" --no-browser --files "$@"
+}
+
+# taken_from_home: ./key and ./key-cert.pub are what the last sallyport_login left.
+taken_from_home() {
+  local certificate
+  certificate=$(find .ssh -name '*-cert.pub' -print -quit)
+  [ -n "$certificate" ] || fail 'login left no certificate'
+  cp -p "$certificate" key-cert.pub
+  cp -p "${certificate%-cert.pub}" key
 }
 
 new_key() {
