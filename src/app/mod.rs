@@ -218,7 +218,12 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
     if let (Some(listener), Some(settings)) = (http_listener, &config.http) {
         http_address = Some(listener.local_addr().map_err(StartError::Listen)?);
         let settings = http_settings(settings, &config)?;
-        drain.spawn(http::serve(settings, listener, identities.clone(), drain.clone()));
+        let serving = http::serve(settings, listener, identities.clone(), drain.clone());
+        drain.spawn(async move {
+            if let Err(cause) = serving.await {
+                error!(error = ?cause, "http: nobody can sign in until the next start");
+            }
+        });
     }
     info!(ssh = %ssh_address, http = ?http_address, targets = config.targets.len(), "serving");
     Ok(Bastion {
