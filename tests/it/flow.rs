@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::support::World;
-use crate::support::stock::flood;
+use crate::support::stock::{finish, flood};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -59,7 +59,9 @@ async fn an_unread_download_does_not_stop_a_command_on_the_same_connection() {
         assert_eq!(run.status.code(), Some(n));
     }
     child.kill().await.unwrap();
-    world.ended(6).await;
+    // OpenSSH's master may say so only when something else wakes it; without this our sign of life would, after 30 s.
+    assert_eq!(master.run("exit 9").await.status.code(), Some(9));
+    world.ended(7).await;
     world.web.idle().await;
     drop(master);
     world.stop().await;
@@ -78,7 +80,9 @@ async fn an_upload_that_nobody_reads_does_not_stop_a_command_on_the_same_connect
         assert_eq!(run.status.code(), Some(n));
     }
     child.kill().await.unwrap();
-    world.ended(6).await;
+    // OpenSSH's master may say so only when something else wakes it; without this our sign of life would, after 30 s.
+    assert_eq!(master.run("exit 9").await.status.code(), Some(9));
+    world.ended(7).await;
     world.web.idle().await;
     // What was left of it blocks no upload that comes later.
     let output = timeout(Duration::from_secs(20), master.feed("wc -c", &vec![1; 4 << 20])).await.expect("an end");
@@ -102,5 +106,35 @@ async fn many_one_byte_packets_arrive() {
     drop((talk, library));
     let replay = world.replay().await;
     assert_eq!(replay.input, vec![b'x'; 5000]);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_changed_in_the_middle_of_both_directions() {
+    let world = World::start().await;
+    let bob = world.person(Person::Bob).await;
+    let mut noise = vec![0; 8 << 20];
+    aws_lc_rs::rand::fill(&mut noise).unwrap();
+    let ssh = bob.command("deploy+web1", &["-v", "-o", "RekeyLimit=1M"], &["cat; exit 3"]);
+    let output = finish(ssh, &noise).await;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(output.stdout == noise, "{} bytes came back", output.stdout.len());
+    let changes = said.matches("SSH2_MSG_NEWKEYS received").count();
+    assert!(changes > 4, "keys were set {changes} times");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_durable_before_it_is_shown_is_all_there_too() {
+    let world = World::start().await;
+    let alice = world.person(Person::Alice).await;
+    let mut noise = vec![0; 4 << 20];
+    aws_lc_rs::rand::fill(&mut noise).unwrap();
+    let output = alice.feed("deploy+db1", "cat", &noise).await;
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stdout == noise, "{} bytes came back", output.stdout.len());
+    let replay = world.replay().await;
+    assert!(replay.out == noise && replay.input == noise);
     world.stop().await;
 }
