@@ -45,6 +45,8 @@ cc:build-essential:the cryptographic library and zstd are compiled from C
 git:git:a push through the bastion
 rsync:rsync:a copy through the bastion
 openssl:openssl:certificates of the issuer, random numbers
+openssl:openssl:certificates, nonces and digests of the tests
+rsync:rsync:a transfer through the bastion
 curl:curl:a pipeline signs in with nothing but curl and ssh-keygen
 ssh:openssh-client:every session of the tests is made with the stock client
 sshd:openssh-server:the real target behind the bastion

@@ -65,13 +65,26 @@ pub struct Parts {
     pub http: Option<TcpListener>,
 }
 
-impl Parts {
-    /// Opens what the config's state folder holds. The listeners are the caller's. Blocks.
-    pub fn open(config: Config, clock: Clock, ssh: TcpListener, http: Option<TcpListener>) -> Result<Self, ServeError> {
+/// What the config's state folder holds, opened.
+#[derive(Debug)]
+pub struct State {
+    signer: Signer,
+    origin: String,
+    stores: Stores,
+}
+
+impl State {
+    /// Opens it; nobody else can from then on. Blocks.
+    pub fn open(config: &Config) -> Result<Self, ServeError> {
         let signer = Signer::open(&config.state.join(init::KEYS)).map_err(ServeError::Keys)?;
         let origin = init::read_origin(&config.state)?;
-        let stores = open_stores(&config.state)?;
-        Ok(Self { config, signer, stores, origin, clock, ssh, http })
+        Ok(Self { signer, origin, stores: open_stores(&config.state)? })
+    }
+
+    /// With the listeners, which are the caller's.
+    pub fn parts(self, config: Config, clock: Clock, ssh: TcpListener, http: Option<TcpListener>) -> Parts {
+        let Self { signer, origin, stores } = self;
+        Parts { config, signer, stores, origin, clock, ssh, http }
     }
 }
 
@@ -205,7 +218,12 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
     if let (Some(listener), Some(settings)) = (http_listener, &config.http) {
         http_address = Some(listener.local_addr().map_err(StartError::Listen)?);
         let settings = http_settings(settings, &config)?;
-        drain.spawn(http::serve(settings, listener, identities.clone(), drain.clone()));
+        let serving = http::serve(settings, listener, identities.clone(), drain.clone());
+        drain.spawn(async move {
+            if let Err(cause) = serving.await {
+                error!(error = ?cause, "http: nobody can sign in until the next start");
+            }
+        });
     }
     info!(ssh = %ssh_address, http = ?http_address, targets = config.targets.len(), "serving");
     Ok(Bastion {
@@ -271,6 +289,8 @@ pub async fn serve(config: &Path) -> Result<(), ServeError> {
     // No core file, no debugger of the same account: keys and tokens are in memory.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let config = Config::load(config)?;
+    // The folder first: a second process is told of the other one, not of a port.
+    let state = State::open(&config)?;
     let listen = |address: SocketAddr| async move {
         TcpListener::bind(address).await.map_err(|source| ServeError::Bind { address, source })
     };
@@ -281,7 +301,7 @@ pub async fn serve(config: &Path) -> Result<(), ServeError> {
     };
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signal)?;
-    let parts = Parts::open(config, Clock::system(), ssh, http)?;
+    let parts = state.parts(config, Clock::system(), ssh, http);
     let bastion = start(parts).await?;
     tokio::select! {
         _ = terminate.recv() => info!("SIGTERM: stopping"),

@@ -98,7 +98,7 @@ impl World {
         let text = fs::read_to_string(&made.config).map_err(failed)?;
         fs::write(&made.config, added(&text, &issuer, &web, &db)?).map_err(failed)?;
         let config = Config::load(&made.config)?;
-        let parts = app::Parts::open(config, clock.clone(), ssh, Some(http))?;
+        let parts = app::State::open(&config)?.parts(config, clock.clone(), ssh, Some(http));
         let bastion = app::start(parts).await.map_err(app::ServeError::from)?;
         let url = Url::parse(&format!("http://{http_address}/")).map_err(|_| Error::Unknown { what: "address" })?;
         Ok(Self { bastion, issuer, web, db, clock, url, drain, folder })

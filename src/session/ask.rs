@@ -67,7 +67,7 @@ pub enum Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoTarget(name) => write!(f, "no target '{name}' for you; 'targets' lists what you may reach"),
+            Self::NoTarget(name) => write!(f, "no target '{name}' for you"),
             Self::Denied(rules) => write!(f, "denied by {}; ask those who keep the policy", rules.join(", ")),
             Self::Held(rules) => {
                 write!(f, "{} wants approval, which cannot be asked for here yet; nothing was run", rules.join(", "))

@@ -90,7 +90,7 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::sync::mpsc;
 
     use super::*;
@@ -127,9 +127,17 @@ mod tests {
     #[tokio::test]
     async fn no_sync_follows_one_that_failed() {
         let barrier = Barrier::new();
-        barrier.pass(|| Ok(())).await.unwrap();
-        assert!(barrier.pass(|| Err(io::ErrorKind::StorageFull.into())).await.is_err());
-        assert_eq!(barrier.pass(|| Ok(())).await.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        let full = Arc::new(AtomicBool::new(false));
+        // Whoever leads, it is the same disk.
+        let sync = || {
+            let full = Arc::clone(&full);
+            move || if full.load(Ordering::SeqCst) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        };
+        barrier.pass(sync()).await.unwrap();
+        full.store(true, Ordering::SeqCst);
+        assert!(barrier.pass(sync()).await.is_err());
+        full.store(false, Ordering::SeqCst);
+        assert_eq!(barrier.pass(sync()).await.unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
 
     #[tokio::test]

@@ -32,7 +32,7 @@ async fn an_unknown_target_and_a_forbidden_one_read_the_same() {
         left.log.of("authz.decision").into_iter().filter(|one| one.outcome() == Outcome::Deny).collect();
     assert_eq!(denied.len(), 5, "each is in the ledger");
     let (forbidden, unknown) = (denied[0], denied[1]);
-    assert_eq!(forbidden.target().unwrap().text("host").is_some_and(|host| !host.is_empty()), true);
+    assert!(forbidden.target().unwrap().text("host").is_some_and(|host| !host.is_empty()));
     assert_eq!(unknown.target().unwrap().text("name"), Some("db2"));
     assert!(denied.iter().all(|one| one.actor().text("name").is_some()));
     assert_eq!(left.log.of("session.start").len(), 1);

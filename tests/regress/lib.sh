@@ -59,10 +59,10 @@ start() {
 # Ends what `start` started, by process id: first asked, then killed.
 end_started() {
   local pid
-  for pid in "${STARTED[@]}"; do kill "$pid" 2>/dev/null; done
+  for pid in "${STARTED[@]}"; do kill "$pid" 2>/dev/null || true; done
   for pid in "${STARTED[@]}"; do
-    eventually 5 gone "$pid" || kill -9 "$pid" 2>/dev/null
-    wait "$pid" 2>/dev/null
+    eventually 5 gone "$pid" || kill -9 "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
   done
   STARTED=()
 }
@@ -105,7 +105,7 @@ make_account() {
 start_issuers() {
   local people pipelines
   people=$(free_port) pipelines=$(free_port)
-  PEOPLE="http://localhost:$people" PIPELINES="http://localhost:$pipelines"
+  PEOPLE="http://127.0.0.1:$people" PIPELINES="http://127.0.0.1:$pipelines"
   export PEOPLE PIPELINES
   start issuers env NODE_NO_WARNINGS=1 "$NODE" "$HERE/node/issuer.mjs" "$people" "$pipelines"
   eventually 20 grep -q '^ready' issuers.log || { cat issuers.log; return 1; }
@@ -229,7 +229,7 @@ new_bastion() {
     URL="https://localhost:$http_port"
   fi
   # The keys, the log's origin and the starter policies are init's; the config is ours from here on.
-  "$SALLYPORT" init --name localhost --issuer "$PEOPLE" --client-id sallyport --state "$STATE" --config "$CONFIG" \
+  "$SALLYPORT" init --name localhost --issuer "$PEOPLE" --client-id sallyport --single-tenant --internal --dir "$PWD" \
     >init.log 2>&1 || { cat init.log; fail 'init'; }
   start_sshd "$(public_key target_ca)" "${SSHD_LINES:-}"
   cat >"$CONFIG" <<CONFIG
@@ -237,7 +237,7 @@ name = "localhost"
 state = "$STATE"
 
 [ledger]
-last_checkpoint_file = "$PWD/last-checkpoint"
+last_checkpoint_file = "$PWD/checkpoint/last"
 
 [ssh]
 listen = "127.0.0.1:$SSH_PORT"
@@ -245,6 +245,9 @@ listen = "127.0.0.1:$SSH_PORT"
 [http]
 listen = "127.0.0.1:$http_port"
 $tls
+
+[limits]
+drain = "2s"
 
 [[issuer]]
 name = "corp"
@@ -329,9 +332,18 @@ pipeline_token() {
   id_token "$PIPELINES" "$1" "$(bound_audience key.pub)" "$(openssl rand -hex 8)" >token
 }
 
-# sallyport_login [OPTIONS]: `sallyport login` into ./key and ./key-cert.pub.
+# sallyport_login [OPTIONS]: `sallyport login` into files below this folder, which is its HOME.
 sallyport_login() {
-  "$SALLYPORT" login --bastion "$URL" --issuer corp --no-browser --key-file "$PWD/key" "$@"
+  HOME="$PWD" "$SALLYPORT" login "$URL" --no-browser --files "$@"
+}
+
+# taken_from_home: ./key and ./key-cert.pub are what the last sallyport_login left.
+taken_from_home() {
+  local certificate
+  certificate=$(find .ssh -name '*-cert.pub' -print -quit)
+  [ -n "$certificate" ] || fail 'login left no certificate'
+  cp -p "$certificate" key-cert.pub
+  cp -p "${certificate%-cert.pub}" key
 }
 
 new_key() {
@@ -383,20 +395,20 @@ console() {
 
 # last_session: the newest session's row, as JSON.
 last_session() {
-  console sessions list --json | jq -cer '(if type == "array" then . else .sessions end) | max_by(.opened)'
+  console sessions list --json | jq -cer '(if type == "array" then . else .sessions end) | max_by(.session)'
 }
 
 # recording_of_last [FILE]: exports the newest session's recording as stored, once it is sealed; unpacks it to FILE (last.cast).
 recording_of_last() {
   local id
   eventually 15 last_is_sealed || fail "the newest session is not closed: $(last_session)"
-  id=$(last_session | jq -er .id)
+  id=$(last_session | jq -er .session)
   console export "$id" --format raw >last.cast.zst || fail "export of $id"
   zstd -dcq last.cast.zst >"${1:-last.cast}" || fail "zstd does not read the export of $id"
 }
 
 last_is_sealed() {
-  last_session | jq -e '.state == "closed"' >/dev/null
+  last_session | jq -e '.ended != null' >/dev/null
 }
 
 # in_recording STREAM [FILE]: the exact bytes of `stdout`, `stderr`, `input` or `all` in a recording; or its `markers`.

@@ -52,7 +52,7 @@ impl Keys {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("keys");
         let signer = Signer::create(&folder).unwrap();
-        let user_ca = PrivateKey::read_openssh_file(&folder.join("user_ca")).unwrap();
+        let user_ca = PrivateKey::read_openssh_file(folder.join("user_ca")).unwrap();
         Self { signer, user_ca }
     }
 }

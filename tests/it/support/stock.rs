@@ -32,7 +32,7 @@ pub struct Client {
 impl Client {
     pub fn new(world: &World, key: Arc<PrivateKey>, certificate: Certificate) -> Self {
         let dir = tempfile::tempdir_in(world.dir.path()).unwrap();
-        key.write_openssh_file(&dir.path().join("key"), LineEnding::LF).unwrap();
+        key.write_openssh_file(dir.path().join("key"), LineEnding::LF).unwrap();
         certificate.write_file(&dir.path().join("key-cert.pub")).unwrap();
         let known = dir.path().join("known_hosts");
         let line = format!("@cert-authority {NAME} {}\n", world.keys.signer.host_ca().to_openssh().unwrap());

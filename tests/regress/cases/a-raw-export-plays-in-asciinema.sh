@@ -8,7 +8,7 @@ contains 'asciinema cat' "$shown" complaint
 contains 'asciinema cat' "$shown" bold
 script -qec 'asciinema play -s 10 last.cast' /dev/null >played
 contains 'asciinema play' "$(cat played)" bold
-id=$(last_session | jq -r .id)
+id=$(last_session | jq -r .session)
 console export "$id" --format v2 >v2.cast
 contains 'asciinema cat of v2' "$(script -qec 'asciinema cat v2.cast' /dev/null)" complaint
 jq -es '.[0].version == 2 and (.[0].timestamp | type == "number") and all(.[1:][]; .[1] == "o" or .[1] == "i")' v2.cast >/dev/null ||

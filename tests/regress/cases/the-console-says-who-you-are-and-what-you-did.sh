@@ -6,7 +6,7 @@ contains 'help' "$(console help)" whoami
 contains 'whoami' "$(console whoami --json | jq -r .name)" 'alice@example.com'
 contains 'targets' "$(console targets --json)" db1
 contains 'trust' "$(console trust)" TrustedUserCAKeys
-id=$(last_session | jq -r .id)
+id=$(last_session | jq -r .session)
 contains 'sessions show' "$(console sessions show "$id")" db1
 contains 'play' "$(console play "$id")" reviewed
 code=0

@@ -68,7 +68,7 @@ class AnyAudience extends MemoryAdapter {
 }
 
 const serve = (port, accounts, more) => {
-  const provider = new Provider(`http://localhost:${port}`, {
+  const provider = new Provider(`http://127.0.0.1:${port}`, {
     jwks: {
       keys: [
         jwk('rsa', { modulusLength: 2048 }, { alg: 'RS256' }),
@@ -84,7 +84,7 @@ const serve = (port, accounts, more) => {
     findAccount: (_, id) => accounts[id] && { accountId: id, claims: () => ({ sub: id, ...accounts[id] }) },
     ...more,
   });
-  return new Promise((done) => createServer(provider.callback()).listen(port, 'localhost', done));
+  return new Promise((done) => createServer(provider.callback()).listen(port, '127.0.0.1', done));
 };
 
 await serve(peoplePort, people, {
