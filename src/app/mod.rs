@@ -206,6 +206,10 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
             unauthenticated: (limits.unauthenticated as usize, (limits.unauthenticated as usize / 4).max(1)),
             connections: limits.connections as usize,
             channels: limits.channels_per_connection as usize,
+            sign_in: match &config.http {
+                Some(http) => format!("get one with: sallyport login {}", http.url),
+                None => "this bastion has no HTTP side to get one from: ask its operator".to_owned(),
+            },
         },
     });
     let proof = ssh::HostProof { key: signer.host_key().clone(), certificate: Some(certificate) };

@@ -96,7 +96,9 @@ impl Stage {
         let all: Vec<&str> = text.lines().collect();
         let mut shown = String::new();
         for line in all.iter().take(MOST_LINES) {
-            shown += &format!("{}\n", self.style(style, &format!("{sign}{}", printable(line.trim_end(), LINE_LIMIT))));
+            // It doubles backslashes, so that none is ambiguous; here they are part of what a user would see.
+            let line = printable(line.trim_end(), LINE_LIMIT).replace("\\\\", "\\");
+            shown += &format!("{}\n", self.style(style, &format!("{sign}{line}")));
         }
         if all.len() > MOST_LINES {
             shown += &format!("   ... {} lines more\n", all.len() - MOST_LINES);
@@ -160,7 +162,7 @@ pub(super) fn word(text: &str) -> String {
 
 const COMMAND_TIME: Duration = Duration::from_secs(60);
 const MOST_LINES: usize = 24;
-const LINE_LIMIT: usize = 200;
+const LINE_LIMIT: usize = 240;
 
 #[cfg(test)]
 mod tests {

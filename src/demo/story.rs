@@ -1,6 +1,6 @@
 //! The story: what people and a pipeline do at a bastion, step by step, each step checked.
 //!
-//! Every `ssh` here is the stock client; what is printed is what was run.
+//! Every `ssh` here is the stock client, run as it is printed.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ async fn sign_in(world: &World, stage: &mut Stage) -> Result<Visitor, Error> {
     stage.typed(&format!("sallyport login {} --issuer corp --files", world.url))?;
     let alice = world.person(Person::Alice).await?;
     let outcome = &alice.signed_in.outcome;
-    let minutes = outcome.until.since(world.clock.now()).as_secs() / 60;
+    let minutes = outcome.until.since(world.clock.now()).as_secs().div_ceil(60);
     stage.shows(&format!(
         "You are {} ({}) at {}, for {} h {} min.\n(The browser answers by itself here. Key, certificate and ssh's config are files of this run.)",
         printable(&outcome.name, 100),
@@ -103,7 +103,7 @@ async fn pipeline(world: &World, stage: &mut Stage) -> Result<(), Error> {
     stage.typed(&format!("sallyport login {} --ci github", world.url))?;
     let job = world.pipeline().await?;
     let outcome = &job.signed_in.outcome;
-    let minutes = outcome.until.since(world.clock.now()).as_secs() / 60;
+    let minutes = outcome.until.since(world.clock.now()).as_secs().div_ceil(60);
     stage.shows(&format!("You are {} ({}), for {minutes} min.", printable(&outcome.name, 100), outcome.principal))?;
     stage.check("it lives ten minutes at most, and names the repository", {
         outcome.name.contains("example/shop") && minutes <= 10

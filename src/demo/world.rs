@@ -96,7 +96,7 @@ impl World {
         let db = DemoTarget::start(target("db1"), &drain).await?;
         let failed = |source| Error::Folder { path: made.config.clone(), source };
         let text = fs::read_to_string(&made.config).map_err(failed)?;
-        fs::write(&made.config, added(&text, &issuer, &web, &db)?).map_err(failed)?;
+        fs::write(&made.config, added(&text, ssh_address, &issuer, &web, &db)?).map_err(failed)?;
         let config = Config::load(&made.config)?;
         let parts = app::State::open(&config)?.parts(config, clock.clone(), ssh, Some(http));
         let bastion = app::start(parts).await.map_err(app::ServeError::from)?;
@@ -174,7 +174,10 @@ impl World {
         );
         self.folder.write(&known_hosts, &lines.known_hosts)?;
         let config = self.folder.path.join(name);
-        self.folder.write(&config, &format!("{}{strict}", lines.config))?;
+        // The bastion's own words name it by address.
+        let host = format!("Host {NAME}");
+        let lines = lines.config.replacen(&host, &format!("{host} {}", self.bastion.ssh.ip()), 1);
+        self.folder.write(&config, &format!("{lines}{strict}"))?;
         Ok(Visitor { config, signed_in })
     }
 
@@ -229,15 +232,17 @@ pub(super) struct Ended {
     pub(super) faults: Vec<String>,
 }
 
-/// What `init` wrote, with the pipeline's issuer, members of groups and the two targets.
-fn added(text: &str, issuer: &DemoIssuer, web: &DemoTarget, db: &DemoTarget) -> Result<String, Error> {
+/// What `init` wrote, with an address that clients reach, the pipeline's issuer, members of groups and the two targets.
+fn added(text: &str, ssh: SocketAddr, issuer: &DemoIssuer, web: &DemoTarget, db: &DemoTarget) -> Result<String, Error> {
+    // The bastion's name is in no DNS.
+    let text = text.replacen("[ssh]\n", &format!("[ssh]\naddress = \"{ssh}\"\n"), 1);
     let member = |text: String, group: &str, person: Person| {
         let empty = format!("name = \"{group}\"\nmembers = []\n");
         let filled = format!("name = \"{group}\"\nmembers = [\"corp:{}\"]\n", person.subject());
         let found = text.contains(&empty);
         if found { Ok(text.replace(&empty, &filled)) } else { Err(Error::Unknown { what: "groups of a new config" }) }
     };
-    let text = member(text.to_owned(), "users", Person::Bob)?;
+    let text = member(text, "users", Person::Bob)?;
     let text = member(text, "auditors", Person::Carol)?;
     let target = |name: &str, at: &DemoTarget, labels: &str| {
         let key = at.host_key().to_openssh().unwrap_or_default();

@@ -170,7 +170,7 @@ async fn nothing_of_a_recording_is_shown_that_the_ledger_does_not_know_of() {
     let bob = world.person(Person::Bob).await;
     assert_eq!(bob.run("deploy+web1", "echo hidden").await.status.code(), Some(0));
     let session = world.ended(1).await[0].session;
-    let library = bob.library("console").await;
+    let library = bob.bare("console").await;
     world.memory.faults().writes(sallyport::store::memory::Fault::Broken);
     let got = library.run(format!("play {session}")).await;
     assert_eq!((got.out.as_str(), got.status), ("", Some(1)));

@@ -37,7 +37,7 @@ async fn a_command_that_a_signal_ends_ends_ssh_as_it_would_without_a_bastion() {
     let bob = world.person(Person::Bob).await;
     let output = bob.run("deploy+web1", "echo before; kill -TERM $$").await;
     assert_eq!(shown(&output), (Some(255), "before\n".into(), String::new()));
-    let got = bob.library("deploy+web1").await.run("kill -USR1 $$").await;
+    let got = bob.bare("deploy+web1").await.run("kill -USR1 $$").await;
     assert_eq!((got.signal.as_deref(), got.status), (Some("USR1"), None));
     let ended = world.ended(2).await;
     let exit = |at: usize| ended[at].ended.as_ref().unwrap().exit.clone();
@@ -49,7 +49,7 @@ async fn a_command_that_a_signal_ends_ends_ssh_as_it_would_without_a_bastion() {
 async fn a_signal_of_the_client_reaches_the_command() {
     let world = World::start().await;
     let bob = world.person(Person::Bob).await;
-    let library = bob.library("deploy+web1").await;
+    let library = bob.bare("deploy+web1").await;
     let mut talk = library.exec("trap 'echo caught; exit 3' USR1; echo ready; while :; do read line; done").await;
     talk.until(|got| got.out == "ready\n").await;
     talk.write.signal(Sig::USR1).await.unwrap();
@@ -129,7 +129,7 @@ async fn the_exact_bytes_of_a_command_run_and_are_kept() {
     let world = World::start().await;
     let bob = world.person(Person::Bob).await;
     let command = b"printf '%s' '\xff\xfe \"$HOME\" \\ \xc3\xa4' | od -An -tx1; true #\x1b[31m".to_vec();
-    let library = bob.library("deploy+web1").await;
+    let library = bob.bare("deploy+web1").await;
     let got = library.run(command.clone()).await;
     assert_eq!((got.out.trim(), got.status), ("ff fe 20 22 24 48 4f 4d 45 22 20 5c 20 c3 a4", Some(0)));
     assert_eq!(world.web.runs()[0].asked.as_deref(), Some(command.as_slice()));
@@ -148,7 +148,7 @@ async fn the_exact_bytes_of_a_command_run_and_are_kept() {
 async fn a_command_with_a_nul_or_over_the_limit_is_refused_and_not_cut() {
     let world = World::start().await;
     let bob = world.person(Person::Bob).await;
-    let library = bob.library("deploy+web1").await;
+    let library = bob.bare("deploy+web1").await;
     let got = library.run("echo one\0; echo two").await;
     assert_eq!((got.err.as_str(), got.status), ("sallyport: the command has a NUL byte\n", Some(126)));
     let got = library.run(format!("true {}", "x".repeat(Command::LIMIT_BYTES))).await;
@@ -209,7 +209,7 @@ async fn twenty_sessions_share_a_connection() {
 async fn channels_of_a_connection_are_counted_while_they_live_only() {
     let world = Setup { config: "[limits]\nchannels_per_connection = 2\n", ..Setup::new() }.start().await;
     let bob = world.person(Person::Bob).await;
-    let library = bob.library("deploy+web1").await;
+    let library = bob.bare("deploy+web1").await;
     for _ in 0..5 {
         let talk = crate::support::until("a free place", async || library.try_open().await.ok()).await;
         talk.write.exec(true, "exit 3").await.unwrap();
@@ -245,7 +245,7 @@ async fn the_targets_own_log_names_the_human_and_the_session() {
 async fn a_target_that_went_away_before_the_first_command_is_dialled_again() {
     let world = World::start().await;
     let bob = world.person(Person::Bob).await;
-    let library = bob.library("deploy+web1").await;
+    let library = bob.bare("deploy+web1").await;
     crate::support::until("a connection to the target", async || (world.web_wire.open() == 1).then_some(())).await;
     world.web_wire.cut();
     crate::support::until("its end", async || (world.web_wire.open() == 0).then_some(())).await;
@@ -259,7 +259,7 @@ async fn a_target_that_went_away_before_the_first_command_is_dialled_again() {
 async fn a_target_that_goes_away_ends_the_session_without_a_status() {
     let world = World::start().await;
     let bob = world.person(Person::Bob).await;
-    let library = bob.library("deploy+web1").await;
+    let library = bob.bare("deploy+web1").await;
     let mut talk = library.exec("echo here; cat").await;
     talk.until(|got| got.out == "here\n").await;
     world.web_wire.cut();
@@ -274,7 +274,7 @@ async fn a_target_that_goes_away_ends_the_session_without_a_status() {
 async fn a_client_that_goes_away_ends_what_it_runs() {
     let world = World::start().await;
     let bob = world.person(Person::Bob).await;
-    let library = bob.library("deploy+web1").await;
+    let library = bob.bare("deploy+web1").await;
     let mut talk = library.exec("echo here; exec sleep 1000").await;
     talk.until(|got| got.out == "here\n").await;
     library.0.disconnect(russh::Disconnect::ByApplication, "", "").await.unwrap();

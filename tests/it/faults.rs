@@ -65,7 +65,7 @@ async fn a_session_whose_recording_fails_is_cut_and_the_next_start_seals_it() {
     let world = World::start().await;
     let keys = world.keys.clone();
     let bob = world.person(Person::Bob).await;
-    let library = bob.library("deploy+web1").await;
+    let library = bob.bare("deploy+web1").await;
     let mut talk = library.exec("echo before; cat").await;
     talk.until(|got| got.out == "before\n").await;
     world.memory.faults().writes(Fault::Broken);
@@ -108,7 +108,7 @@ async fn with_a_dead_ledger_nothing_begins() {
 async fn who_is_signed_in_when_the_ledger_dies_is_told() {
     let world = World::start().await;
     let bob = world.person(Person::Bob).await;
-    let library = bob.library("deploy+web1").await;
+    let library = bob.bare("deploy+web1").await;
     assert_eq!(library.run("exit 3").await.status, Some(3));
     world.ended(1).await;
     world.memory.faults().writes(Fault::Broken);
@@ -148,7 +148,7 @@ async fn a_bastion_that_stops_seals_what_runs_and_says_why() {
 async fn a_bastion_that_stops_lets_a_session_finish() {
     let world = World::start().await;
     let bob = world.person(Person::Bob).await;
-    let library = bob.library("deploy+web1").await;
+    let library = bob.bare("deploy+web1").await;
     let mut talk = library.exec("echo here; cat; exit 4").await;
     talk.until(|got| got.out == "here\n").await;
     let address = world.bastion.ssh;
@@ -172,7 +172,7 @@ async fn a_bastion_that_stops_lets_a_session_finish() {
 async fn after_a_crash_the_recording_is_sealed_with_all_that_was_stored() {
     let world = World::start().await;
     let alice = world.person(Person::Alice).await;
-    let library = alice.library("deploy+db1").await;
+    let library = alice.bare("deploy+db1").await;
     let mut talk = library.exec("echo stored; cat").await;
     talk.until(|got| got.out == "stored\n").await;
     // What a disk holds at the moment of a power cut.

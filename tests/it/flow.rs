@@ -95,7 +95,7 @@ async fn an_upload_that_nobody_reads_does_not_stop_a_command_on_the_same_connect
 async fn many_one_byte_packets_arrive() {
     let world = World::start().await;
     let bob = world.person(Person::Bob).await;
-    let library = bob.library("deploy+web1").await;
+    let library = bob.bare("deploy+web1").await;
     let mut talk = library.exec("wc -c").await;
     for _ in 0..5000 {
         talk.write.data_bytes(&b"x"[..]).await.unwrap();

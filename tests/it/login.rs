@@ -89,7 +89,7 @@ async fn a_connection_that_never_speaks_is_no_failed_sign_in() {
 async fn a_revoked_certificate_opens_nothing_and_no_new_channel() {
     let world = World::start().await;
     let bob = world.person(Person::Bob).await;
-    let library = bob.library("deploy+web1").await;
+    let library = bob.bare("deploy+web1").await;
     assert_eq!(library.run("exit 3").await.status, Some(3));
     let serial = bob.certificate.serial();
     let reason = Text::new("lost laptop");
@@ -118,7 +118,7 @@ async fn an_old_connection_opens_no_channel_after_its_certificates_end_and_what_
     let config = "[sign_in]\ncertificate = \"1h\"\n";
     let world = Setup { clock: clock.clone(), config, ..Setup::new() }.start().await;
     let bob = world.person(Person::Bob).await;
-    let library = bob.library("deploy+web1").await;
+    let library = bob.bare("deploy+web1").await;
     let mut talk = library.exec("echo here; cat").await;
     talk.until(|got| got.out == "here\n").await;
     clock.advance(Duration::from_secs(3600 - 1));
@@ -157,7 +157,7 @@ async fn a_plain_key_or_a_password_signs_nobody_in() {
     assert_eq!(code, Some(255));
     assert!(err.contains("Permission denied (publickey)."), "{err}");
 
-    let mut library = bob.library("console").await;
+    let mut library = bob.bare("console").await;
     library.0.disconnect(russh::Disconnect::ByApplication, "", "").await.unwrap();
     let config = std::sync::Arc::new(russh::client::Config::default());
     let address = world.bastion.ssh;
@@ -194,7 +194,7 @@ async fn who_does_not_sign_in_within_the_grace_is_cut() {
     let handle = russh::client::connect(config, world.bastion.ssh, crate::support::library::Trusting).await.unwrap();
     until("the end of the connection", async || handle.is_closed().then_some(())).await;
     // Who has signed in is not.
-    let library = bob.library("deploy+web1").await;
+    let library = bob.bare("deploy+web1").await;
     let mut talk = library.exec("sleep 1.5; echo on").await;
     talk.until(|got| got.out == "on\n").await;
     drop((talk, library));

@@ -125,7 +125,7 @@ async fn a_session_is_cut_when_it_has_had_its_time() {
 async fn nobody_signs_in_at_a_target_before_the_decision_is_on_the_disk() {
     let world = World::start().await;
     let bob = world.person(Person::Bob).await;
-    let library = bob.library("deploy+web1").await;
+    let library = bob.bare("deploy+web1").await;
     // Reaching the target may run ahead; signing in there may not.
     world.web_wire.is_dialled(1).await;
     world.memory.faults().stall();

@@ -70,7 +70,7 @@ async fn the_ledger_tells_the_order_of_a_session() {
 async fn what_must_be_durable_is_not_shown_while_the_disk_hangs() {
     let world = World::start().await;
     let alice = world.person(Person::Alice).await;
-    let library = alice.library("deploy+db1").await;
+    let library = alice.bare("deploy+db1").await;
     let mut talk = library.exec("cat").await;
     talk.write.data_bytes(&b"one\n"[..]).await.unwrap();
     talk.until(|got| got.out == "one\n").await;
@@ -90,7 +90,7 @@ async fn what_must_be_durable_is_not_shown_while_the_disk_hangs() {
 async fn a_recording_over_its_quota_cuts_its_session_and_no_other() {
     let world = Setup { config: "[recording]\nmax_recording = \"1 MiB\"\n", ..Setup::new() }.start().await;
     let bob = world.person(Person::Bob).await;
-    let library = bob.library("deploy+web1").await;
+    let library = bob.bare("deploy+web1").await;
     let mut other = library.exec("echo here; cat").await;
     other.until(|got| got.out == "here\n").await;
     let output = bob.run("deploy+web1", "head -c 8388608 /dev/urandom; echo not reached").await;

@@ -110,7 +110,7 @@ async fn a_subsystem_is_refused_by_name() {
 async fn x11_and_agent_are_refused_and_the_session_goes_on() {
     let world = World::start().await;
     let bob = world.person(Person::Bob).await;
-    let library = bob.library("deploy+web1").await;
+    let library = bob.bare("deploy+web1").await;
     let mut talk = library.open().await;
     talk.write.request_x11(true, false, "MIT-MAGIC-COOKIE-1", "00", 0).await.unwrap();
     talk.until(|got| got.answers.len() == 1).await;
@@ -144,7 +144,7 @@ async fn forwards_are_refused_by_name_and_open_nothing() {
     assert_eq!((code, out.as_str()), (Some(255), ""));
     assert!(err.contains("sallyport: forwarding (direct-tcpip) is not carried"), "{err}");
 
-    let library = bob.library("deploy+web1").await;
+    let library = bob.bare("deploy+web1").await;
     let refused = |answer: Result<russh::Channel<russh::client::Msg>, russh::Error>| {
         assert!(matches!(answer, Err(russh::Error::ChannelOpenFailure(_))), "{:?}", answer.err());
     };
@@ -168,7 +168,7 @@ async fn forwards_are_refused_by_name_and_open_nothing() {
 async fn a_channel_starts_one_thing_once() {
     let world = World::start().await;
     let bob = world.person(Person::Bob).await;
-    let library = bob.library("deploy+web1").await;
+    let library = bob.bare("deploy+web1").await;
     let mut talk = library.exec("echo one; cat").await;
     talk.until(|got| got.out == "one\n").await;
     talk.write.exec(true, "echo two").await.unwrap();

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use russh::keys::ssh_key::{Certificate, HashAlg};
-use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session};
-use russh::{Channel as Opened, ChannelId, ChannelOpenFailure, Pty, Sig};
+use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session};
+use russh::{Channel as Opened, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty, Sig};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +46,8 @@ pub(crate) struct Connection {
     caller: Option<Arc<Caller>>,
     authority: String,
     destination: Destination,
+    /// The client was told how to sign in.
+    told: bool,
     authenticated: Option<oneshot::Sender<()>>,
     /// It has tried to sign in.
     tried: bool,
@@ -113,6 +115,7 @@ impl Connection {
             caller: None,
             authority: String::new(),
             destination: Destination::Console,
+            told: false,
             authenticated: Some(authenticated),
             tried: false,
             counted: false,
@@ -188,6 +191,21 @@ impl Handler for Connection {
                 Ok(Auth::reject())
             }
         }
+    }
+
+    /// Lets nobody in: asks nothing, and says what would. A client comes here once its keys were of no use.
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        _: &str,
+        _: &str,
+        response: Option<Response<'a>>,
+    ) -> Result<Auth, russh::Error> {
+        if response.is_some() || std::mem::replace(&mut self.told, true) {
+            let proceed_with_methods = Some(MethodSet::from(&[MethodKind::PublicKey][..]));
+            return Ok(Auth::Reject { proceed_with_methods, partial_success: false });
+        }
+        let instructions = format!("sallyport: no valid certificate was shown; {}", self.rooms.settings.sign_in);
+        Ok(Auth::Partial { name: "".into(), instructions: instructions.into(), prompts: Vec::new().into() })
     }
 
     async fn auth_succeeded(&mut self, session: &mut Session) -> Result<(), russh::Error> {

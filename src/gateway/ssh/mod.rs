@@ -51,6 +51,8 @@ pub struct Settings {
     pub connections: usize,
     /// Session channels of one connection.
     pub channels: usize,
+    /// What somebody is told who has no certificate: how to get one. ASCII, one line.
+    pub sign_in: String,
 }
 
 impl Default for Settings {
@@ -61,6 +63,7 @@ impl Default for Settings {
             unauthenticated: (256, 64),
             connections: 1000,
             channels: 64,
+            sign_in: "get one with sallyport login".to_owned(),
         }
     }
 }
@@ -169,7 +172,7 @@ async fn run(
 fn config(settings: &Settings, proof: HostProof) -> server::Config {
     server::Config {
         server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-Sallyport")),
-        methods: MethodSet::from(&[MethodKind::PublicKey][..]),
+        methods: MethodSet::from(&[MethodKind::PublicKey, MethodKind::KeyboardInteractive][..]),
         // There is no password to guess: a wrong key is answered at once, so that an agent with many keys gets through.
         auth_rejection_time: Duration::ZERO,
         auth_rejection_time_initial: Some(Duration::ZERO),

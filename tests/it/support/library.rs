@@ -28,7 +28,7 @@ impl client::Handler for Trusting {
 
 impl Client {
     /// Signed in.
-    pub async fn library(&self, user: &str) -> Library {
+    pub async fn bare(&self, user: &str) -> Library {
         let (library, signed_in) = self.library_with(user, self.certificate.clone()).await;
         assert!(signed_in, "signed in");
         library
