@@ -150,9 +150,26 @@ impl Config {
 
     /// Name and text of every policy file, in the order of names.
     pub fn policy_files(&self) -> Result<Vec<(String, String)>, Faults> {
+        self.policy.files()
+    }
+
+    /// The same for a config at `path` that has faults of its own; nothing if it does not even say where they are.
+    pub fn policy_files_of_faulty(path: &Path) -> Vec<(String, String)> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let text = rights::read(path, Readers::Anyone).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        // What is wrong with the config was told already.
+        let mut told = Faults::default();
+        let Some(file) = text.and_then(|text| File::parse(&text, &mut told)) else { return Vec::new() };
+        let policy = Reader { folder, faults: &mut told }.policy(file.policy.as_ref());
+        policy.files().unwrap_or_default()
+    }
+}
+
+impl Policy {
+    fn files(&self) -> Result<Vec<(String, String)>, Faults> {
         let mut faults = Faults::default();
         let mut files = Vec::new();
-        for path in self.policy.paths(&mut faults) {
+        for path in self.paths(&mut faults) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             match rights::read(&path, Readers::Anyone).map(String::from_utf8) {
                 Ok(Ok(text)) => files.push((name, text)),
@@ -162,9 +179,7 @@ impl Config {
         }
         if faults.0.is_empty() { Ok(files) } else { Err(faults) }
     }
-}
 
-impl Policy {
     fn paths(&self, faults: &mut Faults) -> Vec<PathBuf> {
         let entries = rights::way(&self.dir).and_then(|real| {
             let read = std::fs::read_dir(real).and_then(Iterator::collect::<Result<Vec<_>, _>>);

@@ -19,9 +19,12 @@ pub(super) struct Check {
 
 /// What was found.
 enum Found {
-    Good { config: Box<Config>, rules: usize },
-    Config(Faults),
-    Policy(policy::Faults),
+    Good {
+        config: Box<Config>,
+        rules: usize,
+    },
+    /// Of the config; and those of the policies that do not depend on it.
+    Faults(Faults, policy::Faults),
 }
 
 pub(super) fn run(check: &Check) -> Result<(), Error> {
@@ -36,7 +39,7 @@ pub(super) fn run(check: &Check) -> Result<(), Error> {
             config.issuers.len(),
             config.targets.len()
         ))?,
-        (false, Found::Config(faults)) => {
+        (false, Found::Faults(faults, of_policy)) => {
             for fault in &faults.0 {
                 let (what, mend) = (&fault.what, &fault.mend);
                 let at = match fault.path == shown.to_string() {
@@ -46,28 +49,32 @@ pub(super) fn run(check: &Check) -> Result<(), Error> {
                 terminal::err(&terminal::printable(&format!("{at}: {what}; {mend}")));
                 terminal::err("\n");
             }
-            terminal::err(&format!("sallyport: {} in the config; nothing else was looked at\n", count(faults.0.len())));
-        }
-        (false, Found::Policy(faults)) => {
-            // The room that found them has made them fit for a terminal.
-            terminal::err(&format!("{faults}\n\nsallyport: {} in the policies\n", count(faults.0.len())));
+            if !of_policy.0.is_empty() {
+                // The room that found them has made them fit for a terminal.
+                terminal::err(&format!("{of_policy}\n\n"));
+            }
+            let (config, policy) = (count(faults.0.len()), count(of_policy.0.len()));
+            let ids =
+                if faults.0.is_empty() { "" } else { "; the names in them are looked up once the config has none" };
+            terminal::err(&format!("sallyport: {config} in the config, {policy} in the policies{ids}\n"));
         }
     }
     if good { Ok(()) } else { Err(Error::Said(USAGE)) }
 }
 
 fn look(path: &std::path::Path) -> Found {
+    let none = || policy::Faults(Vec::new());
     let config = match Config::load(path) {
         Ok(config) => config,
-        Err(faults) => return Found::Config(faults),
+        Err(faults) => return Found::Faults(faults, Policy::faults(&Config::policy_files_of_faulty(path))),
     };
     let files = match config.policy_files() {
         Ok(files) => files,
-        Err(faults) => return Found::Config(faults),
+        Err(faults) => return Found::Faults(faults, none()),
     };
     match Policy::load(&files, &config.catalogue()) {
         Ok(policy) => Found::Good { rules: policy.rules().count(), config: Box::new(config) },
-        Err(faults) => Found::Policy(faults),
+        Err(faults) => Found::Faults(Faults::default(), faults),
     }
 }
 
@@ -75,19 +82,17 @@ impl Found {
     fn json(&self, config: &str) -> Value {
         let faults: Vec<Value> = match self {
             Self::Good { .. } => Vec::new(),
-            Self::Config(faults) => {
-                let each = faults.0.iter();
-                each.map(|fault| json!({ "at": fault.path, "what": fault.what, "mend": fault.mend })).collect()
-            }
-            Self::Policy(faults) => {
-                let each = faults.0.iter().map(|fault| {
+            Self::Faults(faults, of_policy) => {
+                let config = faults.0.iter();
+                let config = config.map(|fault| json!({ "at": fault.path, "what": fault.what, "mend": fault.mend }));
+                let policy = of_policy.0.iter().map(|fault| {
                     json!({
                         "at": format!("{}:{}:{}", fault.file, fault.line, fault.column),
                         "what": fault.what,
                         "mend": fault.mend,
                     })
                 });
-                each.collect()
+                config.chain(policy).collect()
             }
         };
         json!({ "config": config, "good": faults.is_empty(), "faults": faults })
