@@ -132,6 +132,8 @@ pub enum End {
     Unreachable(&'static str),
     /// The recording could not go on.
     RecordingFailed,
+    /// The identity or its certificate was revoked.
+    Revoked,
     /// The bastion is stopping.
     Drain,
     /// Over a limit in memory or backlog.
@@ -152,6 +154,7 @@ impl End {
             Self::Denied => "denied",
             Self::Unreachable(_) => "unreachable",
             Self::RecordingFailed => "recording failed",
+            Self::Revoked => "revoked",
             Self::Drain => "bastion stopped",
             Self::Limit(_) => "limit",
             Self::Fault => "fault",

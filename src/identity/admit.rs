@@ -113,6 +113,23 @@ impl Identities {
         if state.is_barred(&who) { Err(Refusal::IdentityRevoked) } else { Ok(()) }
     }
 
+    /// Waits until the caller's certificate or identity is revoked. What merely ended goes on where it runs.
+    pub async fn until_revoked(&self, caller: &Caller) {
+        // Before the look: what changes between the two is seen.
+        let mut told = self.told();
+        while !self.is_revoked(caller) {
+            if told.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    fn is_revoked(&self, caller: &Caller) -> bool {
+        let who = (caller.identity.issuer_url.clone(), caller.identity.subject.clone());
+        let state = self.state();
+        matches!(state.standing(caller.certificate.serial), Standing::Revoked) || state.is_barred(&who)
+    }
+
     /// Whether a live certificate exists for the key with this `SHA256:` fingerprint. A public key is no
     /// proof: this only says whether asking for one is worth a touch.
     pub fn knows(&self, fingerprint: &str) -> bool {

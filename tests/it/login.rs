@@ -86,14 +86,18 @@ async fn a_connection_that_never_speaks_is_no_failed_sign_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_certificate_opens_nothing_and_no_new_channel() {
+async fn a_revoked_certificate_ends_what_runs_and_opens_nothing() {
     let world = World::start().await;
     let bob = world.person(Person::Bob).await;
     let library = bob.bare("deploy+web1").await;
     assert_eq!(library.run("exit 3").await.status, Some(3));
+    let mut running = library.exec("echo begun; exec sleep 300").await;
+    running.until(|got| got.out == "begun\n").await;
     let serial = bob.certificate.serial();
     let reason = Text::new("lost laptop");
     world.bastion.identities().revoke(Revocation::Serial(serial), reason, None).await.unwrap();
+    let cut = running.ends().await;
+    assert_eq!((cut.status, cut.err), (None, "sallyport: the session was cut: access was revoked\n".into()));
     let refused = library.try_open().await.err().unwrap();
     assert!(
         matches!(refused, Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited)),
@@ -103,7 +107,7 @@ async fn a_revoked_certificate_opens_nothing_and_no_new_channel() {
     let (_, signed_in) = bob.library_with("deploy+web1", bob.certificate.clone()).await;
     assert!(!signed_in);
     assert_eq!(bob.run("deploy+web1", "true").await.status.code(), Some(255));
-    assert_eq!(world.web.runs().len(), 1);
+    assert_eq!(world.web.runs().len(), 2);
     let again = world.person(Person::Bob).await;
     assert_eq!(again.run("deploy+web1", "exit 2").await.status.code(), Some(2), "a new sign-in is another certificate");
     let left = world.stop().await;

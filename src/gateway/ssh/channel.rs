@@ -247,6 +247,7 @@ impl Channel {
                     }
                 },
                 end = governed.cut() => break self.cut(governed, terminal, end).await,
+                () = self.rooms.identities.until_revoked(&self.caller) => break self.cut(governed, terminal, End::Revoked).await,
                 () = self.rooms.drain.cutting().cancelled() => break self.cut(governed, terminal, End::Drain).await,
                 () = drained(&self.gone, &self.backlog) => break End::ByClient,
                 _ = look.tick() => {
@@ -272,6 +273,7 @@ impl Channel {
     async fn cut(&self, governed: &Governed, terminal: bool, end: End) -> End {
         let why = match &end {
             End::RecordingFailed => "the session was cut: its recording could not go on; tell the operator",
+            End::Revoked => "the session was cut: access was revoked",
             End::Drain => "the session was cut: the bastion is stopping; connect again in a minute",
             End::Limit("max_session") => "the session was cut: it has reached the longest time that the policy allows",
             End::Limit(_) => "the session was cut: the target does not read what is sent to it",
