@@ -37,15 +37,15 @@ async fn each_bad_certificate_is_refused_for_its_own_reason_and_no_target_is_dia
     for (reason, change) in cases {
         let mut forge = Forge::like(&bob.certificate);
         change(&mut forge);
-        let (_, signed_in) = bob.library_with("deploy+web1", forge.sign(&bob.key, ca)).await;
+        let (_, signed_in) = bob.bare_with("deploy+web1", forge.sign(&bob.key, ca)).await;
         assert!(!signed_in, "{reason}");
         expected.insert((*reason).to_owned(), 1);
     }
-    let (_, signed_in) = bob.library_with("deploy+web1", Forge::like(&bob.certificate).sign(&bob.key, &other)).await;
+    let (_, signed_in) = bob.bare_with("deploy+web1", Forge::like(&bob.certificate).sign(&bob.key, &other)).await;
     assert!(!signed_in);
     expected.insert("unknown-authority".to_owned(), 1);
     assert_eq!((world.web_wire.dialled(), world.web.attempts().len()), (0, 0));
-    let (library, signed_in) = bob.library_with("deploy+web1", Forge::like(&bob.certificate).sign(&bob.key, ca)).await;
+    let (library, signed_in) = bob.bare_with("deploy+web1", Forge::like(&bob.certificate).sign(&bob.key, ca)).await;
     assert!(signed_in, "one that differs in nothing");
     drop(library);
     let left = world.stop().await;
@@ -104,7 +104,7 @@ async fn a_revoked_certificate_ends_what_runs_and_opens_nothing() {
         "{refused:?}"
     );
     drop(library);
-    let (_, signed_in) = bob.library_with("deploy+web1", bob.certificate.clone()).await;
+    let (_, signed_in) = bob.bare_with("deploy+web1", bob.certificate.clone()).await;
     assert!(!signed_in);
     assert_eq!(bob.run("deploy+web1", "true").await.status.code(), Some(255));
     assert_eq!(world.web.runs().len(), 2);
@@ -138,7 +138,7 @@ async fn an_old_connection_opens_no_channel_after_its_certificates_end_and_what_
     talk.write.eof().await.unwrap();
     assert_eq!(talk.ends().await.status, Some(0));
     drop(library);
-    let (_, signed_in) = bob.library_with("deploy+web1", bob.certificate.clone()).await;
+    let (_, signed_in) = bob.bare_with("deploy+web1", bob.certificate.clone()).await;
     assert!(!signed_in);
     world.stop().await;
 }

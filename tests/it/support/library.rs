@@ -29,13 +29,13 @@ impl client::Handler for Trusting {
 impl Client {
     /// Signed in.
     pub async fn bare(&self, user: &str) -> Library {
-        let (library, signed_in) = self.library_with(user, self.certificate.clone()).await;
+        let (library, signed_in) = self.bare_with(user, self.certificate.clone()).await;
         assert!(signed_in, "signed in");
         library
     }
 
     /// Signed in or not, by another certificate for the same key.
-    pub async fn library_with(&self, user: &str, certificate: Certificate) -> (Library, bool) {
+    pub async fn bare_with(&self, user: &str, certificate: Certificate) -> (Library, bool) {
         let config = Arc::new(client::Config { channel_buffer_size: 1 << 20, ..Default::default() });
         let mut handle = client::connect(config, ("127.0.0.1", self.port), Trusting).await.unwrap();
         let answer = handle.authenticate_openssh_cert(user, self.key.clone(), certificate).await;
