@@ -14,7 +14,7 @@ pub(super) const SALT: [u8; 32] = [0x5a; 32];
 /// What no entry may show.
 pub(super) const TEXTS: [&str; 4] = ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 24;
+pub(super) const EVENTS: usize = 26;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -32,7 +32,7 @@ pub(super) fn exec() -> Fact {
 
 /// By file name.
 pub(super) fn all() -> Vec<(String, Fact)> {
-    let mut all: Vec<_> = about_us().into_iter().chain(authn()).chain(sessions()).collect();
+    let mut all: Vec<_> = about_us().into_iter().chain(authn()).chain(sessions()).chain(bad_day()).collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
     }
@@ -75,6 +75,8 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::EvidenceViewed { .. } => 21,
         Event::PolicyChanged { .. } => 22,
         Event::IdentityReinstated { .. } => 23,
+        Event::StoreRebuilt { .. } => 24,
+        Event::RecordingLost { .. } => 25,
     }
 }
 
@@ -258,9 +260,10 @@ fn sessions() -> Vec<Fact> {
         in_session(Event::RecordingRecovered { recording: recording(), extent }, 0),
         failed,
         in_session(Event::EvidenceViewed { how: "play", session: session() }, 0),
+        in_session(Event::RecordingLost { recording: recording(), said: 412, frames: 400 }, 0),
     ];
     for fact in &mut all {
-        if matches!(fact.event, Event::RecordingRecovered { .. }) {
+        if matches!(fact.event, Event::RecordingRecovered { .. } | Event::RecordingLost { .. }) {
             fact.actor = None;
         }
     }
@@ -326,3 +329,15 @@ fn digest(of: &str) -> Digest {
 
 const KEY: &str = "SHA256:uH3JnYkZt9mU4u0Y0w7x2x0u1qkq9oQm6b7a1s2d3f4";
 const AUTHORITY: &str = "SHA256:Qw9vE1o4nL2p7Zx3aB5cD8eF0gH6iJ1kL4mN7oP2qRs";
+
+fn bad_day() -> Vec<Fact> {
+    let event = Event::StoreRebuilt {
+        reason: "damaged",
+        aside: Some("store.damaged-20261124T083000Z".into()),
+        recordings: 811,
+        recordings_lost: 1,
+        texts: 4102,
+        texts_lost: 0,
+    };
+    vec![Fact::new(RecordId::from_parts(time(), 0), Outcome::Error, event)]
+}

@@ -248,6 +248,19 @@ impl Ledger {
         }
     }
 
+    /// Copies the text behind a payload's hash from another store, if it has it. Whether it had.
+    pub async fn salvage(&self, hash: &Digest, from: &Blobs) -> Result<bool, Error> {
+        let key = payload_key(hash);
+        match from.get(&key).await {
+            Ok(Some(stored)) if entry::Payload::open(hash, &stored).is_some() => {
+                self.blobs.put(vec![(key, stored)]).await?;
+                Ok(true)
+            }
+            // What cannot be read of a damaged store is lost, whatever it says.
+            Ok(_) | Err(_) => Ok(false),
+        }
+    }
+
     /// What other rooms count for the heartbeat.
     pub fn counters(&self) -> &Arc<Counts> {
         &self.counts
@@ -282,6 +295,12 @@ impl View {
 
 /// The file of the last signed checkpoint.
 const CHECKPOINT: &str = "checkpoint";
+
+/// Whether the text behind a payload's hash is in a store, as it was written.
+pub async fn has_payload(blobs: &Blobs, hash: &Digest) -> Result<bool, Error> {
+    let stored = blobs.get(&payload_key(hash)).await?;
+    Ok(stored.is_some_and(|stored| entry::Payload::open(hash, &stored).is_some()))
+}
 
 fn payload_key(hash: &Digest) -> Key {
     Key::of(&[b"payload", &hash.0])

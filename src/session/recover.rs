@@ -122,7 +122,7 @@ impl Sessions {
     }
 }
 
-fn begun(entry: &Entry, session: SessionId) -> Option<Summary> {
+pub(super) fn begun(entry: &Entry, session: SessionId) -> Option<Summary> {
     let (body, actor, target) = (entry.body(), entry.actor(), entry.target()?);
     Some(Summary {
         session,
@@ -138,7 +138,7 @@ fn begun(entry: &Entry, session: SessionId) -> Option<Summary> {
     })
 }
 
-fn ended(entry: &Entry) -> Ended {
+pub(super) fn ended(entry: &Entry) -> Ended {
     let body = entry.body();
     let exit = body.map().get("exit");
     let exit = exit.and_then(|exit| match (exit.get("status").and_then(|n| n.as_u64()), exit.get("signal")) {
