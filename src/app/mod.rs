@@ -31,6 +31,7 @@ use crate::store::{self, Blobs, Files, Registers};
 pub mod config;
 pub mod file;
 pub mod init;
+pub mod revoke;
 mod rights;
 
 use config::{Config, Faults, Transport};
@@ -191,6 +192,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
             host_ca: line(signer.host_ca()),
         },
         sessions.clone(),
+        identities.clone(),
         clock.clone(),
     );
     let limits = &config.limits;

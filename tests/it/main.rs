@@ -16,5 +16,6 @@ mod flow;
 mod login;
 mod policy;
 mod recording;
+mod revoke;
 mod shell;
 mod support;

@@ -24,7 +24,7 @@ use super::stream::Control;
 use super::upstream::{self, Connected};
 use super::{Rooms, unauthenticated};
 use crate::domain::identity::Caller;
-use crate::domain::printable;
+use crate::domain::{Disclose as _, printable};
 
 /// Uploads stop growing over this backlog of one channel.
 const BLOCKED_AT: usize = 512 * 1024;
@@ -239,7 +239,9 @@ impl Handler for Connection {
         let Some(caller) = self.caller.clone() else { return Err(russh::Error::Inconsistent) };
         if let Err(refusal) = self.rooms.identities.still_good(&caller).await {
             info!(connection = %self.id, reason = refusal.code(), "no new channel");
-            reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+            // Code 1 of RFC 4254 section 5.1, administratively prohibited, with the reason that a person may hear.
+            let reason = format!("sallyport: {}", refusal.disclose());
+            reply.reject(ChannelOpenFailure::Other { code: 1, reason }).await;
             return Ok(());
         }
         self.channels.retain(|_, asked| !asked.gone.is_cancelled());
