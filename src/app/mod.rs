@@ -32,6 +32,7 @@ pub mod config;
 mod disk;
 pub mod file;
 pub mod init;
+pub mod revoke;
 mod rights;
 
 use config::{Config, Faults, Transport};
@@ -197,6 +198,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
             host_ca: line(signer.host_ca()),
         },
         sessions.clone(),
+        identities.clone(),
         clock.clone(),
     );
     let limits = &config.limits;

@@ -56,7 +56,7 @@ async fn with(test: impl AsyncFnOnce(House)) {
         config: None,
         last_checkpoint: None,
     };
-    let (ledger, sequencer) = Ledger::open(about, files, blobs, signer, clock.clone()).await.unwrap();
+    let (ledger, sequencer) = Ledger::open(about, files, blobs, signer.clone(), clock.clone()).await.unwrap();
     let catalogue = Catalogue {
         groups: Catalogue::BUILT_IN_GROUPS.map(str::to_owned).into(),
         environments: ["production", "staging"].map(str::to_owned).into(),
@@ -86,7 +86,15 @@ async fn with(test: impl AsyncFnOnce(House)) {
         target_ca: format!("{KEY}target sallyport target CA"),
         host_ca: format!("{KEY}host"),
     };
-    let console = Console::new(settings, sessions.clone(), clock.clone());
+    let identities = crate::identity::Identities::open(
+        crate::identity::Settings::new("bastion.example.com", Vec::new(), Arc::new(|_, _, _| Vec::new())),
+        sessions.ledger().clone(),
+        memory.registers(),
+        signer,
+        clock.clone(),
+        _policies.subscribe(),
+    );
+    let console = Console::new(settings, sessions.clone(), identities.await.unwrap(), clock.clone());
     let sequence = async {
         // After a write that failed it is done; whoever appends hears so.
         let (_stop, stopping) = oneshot::channel();

@@ -17,5 +17,6 @@ mod limits;
 mod login;
 mod policy;
 mod recording;
+mod revoke;
 mod shell;
 mod support;

@@ -18,6 +18,7 @@ use super::pump::{Down, Ended, Up, Waiting, say};
 use super::request::{Environment, Terminal};
 use super::upstream::{self, Connected, Shown, Upstream};
 use super::{Rooms, console};
+use crate::domain::Disclose as _;
 use crate::domain::identity::Caller;
 use crate::domain::session::{Action, Command, End, Exit, TerminalSize};
 use crate::identity::TargetAsk;
@@ -30,6 +31,8 @@ use crate::session::{Ask, Governed, Opened, Refused};
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How long an upload may stand still after its client has gone.
 const DRAIN_LOOK: Duration = Duration::from_secs(2);
+/// What somebody hears whose access ends under them.
+pub(crate) const REVOKED: &str = "the session was cut: access was revoked";
 /// Exit status of what policy refuses.
 const DENIED: u32 = 126;
 
@@ -91,6 +94,10 @@ impl Channel {
             let _ = self.write.close().await;
             return;
         };
+        // A channel may have been opened before a revocation, and be asked for something after it.
+        if let Err(refusal) = self.rooms.identities.still_good(&self.caller).await {
+            return self.refuse(start.terminal.is_some(), &refusal.disclose()).await;
+        }
         match self.destination.clone() {
             Destination::Console => console::run(self, start).await,
             Destination::Target { login, target } => self.relay(start, login.as_deref(), &target).await,
@@ -276,7 +283,7 @@ impl Channel {
     async fn cut(&self, governed: &Governed, terminal: bool, end: End) -> End {
         let why = match &end {
             End::RecordingFailed => "the session was cut: its recording could not go on; tell the operator",
-            End::Revoked => "the session was cut: access was revoked",
+            End::Revoked => REVOKED,
             End::Drain => "the session was cut: the bastion is stopping; connect again in a minute",
             End::Limit("max_session") => "the session was cut: it has reached the longest time that the policy allows",
             End::Limit("memory_per_channel") => "the session was cut: the target does not read what is sent to it",
@@ -324,7 +331,7 @@ impl Channel {
     }
 
     /// End of output, close. On a channel that is closed already it does nothing.
-    async fn hang_up(&self) {
+    pub(crate) async fn hang_up(&self) {
         let _ = self.write.eof().await;
         let _ = self.write.close().await;
     }

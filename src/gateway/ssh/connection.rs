@@ -25,7 +25,7 @@ use super::stream::Control;
 use super::upstream::{self, Connected};
 use super::{Rooms, limit, unauthenticated};
 use crate::domain::identity::Caller;
-use crate::domain::printable;
+use crate::domain::{Disclose as _, printable};
 use crate::session::people::Presence;
 
 /// Uploads stop growing over this backlog of one channel.
@@ -250,7 +250,9 @@ impl Handler for Connection {
         let Some(caller) = self.caller.clone() else { return Err(russh::Error::Inconsistent) };
         if let Err(refusal) = self.rooms.identities.still_good(&caller).await {
             info!(connection = %self.id, reason = refusal.code(), "no new channel");
-            reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+            // Code 1 of RFC 4254 section 5.1, administratively prohibited, with the reason that a person may hear.
+            let reason = format!("sallyport: {}", refusal.disclose());
+            reply.reject(ChannelOpenFailure::Other { code: 1, reason }).await;
             return Ok(());
         }
         self.channels.retain(|_, asked| !asked.gone.is_cancelled());
