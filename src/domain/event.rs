@@ -418,6 +418,22 @@ pub enum Event {
         /// How many of them are there, from the first on.
         frames: u64,
     },
+    /// There is more, or less, room on the disk than before.
+    SpaceChanged {
+        /// `ample`, `low`, `last` or `gone`.
+        room: &'static str,
+        /// Free bytes.
+        free: u64,
+        /// Size of the disk.
+        total: u64,
+    },
+    /// What was refused because a limit was met, counted: at most one record a minute.
+    LimitsRefused {
+        /// The first refusal.
+        since: Timestamp,
+        /// How many for each limit.
+        counts: BTreeMap<&'static str, u64>,
+    },
     /// Somebody looked at evidence.
     EvidenceViewed {
         /// `list`, `show`, `play` or `export`.

@@ -152,6 +152,10 @@ impl Writer<'_> {
                 .set("recordings_lost", number(*recordings_lost))
                 .set("texts", number(*texts))
                 .set("texts_lost", number(*texts_lost)),
+            Event::SpaceChanged { room, free, total } => {
+                body.set("room", *room).set("free", number(*free)).set("total", number(*total))
+            }
+            Event::LimitsRefused { since, counts } => body.set("since", show(since)).set("counts", by_word(counts)),
             Event::EvidenceViewed { how, session } => body.set("how", *how).set("session", show(session)),
             Event::PolicyChanged { old, new, files } => {
                 body.digest("old", old).set("new", show(new)).set("files", texts(files))

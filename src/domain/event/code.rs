@@ -53,6 +53,8 @@ impl Event {
             Self::ClockStep { .. } => ("clock.step", 7003),
             Self::StoreRebuilt { .. } => ("store.rebuilt", 7020),
             Self::EvidenceViewed { .. } => ("evidence.viewed", 7010),
+            Self::SpaceChanged { .. } => ("space.changed", 7020),
+            Self::LimitsRefused { .. } => ("limits.refused", 7021),
         }
     }
 }
