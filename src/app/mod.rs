@@ -28,6 +28,7 @@ use crate::session::{self, Sessions, failures::Failures};
 use crate::signer::{self, Signer};
 use crate::store::{self, Blobs, Files, Registers};
 
+pub mod check;
 pub mod config;
 pub mod file;
 pub mod init;

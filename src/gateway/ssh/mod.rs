@@ -28,6 +28,7 @@ mod channel;
 mod connection;
 mod console;
 mod host_check;
+pub mod probe;
 mod pump;
 pub mod request;
 mod stream;
