@@ -24,12 +24,13 @@ use crate::identity::{self, Identities};
 use crate::ledger::{self, Ledger};
 use crate::policy::{self, Policy};
 use crate::recording::{self, Recordings, index::Index};
-use crate::session::{self, Sessions, failures::Failures};
+use crate::session::{self, Sessions, failures::Failures, limits::Limits};
 use crate::signer::{self, Signer};
-use crate::store::{self, Blobs, Files, Registers};
+use crate::store::{self, Blobs, Files, Registers, Volume};
 
 pub mod check;
 pub mod config;
+mod disk;
 pub mod file;
 pub mod init;
 pub mod revoke;
@@ -46,6 +47,8 @@ pub struct Stores {
     pub registers: Registers,
     /// The log.
     pub files: Files,
+    /// How much room there is for all three.
+    pub volume: Volume,
 }
 
 /// Everything that a bastion is made of.
@@ -117,7 +120,7 @@ const NOTE_EVERY: Duration = Duration::from_secs(60);
 pub fn open_stores(state: &Path) -> Result<Stores, store::OpenError> {
     let (blobs, registers) = store::sled(&state.join("store"), &store::sled::Settings::default())?;
     let files = store::disk(&state.join("log"))?;
-    Ok(Stores { blobs, registers, files })
+    Ok(Stores { blobs, registers, files, volume: Volume::Folder(state.to_owned()) })
 }
 
 /// Builds every room and begins to serve.
@@ -164,12 +167,15 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         policy: policy_now.clone(),
         targets: RwLock::new(Arc::new(targets)),
         failures: Failures::new(clock.clone()),
+        limits: Limits::new(&config.limits.shared(), clock.clone()),
     });
     sessions.catch_up().await?;
     let recovered = sessions.recover().await?;
     if recovered > 0 {
         info!(recovered, "recordings that a crash left open are sealed");
     }
+    sessions.recall_recorded().await.map_err(session::recover::Error::from)?;
+    disk::look(&sessions, &stores.volume).await;
     let identities = Identities::open(
         identity_settings(&config),
         ledger.clone(),
@@ -219,6 +225,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
     let ssh_address = ssh_listener.local_addr().map_err(StartError::Listen)?;
     drain.spawn(ssh::serve(ssh_listener, rooms, proof));
     drain.spawn(sessions.clone().write_failures(drain.stopping().clone()));
+    drain.spawn(disk::watch(sessions.clone(), stores.volume.clone(), drain.stopping().clone()));
     drain.spawn(sessions.clone().note_progress(NOTE_EVERY, drain.stopping().clone()));
 
     let mut http_address = None;

@@ -21,6 +21,7 @@ use crate::policy::{Catalogue, Policy, STARTER};
 use crate::recording::Recordings;
 use crate::recording::index::Index;
 use crate::session::failures::Failures;
+use crate::session::limits::Limits;
 use crate::session::{Ask, Opened};
 use crate::signer::Signer;
 use crate::store::memory::{Fault, Memory};
@@ -75,6 +76,7 @@ async fn with(test: impl AsyncFnOnce(House)) {
         policy,
         targets: RwLock::new(Arc::new(targets)),
         failures: Failures::new(clock.clone()),
+        limits: Limits::new(&Default::default(), clock.clone()),
     });
     let settings = Settings {
         bastion: "bastion.example.com".to_owned(),
@@ -196,6 +198,7 @@ impl House {
         let size = TerminalSize { cols: 80, rows: 24 };
         let ask = Ask {
             caller: who,
+            share: Limits::new(&Default::default(), self.clock.clone()).budget.open_reserved(),
             connection: "9c1e",
             channel: 0,
             login: Some("app"),
@@ -556,6 +559,7 @@ async fn the_records_of_a_session_are_found_among_many() {
 fn shell<'a>(who: &'a Arc<Caller>, target: &'a str) -> Ask<'a> {
     Ask {
         caller: who,
+        share: Limits::new(&Default::default(), Clock::system()).budget.open_reserved(),
         connection: "9c1e",
         channel: 0,
         login: None,

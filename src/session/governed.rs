@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
+use super::cut::Cut;
 use super::keeper::Closing;
+use super::limits::Limit;
+use super::space::{Purpose, Space};
 use super::tap::Stopwatch;
 use crate::domain::event::TargetRef;
 use crate::domain::session::{End, SessionId, TerminalSize};
@@ -24,7 +26,8 @@ pub struct Governed {
     pub(super) sink: Sink,
     pub(super) watch: Stopwatch,
     pub(super) closing: oneshot::Sender<Closing>,
-    pub(super) failed: CancellationToken,
+    pub(super) cut: Cut,
+    pub(super) space: Space,
     pub(super) host_key: OnceLock<String>,
     /// The longest it may take.
     pub(super) max: Option<Duration>,
@@ -75,17 +78,21 @@ impl Governed {
 
     /// Waits until the session must end for a reason of ours, and says which.
     pub async fn cut(&self) -> End {
-        let left = self.max.map(|max| max.saturating_sub(self.watch.at()));
-        match left {
-            None => {
-                self.failed.cancelled().await;
-                End::RecordingFailed
+        let told = async {
+            tokio::select! {
+                end = self.cut.told() => end,
+                () = self.space.exhausted(Purpose::Ordinary) => End::Limit(Limit::Disk.as_str()),
             }
-            Some(left) => match timeout(left, self.failed.cancelled()).await {
-                Ok(()) => End::RecordingFailed,
-                Err(_) => End::Limit("max_session"),
-            },
+        };
+        match self.max.map(|max| max.saturating_sub(self.watch.at())) {
+            None => told.await,
+            Some(left) => timeout(left, told).await.unwrap_or(End::Limit("max_session")),
         }
+    }
+
+    /// Why its bytes are not taken any more.
+    pub fn why(&self) -> End {
+        self.cut.why().unwrap_or(End::RecordingFailed)
     }
 
     /// Ends the session: the recording is sealed, then its end is in the ledger. Both go on beside the caller.

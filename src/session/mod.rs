@@ -20,17 +20,24 @@ use crate::recording::Recordings;
 use crate::recording::index::Index;
 
 mod ask;
+pub mod budget;
+pub mod cut;
+mod disk;
 pub mod failures;
 mod governed;
 pub mod keeper;
+pub mod limits;
 mod open;
+pub mod people;
 pub mod permit;
 pub mod recover;
+pub mod space;
 pub mod tap;
 
 pub use ask::{Ask, Opened, Refused};
 use failures::Failures;
 pub use governed::Governed;
+use limits::Limits;
 
 /// The room. Cheap to clone; clones are the same room.
 #[derive(Clone, Debug)]
@@ -55,6 +62,8 @@ pub struct Inner {
     pub targets: RwLock<Arc<Vec<Arc<Target>>>>,
     /// Failed sign-ins, to be counted.
     pub failures: Failures,
+    /// Memory, disk and people, bounded.
+    pub limits: Limits,
 }
 
 /// One open session, counted for as long as this lives.
@@ -103,6 +112,11 @@ impl Sessions {
     /// Failed sign-ins, to be counted.
     pub fn failures(&self) -> &Failures {
         &self.0.failures
+    }
+
+    /// Memory, disk and people, bounded; and how often each bound was met.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     /// Records that `caller` has signed in; `authority` is the fingerprint of the CA that certified them. Returns once

@@ -13,6 +13,7 @@ mod console;
 mod exec;
 mod faults;
 mod flow;
+mod limits;
 mod login;
 mod policy;
 mod recording;

@@ -19,12 +19,14 @@ use tracing::{debug, info};
 use super::address::{self, Destination};
 use super::channel::{Channel, Live, Start, What};
 use super::pump::Waiting;
+use super::refuse::{not_carried, refuse};
 use super::request::{self, Environment, Terminal};
 use super::stream::Control;
 use super::upstream::{self, Connected};
-use super::{Rooms, unauthenticated};
+use super::{Rooms, limit, unauthenticated};
 use crate::domain::identity::Caller;
 use crate::domain::{Disclose as _, printable};
+use crate::session::people::Presence;
 
 /// Uploads stop growing over this backlog of one channel.
 const BLOCKED_AT: usize = 512 * 1024;
@@ -60,6 +62,8 @@ pub(crate) struct Connection {
     /// Tiny packets seen while an upload was blocked.
     trickled: u32,
     place: unauthenticated::Place,
+    /// Counts it among its person's connections.
+    presence: Option<Presence>,
 }
 
 /// What is known of a channel before and while its task serves it.
@@ -124,6 +128,7 @@ impl Connection {
             opened: 0,
             trickled: 0,
             place,
+            presence: None,
         }
     }
 
@@ -212,6 +217,12 @@ impl Handler for Connection {
         let Some(caller) = self.caller.as_mut() else { return Err(russh::Error::Inconsistent) };
         let client = String::from_utf8_lossy(session.remote_sshid());
         Arc::make_mut(caller).client = printable(client.trim_end(), 255);
+        self.presence = limit::enter(&self.rooms, caller, session)?;
+        if self.presence.is_none() {
+            // Nothing is served on it while it ends.
+            self.caller = None;
+            return Ok(());
+        }
         // Queued, not awaited: the first decision of this connection is behind it in the log, and waits for both.
         if let Err(error) = self.rooms.sessions.signed_in(caller, &self.authority).await {
             tracing::error!(?error, "ledger does not take a sign-in");
@@ -245,15 +256,20 @@ impl Handler for Connection {
             return Ok(());
         }
         self.channels.retain(|_, asked| !asked.gone.is_cancelled());
-        if self.channels.len() >= self.rooms.settings.channels || self.rooms.drain.stopping().is_cancelled() {
+        if self.rooms.drain.stopping().is_cancelled() {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         }
+        let open = self.channels.len();
+        let Some((share, reply)) = limit::channel(&self.rooms, open, &self.destination, reply).await else {
+            return Ok(());
+        };
         let id = channel.id();
         let (read, write) = channel.split();
         let (start, started) = oneshot::channel();
         let (live, living) = mpsc::channel(LIVE_QUEUE);
         let backlog = Waiting::default();
+        backlog.charge(&share);
         let gone = CancellationToken::new();
         let allowed = match &self.destination {
             Destination::Target { login, target } => self.rooms.sessions.find(login.as_deref(), target),
@@ -282,6 +298,7 @@ impl Handler for Connection {
             start: started,
             live: living,
             backlog,
+            share,
             gone,
             ahead: self.ahead.take(),
         };
@@ -476,20 +493,4 @@ impl Handler for Connection {
         }
         Ok(())
     }
-}
-
-/// Refuses a channel by name. Code 1 of RFC 4254 §5.1, administratively prohibited, with a reason of ours.
-async fn not_carried(reply: ChannelOpenHandle, what: &str) -> Result<(), russh::Error> {
-    reply.reject(ChannelOpenFailure::Other { code: 1, reason: format!("sallyport: {what} is not carried") }).await;
-    Ok(())
-}
-
-/// Refuses a request by name: the client's user sees why on standard error.
-fn refuse(session: &mut Session, channel: ChannelId, why: &str) -> Result<(), russh::Error> {
-    let line = format!("sallyport: {why}\r\n");
-    // Nothing else is under way on a channel that has not started: its window is whole unless the client is odd.
-    if session.window_size(&channel) as usize > line.len() {
-        session.extended_data(channel, 1, line)?;
-    }
-    session.channel_failure(channel)
 }

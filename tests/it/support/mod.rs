@@ -115,7 +115,8 @@ impl Setup {
         let db_key = db.host_key().to_openssh().unwrap();
         let text = config_text(&issuer, (&web_wire, &web_key), (&db_wire, &db_key));
         let config = Config::parse(&format!("{text}{config}"), dir.path()).unwrap();
-        let stores = Stores { blobs: memory.blobs(), registers: memory.registers(), files: memory.files() };
+        let (blobs, registers) = (memory.blobs(), memory.registers());
+        let stores = Stores { blobs, registers, files: memory.files(), volume: memory.volume() };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let origin = format!("{NAME}/sallyport/test");
         let signer = keys.signer.clone();
