@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::*;
 use crate::domain::event::{Counters, Event, Fact, Outcome};
-use crate::domain::identity::{Flow, Group, Identity, IssuerName, Kind, Shown, SignIn};
+use crate::domain::identity::{Flow, Group, Grouping, Identity, IssuerName, Kind, Shown, SignIn};
 use crate::domain::session::{Action, Command as Asked, End, Exit, Stream, TerminalSize};
 use crate::domain::target::{Address, HostTrust, Login, Target, TargetName};
 use crate::domain::{RecordId, Timestamp};
@@ -21,6 +21,7 @@ use crate::policy::{Catalogue, Policy, STARTER};
 use crate::recording::Recordings;
 use crate::recording::index::Index;
 use crate::session::failures::Failures;
+use crate::session::registry::Registry;
 use crate::session::{Ask, Opened};
 use crate::signer::Signer;
 use crate::store::memory::{Fault, Memory};
@@ -74,7 +75,9 @@ async fn with(test: impl AsyncFnOnce(House)) {
         clock: clock.clone(),
         policy,
         targets: RwLock::new(Arc::new(targets)),
+        groups: Grouping::new(|_, _, _| Vec::new()),
         failures: Failures::new(clock.clone()),
+        registry: Registry::default(),
     });
     let settings = Settings {
         bastion: "bastion.example.com".to_owned(),

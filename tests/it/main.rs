@@ -16,5 +16,7 @@ mod flow;
 mod login;
 mod policy;
 mod recording;
+mod reload;
 mod shell;
+mod stop;
 mod support;

@@ -12,16 +12,17 @@ use russh::keys::ssh_key::{Certificate, HashAlg};
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session};
 use russh::{Channel as Opened, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty, Sig};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::address::{self, Destination};
+use super::busy::Busy;
 use super::channel::{Channel, Live, Start, What};
 use super::pump::Waiting;
+use super::refuse::{not_carried, refuse};
 use super::request::{self, Environment, Terminal};
 use super::stream::Control;
-use super::upstream::{self, Connected};
+use super::upstream::{self, Ahead};
 use super::{Rooms, unauthenticated};
 use crate::domain::identity::Caller;
 use crate::domain::printable;
@@ -54,12 +55,13 @@ pub(crate) struct Connection {
     /// A refusal of it was counted.
     counted: bool,
     /// The target, being connected to while the client's channel request is on its way.
-    ahead: Option<JoinHandle<Result<Connected, upstream::Error>>>,
+    ahead: Option<Ahead>,
     channels: HashMap<ChannelId, Asked>,
     opened: u32,
     /// Tiny packets seen while an upload was blocked.
     trickled: u32,
     place: unauthenticated::Place,
+    busy: Busy,
 }
 
 /// What is known of a channel before and while its task serves it.
@@ -88,8 +90,8 @@ impl Drop for Asked {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Some(task) = self.ahead.take() {
-            task.abort();
+        if let Some(ahead) = self.ahead.take() {
+            ahead.task.abort();
         }
         // The library turns some away before it asks: expired certificates, for one. They count, once a connection.
         if self.tried && !self.counted && self.caller.is_none() {
@@ -106,6 +108,7 @@ impl Connection {
         control: Control,
         place: unauthenticated::Place,
         authenticated: oneshot::Sender<()>,
+        busy: Busy,
     ) -> Self {
         Self {
             rooms,
@@ -124,6 +127,7 @@ impl Connection {
             opened: 0,
             trickled: 0,
             place,
+            busy,
         }
     }
 
@@ -225,7 +229,9 @@ impl Handler for Connection {
             && let Some((target, _)) = self.rooms.sessions.find(login.as_deref(), target)
         {
             let now = self.rooms.clock.now();
-            self.ahead = Some(self.rooms.drain.spawn(async move { upstream::connect(&target, now).await }));
+            let reached = target.clone();
+            let task = self.rooms.drain.spawn(async move { upstream::connect(&reached, now).await });
+            self.ahead = Some(Ahead { target, task });
         }
         Ok(())
     }
@@ -242,8 +248,14 @@ impl Handler for Connection {
             reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
             return Ok(());
         }
+        let caller = self.rooms.sessions.as_of_now(&caller);
         self.channels.retain(|_, asked| !asked.gone.is_cancelled());
-        if self.channels.len() >= self.rooms.settings.channels || self.rooms.drain.stopping().is_cancelled() {
+        if self.rooms.drain.stopping().is_cancelled() {
+            let reason = "sallyport: the bastion is stopping; connect again in a minute".to_owned();
+            reply.reject(ChannelOpenFailure::Other { code: 4, reason }).await;
+            return Ok(());
+        }
+        if self.channels.len() >= self.rooms.settings.channels {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         }
@@ -285,7 +297,11 @@ impl Handler for Connection {
         };
         self.opened = self.opened.saturating_add(1);
         reply.accept().await;
-        self.rooms.drain.spawn(task.run());
+        let served = self.busy.enter();
+        self.rooms.drain.spawn(async move {
+            task.run().await;
+            drop(served);
+        });
         Ok(())
     }
 
@@ -474,20 +490,4 @@ impl Handler for Connection {
         }
         Ok(())
     }
-}
-
-/// Refuses a channel by name. Code 1 of RFC 4254 §5.1, administratively prohibited, with a reason of ours.
-async fn not_carried(reply: ChannelOpenHandle, what: &str) -> Result<(), russh::Error> {
-    reply.reject(ChannelOpenFailure::Other { code: 1, reason: format!("sallyport: {what} is not carried") }).await;
-    Ok(())
-}
-
-/// Refuses a request by name: the client's user sees why on standard error.
-fn refuse(session: &mut Session, channel: ChannelId, why: &str) -> Result<(), russh::Error> {
-    let line = format!("sallyport: {why}\r\n");
-    // Nothing else is under way on a channel that has not started: its window is whole unless the client is odd.
-    if session.window_size(&channel) as usize > line.len() {
-        session.extended_data(channel, 1, line)?;
-    }
-    session.channel_failure(channel)
 }
