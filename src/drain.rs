@@ -67,9 +67,10 @@ impl Drain {
         self.stop.cancel();
         self.tasks.close();
         let drained = tokio::select! {
+            biased;
+            () = self.cut.cancelled() => false,
             () = self.tasks.wait() => true,
             () = tokio::time::sleep(grace) => false,
-            () = self.cut.cancelled() => false,
         };
         self.cut.cancel();
         // What does not end when cut is dropped with the runtime: its recording is recovered at the next start.

@@ -24,15 +24,17 @@ use crate::identity::{self, Identities};
 use crate::ledger::{self, Ledger};
 use crate::policy::{self, Policy};
 use crate::recording::{self, Recordings, index::Index};
-use crate::session::{self, Sessions, failures::Failures, registry::Registry};
+use crate::session::{self, Sessions, failures::Failures, limits::Limits, registry::Registry};
 use crate::signer::{self, Signer};
-use crate::store::{self, Blobs, Files, Registers};
+use crate::store::{self, Blobs, Files, Registers, Volume};
 
 pub mod config;
+mod disk;
 pub mod file;
 pub mod init;
 mod probe;
 mod reload;
+pub mod revoke;
 mod rights;
 mod serve;
 mod systemd;
@@ -53,6 +55,8 @@ pub struct Stores {
     pub registers: Registers,
     /// The log.
     pub files: Files,
+    /// How much room there is for all three.
+    pub volume: Volume,
 }
 
 /// Everything that a bastion is made of.
@@ -127,7 +131,7 @@ const NOTE_EVERY: Duration = Duration::from_secs(60);
 pub fn open_stores(state: &Path) -> Result<Stores, store::OpenError> {
     let (blobs, registers) = store::sled(&state.join("store"), &store::sled::Settings::default())?;
     let files = store::disk(&state.join("log"))?;
-    Ok(Stores { blobs, registers, files })
+    Ok(Stores { blobs, registers, files, volume: Volume::Folder(state.to_owned()) })
 }
 
 /// Builds every room and begins to serve.
@@ -178,12 +182,15 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         groups: grouping.clone(),
         failures: Failures::new(clock.clone()),
         registry: Registry::default(),
+        limits: Limits::new(&config.limits.shared(), clock.clone()),
     });
     sessions.catch_up().await?;
     let recovered = sessions.recover().await?;
     if recovered > 0 {
         info!(recovered, "recordings that a crash left open are sealed");
     }
+    sessions.recall_recorded().await.map_err(session::recover::Error::from)?;
+    disk::look(&sessions, &stores.volume).await;
     let identities = Identities::open(
         identity_settings(&config, grouping),
         ledger.clone(),
@@ -207,6 +214,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
             host_ca: line(signer.host_ca()),
         },
         sessions.clone(),
+        identities.clone(),
         clock.clone(),
     );
     let limits = &config.limits;
@@ -234,6 +242,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
     let (ask, asked) = mpsc::channel(1);
     drain.spawn(ssh::serve(ssh_listener, rooms, proof, asked));
     drain.spawn(sessions.clone().write_failures(drain.stopping().clone()));
+    drain.spawn(disk::watch(sessions.clone(), stores.volume.clone(), drain.stopping().clone()));
     drain.spawn(sessions.clone().note_progress(NOTE_EVERY, drain.stopping().clone()));
 
     let mut http_address = None;

@@ -396,6 +396,22 @@ pub enum Event {
         /// Why, from a closed set.
         reason: &'static str,
     },
+    /// There is more, or less, room on the disk than before.
+    SpaceChanged {
+        /// `ample`, `low`, `last` or `gone`.
+        room: &'static str,
+        /// Free bytes.
+        free: u64,
+        /// Size of the disk.
+        total: u64,
+    },
+    /// What was refused because a limit was met, counted: at most one record a minute.
+    LimitsRefused {
+        /// The first refusal.
+        since: Timestamp,
+        /// How many for each limit.
+        counts: BTreeMap<&'static str, u64>,
+    },
     /// Somebody looked at evidence.
     EvidenceViewed {
         /// `list`, `show`, `play` or `export`.

@@ -160,6 +160,13 @@ impl Principal {
         (!subject.is_empty() && std::str::from_utf8(&subject).is_ok()).then(|| Self(text.to_owned()))
     }
 
+    /// The issuer's name and the subject.
+    pub fn parts(&self) -> Option<(String, String)> {
+        let (issuer, subject) = self.0.split_once('/')?;
+        let subject = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(subject).ok()?).ok()?;
+        Some((issuer.to_owned(), subject))
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -33,7 +33,7 @@ pub mod token;
 pub use admit::Refusal;
 pub use ca::TargetAsk;
 pub use login::{Issued, LoginError};
-pub use revocation::Revocation;
+pub use revocation::{Revocation, Unnamed, Void};
 
 use crate::clock::Clock;
 use crate::domain::event::Fact;

@@ -142,6 +142,10 @@ impl Writer<'_> {
             Event::RecordingFailed { recording, extent, reason } => {
                 stored(body.set("recording", show(recording)), extent).set("reason", *reason)
             }
+            Event::SpaceChanged { room, free, total } => {
+                body.set("room", *room).set("free", number(*free)).set("total", number(*total))
+            }
+            Event::LimitsRefused { since, counts } => body.set("since", show(since)).set("counts", by_word(counts)),
             Event::EvidenceViewed { how, session } => body.set("how", *how).set("session", show(session)),
             Event::PolicyChanged { old, new, files } => {
                 body.digest("old", old).set("new", show(new)).set("files", texts(files))

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
+use super::cut::Cut;
 use super::keeper::Closing;
+use super::limits::Limit;
 use super::registry::{Orders, Registered};
+use super::space::{Purpose, Space};
 use super::tap::Stopwatch;
 use crate::domain::event::TargetRef;
 use crate::domain::session::{End, SessionId, TerminalSize};
@@ -25,7 +27,8 @@ pub struct Governed {
     pub(super) sink: Sink,
     pub(super) watch: Stopwatch,
     pub(super) closing: oneshot::Sender<Closing>,
-    pub(super) failed: CancellationToken,
+    pub(super) cut: Cut,
+    pub(super) space: Space,
     pub(super) host_key: OnceLock<String>,
     pub(super) ordered: watch::Receiver<Orders>,
     /// Left when the session is closed.
@@ -90,12 +93,18 @@ impl Governed {
                 }
             };
             tokio::select! {
-                () = self.failed.cancelled() => return End::RecordingFailed,
+                end = self.cut.told() => return end,
+                () = self.space.exhausted(Purpose::Ordinary) => return End::Limit(Limit::Disk.as_str()),
                 () = over => return End::Limit("max_session"),
                 // The sender lives in the registry, for as long as this does.
                 Ok(()) = ordered.changed() => {}
             }
         }
+    }
+
+    /// Why its bytes are not taken any more.
+    pub fn why(&self) -> End {
+        self.cut.why().unwrap_or(End::RecordingFailed)
     }
 
     /// Ends the session: the recording is sealed, then its end is in the ledger. Both go on beside the caller.

@@ -20,18 +20,25 @@ use crate::recording::Recordings;
 use crate::recording::index::Index;
 
 mod ask;
+pub mod budget;
+pub mod cut;
+mod disk;
 pub mod failures;
 mod governed;
 pub mod keeper;
+pub mod limits;
 mod open;
+pub mod people;
 pub mod permit;
 pub mod recover;
 pub mod registry;
+pub mod space;
 pub mod tap;
 
 pub use ask::{Ask, Opened, Refused};
 use failures::Failures;
 pub use governed::Governed;
+use limits::Limits;
 use registry::Registry;
 
 /// The room. Cheap to clone; clones are the same room.
@@ -61,6 +68,8 @@ pub struct Inner {
     pub failures: Failures,
     /// Open sessions.
     pub registry: Registry,
+    /// Memory, disk and people, bounded.
+    pub limits: Limits,
 }
 
 /// One open session, counted for as long as this lives.
@@ -115,6 +124,11 @@ impl Sessions {
     /// Failed sign-ins, to be counted.
     pub fn failures(&self) -> &Failures {
         &self.0.failures
+    }
+
+    /// Memory, disk and people, bounded; and how often each bound was met.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     /// Records that `caller` has signed in; `authority` is the fingerprint of the CA that certified them. Returns once

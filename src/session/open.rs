@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{oneshot, watch};
-use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::ask::{Ask, Opened, Refused};
@@ -13,6 +12,7 @@ use super::governed::Governed;
 use super::keeper::Keeper;
 use super::permit::{ExecPermit, Permit, ShellPermit};
 use super::registry::{Entry, Orders};
+use super::space::Purpose;
 use super::tap::{Counts, DownTap, Stopwatch, UpTap};
 use super::{Counted, Sessions};
 use crate::domain::event::{Event, Fact, Outcome, TargetRef};
@@ -44,6 +44,8 @@ impl Sessions {
     /// Decides, records the decision, and opens the recording. The order is the promise: whoever holds the
     /// returned permit knows that the record of it is durable.
     pub async fn open(&self, ask: Ask<'_>) -> Result<Opened, Refused> {
+        // Asked before policy is: a disk that is nearly full is not to be filled with decisions.
+        self.admit(ask.caller).map_err(Refused::Failed)?;
         let now = self.0.clock.now();
         let mark = self.0.registry.mark();
         let Some((target, login)) = self.find(ask.login, ask.target) else {
@@ -58,8 +60,10 @@ impl Sessions {
         };
         let (session, recording) = (SessionId::new(now), RecordingId::new(now));
         let new = New { ask: &ask, now, target, login, place, session, recording, judged, obligations };
-        let (sink, writer) =
-            self.0.recordings.start(new.header(&self.0.bastion)).map_err(|cause| failed("recording", &cause))?;
+        let gauge =
+            self.limits().space.gauge(&new.ask.caller.identity.principal(), Purpose::Ordinary, new.ask.share.clone());
+        let started = self.0.recordings.start(new.header(&self.0.bastion), Arc::new(gauge));
+        let (sink, writer) = started.map_err(|cause| failed("recording", &cause))?;
         let receipts = self.record(new.facts(decided, writer.header_digest())).await?;
         let follows = receipts.last().map_or(0, |receipt| receipt.index + 1);
         let mut opened = self.opened(new, sink, writer, follows, mark).await;
@@ -89,7 +93,7 @@ impl Sessions {
         let inner = &self.0;
         let watch = Stopwatch { clock: inner.clock.clone(), started: inner.clock.elapsed() };
         let counts = Arc::new(Counts::default());
-        let failed = CancellationToken::new();
+        let cut = new.ask.share.cut().clone();
         let (closing, closed) = oneshot::channel();
         let terminal = new.ask.terminal.is_some();
         let permit = match &new.ask.action {
@@ -114,8 +118,14 @@ impl Sessions {
         let registered = self.register(entry, mark).await;
         Opened {
             permit,
-            up: UpTap { sink: sink.clone(), watch: watch.clone(), counts: counts.clone(), terminal },
-            down: DownTap { sink: sink.clone(), watch: watch.clone(), counts: counts.clone(), durable },
+            up: UpTap { sink: sink.clone(), watch: watch.clone(), counts: counts.clone(), cut: cut.clone(), terminal },
+            down: DownTap {
+                sink: sink.clone(),
+                watch: watch.clone(),
+                counts: counts.clone(),
+                cut: cut.clone(),
+                durable,
+            },
             keeper: Keeper {
                 inner: inner.clone(),
                 summary,
@@ -127,7 +137,7 @@ impl Sessions {
                 watch: watch.clone(),
                 counts,
                 closing: closed,
-                failed: failed.clone(),
+                cut: cut.clone(),
                 counted: Counted::new(inner.ledger.counters()),
             },
             governed: Governed {
@@ -138,7 +148,8 @@ impl Sessions {
                 sink,
                 watch,
                 closing,
-                failed,
+                cut,
+                space: inner.limits.space.clone(),
                 host_key: OnceLock::new(),
                 ordered,
                 registered,

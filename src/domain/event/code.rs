@@ -51,6 +51,8 @@ impl Event {
             Self::LogHeartbeat(_) => ("log.heartbeat", 7002),
             Self::ClockStep { .. } => ("clock.step", 7003),
             Self::EvidenceViewed { .. } => ("evidence.viewed", 7010),
+            Self::SpaceChanged { .. } => ("space.changed", 7020),
+            Self::LimitsRefused { .. } => ("limits.refused", 7021),
         }
     }
 }

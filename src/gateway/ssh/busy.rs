@@ -26,13 +26,18 @@ pub(super) async fn idle(stopping: &CancellationToken, busy: Busy) {
 pub(super) struct Busy(Arc<watch::Sender<usize>>);
 
 /// One of them, for as long as it lives.
-#[derive(Debug)]
-pub(super) struct Served(Busy);
+struct Served(Busy);
 
 impl Busy {
-    pub(super) fn enter(&self) -> Served {
+    /// Counts one more, from now until `channel` has ended.
+    pub(super) fn during<F: Future>(&self, channel: F) -> impl Future<Output = F::Output> + use<F> {
         self.0.send_modify(|count| *count += 1);
-        Served(self.clone())
+        let served = Served(self.clone());
+        async move {
+            let output = channel.await;
+            drop(served);
+            output
+        }
     }
 }
 

@@ -17,9 +17,11 @@ use super::pump::{Down, Ended, Up, Waiting, say};
 use super::request::{Environment, Terminal};
 use super::upstream::{self, Ahead, Shown, Upstream};
 use super::{Rooms, console};
+use crate::domain::Disclose as _;
 use crate::domain::identity::Caller;
 use crate::domain::session::{Action, Command, End, Exit, TerminalSize};
 use crate::identity::TargetAsk;
+use crate::session::budget::Share;
 use crate::session::permit::Permit;
 use crate::session::tap::{DownTap, UpTap};
 use crate::session::{Ask, Governed, Opened, Refused};
@@ -28,8 +30,8 @@ use crate::session::{Ask, Governed, Opened, Refused};
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How long an upload may stand still after its client has gone.
 const DRAIN_LOOK: Duration = Duration::from_secs(2);
-/// Over this, a channel's backlog towards the target is no flow any more.
-pub(crate) const HARD_CAP: usize = 64 * 1024 * 1024;
+/// What somebody hears whose access ends under them.
+pub(crate) const REVOKED: &str = "the session was cut: access was revoked";
 /// Exit status of what policy refuses.
 const DENIED: u32 = 126;
 
@@ -69,6 +71,8 @@ pub(crate) struct Channel {
     pub(crate) start: oneshot::Receiver<Start>,
     pub(crate) live: mpsc::Receiver<Live>,
     pub(crate) backlog: Waiting,
+    /// What it may hold; it tells when the channel must end.
+    pub(crate) share: Share,
     /// The client closed the channel or is gone.
     pub(crate) gone: CancellationToken,
     /// A connection to the target that was begun when the client had authenticated.
@@ -89,6 +93,10 @@ impl Channel {
             let _ = self.write.close().await;
             return;
         };
+        // A channel may have been opened before a revocation, and be asked for something after it.
+        if let Err(refusal) = self.rooms.identities.still_good(&self.caller).await {
+            return self.refuse(start.terminal.is_some(), &refusal.disclose()).await;
+        }
         match self.destination.clone() {
             Destination::Console => console::run(self, start).await,
             Destination::Target { login, target } => self.relay(start, login.as_deref(), &target).await,
@@ -107,6 +115,7 @@ impl Channel {
         };
         let ask = Ask {
             caller: &self.caller,
+            share: self.share.clone(),
             connection: &self.connection,
             channel: self.number,
             login,
@@ -123,9 +132,14 @@ impl Channel {
         };
         let Opened { governed, permit, up, down, keeper } = opened;
         self.rooms.drain.spawn(keeper.run());
-        let end = match self.reach(&governed, &start.terminal, &start.environment, permit).await {
-            Ok(upstream) => self.carry(&governed, upstream, terminal, up, down).await,
-            Err(error) => {
+        let reached = tokio::select! {
+            reached = self.reach(&governed, &start.terminal, &start.environment, permit) => Ok(reached),
+            end = governed.cut() => Err(end),
+        };
+        let end = match reached {
+            Err(end) => self.cut(&governed, terminal, end).await,
+            Ok(Ok(upstream)) => self.carry(&governed, upstream, terminal, up, down).await,
+            Ok(Err(error)) => {
                 let name = governed.target().name.as_str();
                 warn!(target = name, session = %governed.id(), error = ?error, "target not usable");
                 let line = Shown { target: name, error: &error }.to_string();
@@ -182,6 +196,7 @@ impl Channel {
             }
         };
         let mut upstream = connected.sign_in(login, key, certificate).await?;
+        upstream.backlog.charge(&self.share);
         match upstream.start(terminal.as_ref(), environment, permit).await {
             Ok(()) => Ok(upstream),
             Err(error) => {
@@ -232,12 +247,12 @@ impl Channel {
                         End::ByTarget
                     }
                     Ok(Ended::ByTarget | Ended::ByClient | Ended::Cut) => End::ByClient,
-                    Ok(Ended::Recording) => self.cut(governed, terminal, End::RecordingFailed).await,
+                    Ok(Ended::Recording) => self.cut(governed, terminal, governed.why()).await,
                     Err(_) => self.cut(governed, terminal, End::Fault).await,
                 },
                 ended = &mut up, if up_open => match ended {
                     Ok(Ended::ByClient) => break End::ByClient,
-                    Ok(Ended::Recording) => break self.cut(governed, terminal, End::RecordingFailed).await,
+                    Ok(Ended::Recording) => break self.cut(governed, terminal, governed.why()).await,
                     // The target's side has the last word on how it ended.
                     Ok(Ended::ByTarget | Ended::Cut) => up_open = false,
                     Err(_) => break self.cut(governed, terminal, End::Fault).await,
@@ -260,12 +275,7 @@ impl Channel {
                 }
                 () = self.rooms.drain.cutting().cancelled() => break self.cut(governed, terminal, End::Drain).await,
                 () = drained(&self.gone, &self.backlog) => break End::ByClient,
-                _ = look.tick() => {
-                    upstream.keep_alive_while_paused().await;
-                    if self.backlog.bytes() > HARD_CAP {
-                        break self.cut(governed, terminal, End::Limit("backlog")).await;
-                    }
-                }
+                _ = look.tick() => upstream.keep_alive_while_paused().await,
             }
         };
         ends.cancel();
@@ -292,10 +302,21 @@ impl Channel {
             End::RecordingFailed => "the session was cut: its recording could not go on; tell the operator",
             End::Denied => "the session was cut: the policy was changed and does not allow it any more",
             End::Removed => "the session was cut: this target or login was taken out of the config",
-            End::Revoked => "the session was cut: access was revoked",
+            End::Revoked => REVOKED,
             End::Drain => "the session was cut: the bastion is stopping; connect again in a minute",
             End::Limit("max_session") => "the session was cut: it has reached the longest time that the policy allows",
-            End::Limit(_) => "the session was cut: the target does not read what is sent to it",
+            End::Limit("memory_per_channel") => "the session was cut: the target does not read what is sent to it",
+            End::Limit("memory") => {
+                "the session was cut: the bastion was short of memory and this session held the most; connect again"
+            }
+            End::Limit("disk") => "the session was cut: the bastion's disk is nearly full; tell the operator",
+            End::Limit("max_recording") => {
+                "the session was cut: its recording is as long as one may be; go on in a new session"
+            }
+            End::Limit("recorded_per_person") => {
+                "the session was cut: your sessions of the last 24 hours have recorded as much as one person may; \
+                 ask the operator"
+            }
             _ => "the session was cut by the bastion; tell the operator",
         };
         debug!(session = %governed.id(), ?end, "cut");
@@ -329,7 +350,7 @@ impl Channel {
     }
 
     /// End of output, close. On a channel that is closed already it does nothing.
-    async fn hang_up(&self) {
+    pub(crate) async fn hang_up(&self) {
         let _ = self.write.eof().await;
         let _ = self.write.close().await;
     }

@@ -23,9 +23,10 @@ use super::refuse::{not_carried, refuse};
 use super::request::{self, Environment, Terminal};
 use super::stream::Control;
 use super::upstream::{self, Ahead};
-use super::{Rooms, unauthenticated};
+use super::{Rooms, limit, unauthenticated};
 use crate::domain::identity::Caller;
-use crate::domain::printable;
+use crate::domain::{Disclose as _, printable};
+use crate::session::people::Presence;
 
 /// Uploads stop growing over this backlog of one channel.
 const BLOCKED_AT: usize = 512 * 1024;
@@ -62,6 +63,8 @@ pub(crate) struct Connection {
     trickled: u32,
     place: unauthenticated::Place,
     busy: Busy,
+    /// Counts it among its person's connections.
+    presence: Option<Presence>,
 }
 
 /// What is known of a channel before and while its task serves it.
@@ -128,6 +131,7 @@ impl Connection {
             trickled: 0,
             place,
             busy,
+            presence: None,
         }
     }
 
@@ -216,6 +220,12 @@ impl Handler for Connection {
         let Some(caller) = self.caller.as_mut() else { return Err(russh::Error::Inconsistent) };
         let client = String::from_utf8_lossy(session.remote_sshid());
         Arc::make_mut(caller).client = printable(client.trim_end(), 255);
+        self.presence = limit::enter(&self.rooms, caller, session)?;
+        if self.presence.is_none() {
+            // Nothing is served on it while it ends.
+            self.caller = None;
+            return Ok(());
+        }
         // Queued, not awaited: the first decision of this connection is behind it in the log, and waits for both.
         if let Err(error) = self.rooms.sessions.signed_in(caller, &self.authority).await {
             tracing::error!(?error, "ledger does not take a sign-in");
@@ -245,25 +255,23 @@ impl Handler for Connection {
         let Some(caller) = self.caller.clone() else { return Err(russh::Error::Inconsistent) };
         if let Err(refusal) = self.rooms.identities.still_good(&caller).await {
             info!(connection = %self.id, reason = refusal.code(), "no new channel");
-            reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+            // Code 1 of RFC 4254 section 5.1, administratively prohibited, with the reason that a person may hear.
+            let reason = format!("sallyport: {}", refusal.disclose());
+            reply.reject(ChannelOpenFailure::Other { code: 1, reason }).await;
             return Ok(());
         }
         let caller = self.rooms.sessions.as_of_now(&caller);
         self.channels.retain(|_, asked| !asked.gone.is_cancelled());
-        if self.rooms.drain.stopping().is_cancelled() {
-            let reason = "sallyport: the bastion is stopping; connect again in a minute".to_owned();
-            reply.reject(ChannelOpenFailure::Other { code: 4, reason }).await;
+        let open = self.channels.len();
+        let Some((share, reply)) = limit::channel(&self.rooms, open, &self.destination, reply).await else {
             return Ok(());
-        }
-        if self.channels.len() >= self.rooms.settings.channels {
-            reply.reject(ChannelOpenFailure::ResourceShortage).await;
-            return Ok(());
-        }
+        };
         let id = channel.id();
         let (read, write) = channel.split();
         let (start, started) = oneshot::channel();
         let (live, living) = mpsc::channel(LIVE_QUEUE);
         let backlog = Waiting::default();
+        backlog.charge(&share);
         let gone = CancellationToken::new();
         let allowed = match &self.destination {
             Destination::Target { login, target } => self.rooms.sessions.find(login.as_deref(), target),
@@ -292,16 +300,13 @@ impl Handler for Connection {
             start: started,
             live: living,
             backlog,
+            share,
             gone,
             ahead: self.ahead.take(),
         };
         self.opened = self.opened.saturating_add(1);
         reply.accept().await;
-        let served = self.busy.enter();
-        self.rooms.drain.spawn(async move {
-            task.run().await;
-            drop(served);
-        });
+        self.rooms.drain.spawn(self.busy.during(task.run()));
         Ok(())
     }
 

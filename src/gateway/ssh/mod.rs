@@ -21,6 +21,7 @@ use crate::console::Console;
 use crate::drain::Drain;
 use crate::identity::Identities;
 use crate::session::Sessions;
+use crate::session::limits::Limit;
 
 pub mod address;
 mod algorithms;
@@ -29,6 +30,7 @@ mod channel;
 mod connection;
 mod console;
 mod host_check;
+mod limit;
 mod pump;
 mod refuse;
 pub mod request;
@@ -132,10 +134,12 @@ pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof, m
         rooms.sessions.count_connection();
         let Some(place) = places.take(source.ip()) else {
             debug!(%source, "no place for a connection that has not signed in");
+            rooms.sessions.limits().met.refused(Limit::Unauthenticated, rooms.clock.now());
             continue;
         };
         let Ok(counted) = all_connections.clone().try_acquire_owned() else {
             debug!(%source, "no place for one more connection");
+            rooms.sessions.limits().met.refused(Limit::Connections, rooms.clock.now());
             continue;
         };
         let (config, rooms) = (config.clone(), rooms.clone());

@@ -23,6 +23,7 @@ use super::request::{Environment, Terminal};
 use super::stream::{Control, Steered};
 use crate::domain::Timestamp;
 use crate::domain::target::{Login, Target};
+use crate::session::budget::Share;
 use crate::session::permit::Permit;
 
 /// Each of the waits on a target: TCP, key exchange, sign-in, channel, request.
@@ -70,6 +71,11 @@ pub(crate) struct Backlog {
 }
 
 impl Backlog {
+    /// What waits from now on is held for this channel.
+    pub(crate) fn charge(&self, share: &Share) {
+        self.waiting.charge(share);
+    }
+
     fn add(&self, len: usize) {
         self.waiting.add(len);
         if self.waiting.bytes() > PAUSE_AT {

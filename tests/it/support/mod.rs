@@ -116,7 +116,8 @@ impl Setup {
         let text = config_text(&issuer, (&web_wire, &web_key), (&db_wire, &db_key));
         let text = format!("{text}{config}");
         let config = Config::parse(&text, dir.path()).unwrap();
-        let stores = Stores { blobs: memory.blobs(), registers: memory.registers(), files: memory.files() };
+        let (blobs, registers) = (memory.blobs(), memory.registers());
+        let stores = Stores { blobs, registers, files: memory.files(), volume: memory.volume() };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let origin = format!("{NAME}/sallyport/test");
         let signer = keys.signer.clone();
