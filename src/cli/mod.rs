@@ -222,6 +222,9 @@ enum Error {
     /// The person said no.
     #[error("not done")]
     Declined,
+    /// A service manager's.
+    #[error("a socket of the service manager (LISTEN_FDS) is no TCP listener")]
+    Handed(#[source] io::Error),
     /// The threads of this process.
     #[error("start the runtime")]
     Runtime(#[source] io::Error),
@@ -285,6 +288,7 @@ impl Error {
             }
             Self::Terminal(_)
             | Self::Declined
+            | Self::Handed(_)
             | Self::Runtime(_)
             | Self::File { .. }
             | Self::Init(_)
