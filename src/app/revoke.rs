@@ -12,6 +12,7 @@ use super::config::Config;
 use super::{ServeError, State};
 use crate::clock::Clock;
 use crate::domain::Text;
+use crate::domain::identity::Grouping;
 use crate::drain::Drain;
 use crate::identity::{self, Identities, Revocation, Unnamed, Void};
 use crate::ledger::{self, Ledger};
@@ -67,7 +68,7 @@ pub async fn run(config: &Config, clock: Clock, ask: Ask) -> Result<Done, Error>
     let running = tasks.spawn(sequencer.run(stopped));
     // None is in force, and nobody is let in from here.
     let (_, policy) = watch::channel(Arc::new(Policy::load(&[], &config.catalogue())?));
-    let identities = super::identity_settings(config);
+    let identities = super::identity_settings(config, Grouping::new(|_, _, _| Vec::new()));
     let identities = Identities::open(identities, ledger, stores.registers, signer, clock, policy).await;
     let done = match identities {
         Ok(identities) => act(&identities, ask).await,

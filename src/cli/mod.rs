@@ -23,6 +23,7 @@ mod pages;
 mod play;
 mod revoke;
 mod serve;
+mod store;
 mod target;
 mod terminal;
 
@@ -31,7 +32,7 @@ mod terminal;
     name = "sallyport",
     version,
     about = "An SSH bastion: short-lived certificates from OIDC, recordings, and a ledger that strangers can verify",
-    after_help = "Exit codes: 0 done, 1 failed, 2 usage or config, 4 denied.\n\
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage or config, 3 faults found, 4 denied.\n\
                   Environment: SALLYPORT_CONFIG names the config file, SALLYPORT_LOG is the log's filter.",
     max_term_width = 110
 )]
@@ -54,12 +55,17 @@ enum Command {
     },
     /// Run the bastion until SIGTERM or Ctrl-C.
     Serve(Which),
-    /// Name every fault of config and policy at once. Opens nothing that the bastion keeps.
+    /// Name every fault at once: config, policy, rights, keys, TLS, clock, space, targets, issuers. Opens no store.
     Check(check::Check),
     /// Put somebody out while the bastion is stopped. While it runs: ssh BASTION revoke WHOM --reason TEXT.
     Revoke(revoke::Revoke),
     /// Let a revoked identity sign in again, while the bastion is stopped.
     Reinstate(revoke::Reinstate),
+    /// What the bastion keeps: check it against the log, or make it anew from the log.
+    Store {
+        #[command(subcommand)]
+        command: store::Command,
+    },
     /// Sign in at a bastion and get a certificate, into the ssh-agent or into files.
     Login(login::Login),
     /// Replay a recording in the terminal. Keys: space pauses, left and right seek, up and down change
@@ -143,6 +149,7 @@ fn execute(line: Line) -> u8 {
         Command::Check(asked) => check::run(&asked),
         Command::Revoke(asked) => revoke::revoke(asked),
         Command::Reinstate(asked) => revoke::reinstate(asked),
+        Command::Store { command } => store::run(command),
         Command::Login(asked) => login::run(asked),
         Command::Play(asked) => play::run(&asked),
         Command::Demo { once } => serve::demo(once),
@@ -190,6 +197,7 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
+const FAULTS: u8 = 3;
 const DENIED: u8 = 4;
 
 /// Why a command was not done.
@@ -222,6 +230,9 @@ enum Error {
     /// The person said no.
     #[error("not done")]
     Declined,
+    /// A service manager's.
+    #[error("a socket of the service manager (LISTEN_FDS) is no TCP listener")]
+    Handed(#[source] io::Error),
     /// The threads of this process.
     #[error("start the runtime")]
     Runtime(#[source] io::Error),
@@ -285,6 +296,7 @@ impl Error {
             }
             Self::Terminal(_)
             | Self::Declined
+            | Self::Handed(_)
             | Self::Runtime(_)
             | Self::File { .. }
             | Self::Init(_)

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::*;
 use crate::domain::event::{Counters, Event, Fact, Outcome};
-use crate::domain::identity::{Flow, Group, Identity, IssuerName, Kind, Shown, SignIn};
+use crate::domain::identity::{Flow, Group, Grouping, Identity, IssuerName, Kind, Shown, SignIn};
 use crate::domain::session::{Action, Command as Asked, End, Exit, Stream, TerminalSize};
 use crate::domain::target::{Address, HostTrust, Login, Target, TargetName};
 use crate::domain::{RecordId, Timestamp};
@@ -22,6 +22,7 @@ use crate::recording::Recordings;
 use crate::recording::index::Index;
 use crate::session::failures::Failures;
 use crate::session::limits::Limits;
+use crate::session::registry::Registry;
 use crate::session::{Ask, Opened};
 use crate::signer::Signer;
 use crate::store::memory::{Fault, Memory};
@@ -75,7 +76,9 @@ async fn with(test: impl AsyncFnOnce(House)) {
         clock: clock.clone(),
         policy,
         targets: RwLock::new(Arc::new(targets)),
+        groups: Grouping::new(|_, _, _| Vec::new()),
         failures: Failures::new(clock.clone()),
+        registry: Registry::default(),
         limits: Limits::new(&Default::default(), clock.clone()),
     });
     let settings = Settings {
@@ -87,7 +90,7 @@ async fn with(test: impl AsyncFnOnce(House)) {
         host_ca: format!("{KEY}host"),
     };
     let identities = crate::identity::Identities::open(
-        crate::identity::Settings::new("bastion.example.com", Vec::new(), Arc::new(|_, _, _| Vec::new())),
+        crate::identity::Settings::new("bastion.example.com", Vec::new(), Grouping::new(|_, _, _| Vec::new())),
         sessions.ledger().clone(),
         memory.registers(),
         signer,

@@ -10,7 +10,10 @@ use super::session::{Exit, RecordingId, SessionId};
 use super::target::{Login, Target};
 use super::{Digest, RecordId, Text, Timestamp};
 
+pub mod change;
 mod code;
+
+use change::Change;
 
 /// A fact to be recorded: an event with who, where and how it went.
 #[derive(Clone, Debug, PartialEq)]
@@ -450,6 +453,12 @@ pub enum Event {
         /// Its file names.
         files: Vec<String>,
     },
+    /// Other things in the config file.
+    ConfigChanged(Change),
+    /// Other targets, or others behind their names.
+    TargetChanged(Change),
+    /// Another certificate of the HTTPS listener.
+    TlsChanged(Change),
 }
 
 /// Counters of a heartbeat.

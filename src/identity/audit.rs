@@ -91,7 +91,8 @@ impl Whole {
         }
         for (key, value) in &stored {
             if !self.changes.contains_key(key) && self.is_stranger(key, value) {
-                faults.push((format!("register {}", place(key)), "is there, and no entry of the log says so".to_owned()));
+                faults
+                    .push((format!("register {}", place(key)), "is there, and no entry of the log says so".to_owned()));
             }
         }
         Ok((stored.len() as u64, faults))
@@ -130,10 +131,12 @@ impl Whole {
 fn place(key: &Key) -> String {
     let mut segments = key.segments().into_iter().skip(1);
     let kind = String::from_utf8_lossy(&segments.next().unwrap_or_default()).into_owned();
-    let rest = segments.map(|segment| match (<[u8; 32]>::try_from(segment.as_slice()), <[u8; 8]>::try_from(segment.as_slice())) {
-        (Ok(digest), _) => Digest(digest).to_string(),
-        (_, Ok(serial)) => u64::from_be_bytes(serial).to_string(),
-        _ => segment.escape_ascii().to_string(),
+    let rest = segments.map(|segment| {
+        match (<[u8; 32]>::try_from(segment.as_slice()), <[u8; 8]>::try_from(segment.as_slice())) {
+            (Ok(digest), _) => Digest(digest).to_string(),
+            (_, Ok(serial)) => u64::from_be_bytes(serial).to_string(),
+            _ => segment.escape_ascii().to_string(),
+        }
     });
     std::iter::once(kind).chain(rest).collect::<Vec<_>>().join(" ")
 }

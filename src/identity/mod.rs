@@ -15,8 +15,8 @@ use russh::keys::ssh_key::HashAlg;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-pub mod audit;
 mod admit;
+pub mod audit;
 mod ca;
 pub mod certificate;
 mod live;
@@ -38,7 +38,7 @@ pub use revocation::{Revocation, Unnamed, Void};
 
 use crate::clock::Clock;
 use crate::domain::event::Fact;
-use crate::domain::identity::{Flow, Group, IssuerName, Kind};
+use crate::domain::identity::{Flow, Grouping, IssuerName, Kind};
 use crate::ledger::{self, Ledger, Receipt};
 use crate::policy::Policy;
 use crate::signer::{self, Signer};
@@ -48,9 +48,6 @@ use profile::{IssuerSettings, SettingsFault};
 use proof::Proof;
 use provider::{FetchError, Provider};
 use register::Cursor;
-
-/// The groups of an identity, from its issuer's name, its subject and what the issuer asserts.
-pub type Grouping = Arc<dyn Fn(&IssuerName, &str, &[String]) -> Vec<Group> + Send + Sync>;
 
 /// What this room needs to know.
 #[derive(Clone)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::event::change::Change;
 use crate::domain::event::{Actor, Counters, Decided, Event, Extent, Fact, Outcome, TargetRef};
 use crate::domain::identity::{Flow, Kind};
 use crate::domain::session::{Exit, RecordingId, SessionId};
@@ -14,7 +15,7 @@ pub(super) const SALT: [u8; 32] = [0x5a; 32];
 /// What no entry may show.
 pub(super) const TEXTS: [&str; 4] = ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 28;
+pub(super) const EVENTS: usize = 31;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -32,7 +33,8 @@ pub(super) fn exec() -> Fact {
 
 /// By file name.
 pub(super) fn all() -> Vec<(String, Fact)> {
-    let mut all: Vec<_> = about_us().into_iter().chain(authn()).chain(sessions()).chain(limits()).chain(bad_day()).collect();
+    let firsts = about_us().into_iter().chain(authn()).chain(sessions()).chain(limits()).chain(changes());
+    let mut all: Vec<_> = firsts.chain(bad_day()).collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
     }
@@ -77,8 +79,11 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::IdentityReinstated { .. } => 23,
         Event::SpaceChanged { .. } => 24,
         Event::LimitsRefused { .. } => 25,
-        Event::StoreRebuilt { .. } => 26,
-        Event::RecordingLost { .. } => 27,
+        Event::ConfigChanged(_) => 26,
+        Event::TargetChanged(_) => 27,
+        Event::TlsChanged(_) => 28,
+        Event::StoreRebuilt { .. } => 29,
+        Event::RecordingLost { .. } => 30,
     }
 }
 
@@ -106,6 +111,28 @@ fn about_us() -> Vec<Fact> {
             files: vec!["10-people.cedar".into(), "20-pipelines.cedar".into()],
         }),
     ]
+}
+
+fn changes() -> Vec<Fact> {
+    let us = |event| Fact::new(RecordId::from_parts(time(), 0), Outcome::Success, event);
+    vec![
+        us(Event::ConfigChanged(Change {
+            changed: vec!["group".into()],
+            restart: vec!["ssh.listen".into()],
+            ..change("config")
+        })),
+        us(Event::TargetChanged(Change {
+            added: vec!["db2".into()],
+            changed: vec!["db1".into()],
+            removed: vec!["old1".into()],
+            ..change("targets")
+        })),
+        us(Event::TlsChanged(change("chain"))),
+    ]
+}
+
+fn change(what: &str) -> Change {
+    Change { old: Some(digest(&format!("{what} before"))), new: Some(digest(what)), ..Change::default() }
 }
 
 fn authn() -> Vec<Fact> {
@@ -262,10 +289,9 @@ fn sessions() -> Vec<Fact> {
         in_session(Event::RecordingRecovered { recording: recording(), extent }, 0),
         failed,
         in_session(Event::EvidenceViewed { how: "play", session: session() }, 0),
-        in_session(Event::RecordingLost { recording: recording(), said: 412, frames: 400 }, 0),
     ];
     for fact in &mut all {
-        if matches!(fact.event, Event::RecordingRecovered { .. } | Event::RecordingLost { .. }) {
+        if matches!(fact.event, Event::RecordingRecovered { .. }) {
             fact.actor = None;
         }
     }
@@ -352,5 +378,7 @@ fn bad_day() -> Vec<Fact> {
         texts: 4102,
         texts_lost: 0,
     };
-    vec![Fact::new(RecordId::from_parts(time(), 0), Outcome::Error, event)]
+    let lost = Event::RecordingLost { recording: recording(), said: 412, frames: 400 };
+    let us = |outcome, event| Fact::new(RecordId::from_parts(time(), 0), outcome, event);
+    vec![us(Outcome::Failure, lost), us(Outcome::Failure, event)]
 }

@@ -112,6 +112,8 @@ struct Recent {
 
 /// Jobs that may wait for the sequencer; more wait to be queued.
 const QUEUE: usize = 1024;
+/// Most bytes that one step of a salvage writes.
+const SALVAGE_BYTES: usize = 1024 * 1024;
 /// Most entries that one listing returns.
 pub const MAX_LISTED: usize = 1000;
 
@@ -178,6 +180,11 @@ impl Ledger {
         let (drafts, payloads) = self.drafts(facts)?;
         self.store(payloads).await?;
         self.queue(drafts).await
+    }
+
+    /// Returns once the sequencer has answered, behind everything that queued before; writes nothing.
+    pub async fn answers(&self) -> Result<(), Error> {
+        self.queue(Vec::new()).await?.receipts().await.map(drop)
     }
 
     fn drafts(&self, facts: Vec<Fact>) -> Result<(Vec<entry::Draft>, Payloads), Error> {
@@ -248,17 +255,35 @@ impl Ledger {
         }
     }
 
-    /// Copies the text behind a payload's hash from another store, if it has it. Whether it had.
-    pub async fn salvage(&self, hash: &Digest, from: &Blobs) -> Result<bool, Error> {
-        let key = payload_key(hash);
-        match from.get(&key).await {
-            Ok(Some(stored)) if entry::Payload::open(hash, &stored).is_some() => {
-                self.blobs.put(vec![(key, stored)]).await?;
-                Ok(true)
+    /// Copies the texts behind these hashes from another store, which may be damaged. Those that are not there then.
+    pub async fn salvage(&self, hashes: &[Digest], from: &[Blobs]) -> Result<Vec<Digest>, Error> {
+        let (mut missing, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for hash in hashes {
+            if has_payload(&self.blobs, hash).await? {
+                continue;
             }
-            // What cannot be read of a damaged store is lost, whatever it says.
-            Ok(_) | Err(_) => Ok(false),
+            let key = payload_key(hash);
+            let mut found = None;
+            for blobs in from {
+                // What cannot be read of a damaged store is lost, whatever it says.
+                let stored = blobs.get(&key).await.ok().flatten();
+                found = found.or(stored.filter(|stored| entry::Payload::open(hash, stored).is_some()));
+            }
+            let Some(stored) = found else {
+                missing.push(*hash);
+                continue;
+            };
+            bytes += stored.len();
+            batch.push((key, stored));
+            if bytes >= SALVAGE_BYTES || batch.len() >= MAX_LISTED {
+                bytes = 0;
+                self.blobs.put(std::mem::take(&mut batch)).await?;
+            }
         }
+        if !batch.is_empty() {
+            self.blobs.put(batch).await?;
+        }
+        Ok(missing)
     }
 
     /// What other rooms count for the heartbeat.

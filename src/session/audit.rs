@@ -85,7 +85,10 @@ impl Said {
 
     /// Every recording with how many frames of it the log has seen stored; `None` of one that is known to be lost.
     pub fn frames(&self) -> impl Iterator<Item = (RecordingId, u64)> {
-        self.recordings.iter().filter(|(_, told)| told.lost.is_none()).map(|(recording, told)| (*recording, told.frames()))
+        self.recordings
+            .iter()
+            .filter(|(_, told)| told.lost.is_none())
+            .map(|(recording, told)| (*recording, told.frames()))
     }
 
     /// The index of past sessions.

@@ -3,12 +3,13 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{sleep, timeout};
 
 use super::cut::Cut;
 use super::keeper::Closing;
 use super::limits::Limit;
+use super::registry::{Orders, Registered};
 use super::space::{Purpose, Space};
 use super::tap::Stopwatch;
 use crate::domain::event::TargetRef;
@@ -29,8 +30,9 @@ pub struct Governed {
     pub(super) cut: Cut,
     pub(super) space: Space,
     pub(super) host_key: OnceLock<String>,
-    /// The longest it may take.
-    pub(super) max: Option<Duration>,
+    pub(super) ordered: watch::Receiver<Orders>,
+    /// Left when the session is closed.
+    pub(super) registered: Registered,
 }
 
 /// How long a mark may wait for the recorder's queue; the mark is worth less than the session.
@@ -78,15 +80,25 @@ impl Governed {
 
     /// Waits until the session must end for a reason of ours, and says which.
     pub async fn cut(&self) -> End {
-        let told = async {
-            tokio::select! {
-                end = self.cut.told() => end,
-                () = self.space.exhausted(Purpose::Ordinary) => End::Limit(Limit::Disk.as_str()),
+        let mut ordered = self.ordered.clone();
+        loop {
+            let Orders { end, max } = ordered.borrow_and_update().clone();
+            if let Some(end) = end {
+                return end;
             }
-        };
-        match self.max.map(|max| max.saturating_sub(self.watch.at())) {
-            None => told.await,
-            Some(left) => timeout(left, told).await.unwrap_or(End::Limit("max_session")),
+            let over = async {
+                match max {
+                    Some(max) => sleep(max.saturating_sub(self.watch.at())).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                end = self.cut.told() => return end,
+                () = self.space.exhausted(Purpose::Ordinary) => return End::Limit(Limit::Disk.as_str()),
+                () = over => return End::Limit("max_session"),
+                // The sender lives in the registry, for as long as this does.
+                Ok(()) = ordered.changed() => {}
+            }
         }
     }
 
@@ -100,6 +112,7 @@ impl Governed {
         self.mark(&end.to_string()).await;
         self.sink.end(self.watch.at());
         let host_key = self.host_key.get().cloned();
+        drop(self.registered);
         let _ = self.closing.send(Closing { end, host_key });
     }
 }

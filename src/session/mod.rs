@@ -5,14 +5,14 @@
 //! permit and two taps, and tells how it ended. Nothing here starts a task.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::domain::RecordId;
 use crate::domain::event::{Event, Fact, Outcome};
-use crate::domain::identity::{Caller, Principal};
+use crate::domain::identity::{Caller, Grouping, Principal};
 use crate::domain::target::{Login, Target};
 use crate::ledger::{self, Ledger};
 use crate::policy::{self, Policy};
@@ -32,6 +32,7 @@ mod open;
 pub mod people;
 pub mod permit;
 pub mod recover;
+pub mod registry;
 pub mod space;
 pub mod tap;
 
@@ -39,6 +40,7 @@ pub use ask::{Ask, Opened, Refused};
 use failures::Failures;
 pub use governed::Governed;
 use limits::Limits;
+use registry::Registry;
 
 /// The room. Cheap to clone; clones are the same room.
 #[derive(Clone, Debug)]
@@ -61,8 +63,12 @@ pub struct Inner {
     pub policy: watch::Receiver<Arc<Policy>>,
     /// The targets in force; swapped whole.
     pub targets: RwLock<Arc<Vec<Arc<Target>>>>,
+    /// Who is in which group, by the config of the moment.
+    pub groups: Grouping,
     /// Failed sign-ins, to be counted.
     pub failures: Failures,
+    /// Open sessions.
+    pub registry: Registry,
     /// Memory, disk and people, bounded.
     pub limits: Limits,
 }
@@ -102,7 +108,13 @@ impl Sessions {
 
     /// All targets, in the config's order.
     pub fn targets(&self) -> Arc<Vec<Arc<Target>>> {
-        self.0.targets.read().map(|targets| targets.clone()).unwrap_or_default()
+        self.0.targets.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Other targets from now on. Sessions that are open go on until they are judged again.
+    pub fn retarget(&self, targets: Vec<Arc<Target>>) {
+        let mut now = self.0.targets.write().unwrap_or_else(PoisonError::into_inner);
+        *now = Arc::new(targets);
     }
 
     /// How many sessions are open.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tracing::{error, info};
 
 use super::ask::{Ask, Opened, Refused};
 use super::governed::Governed;
 use super::keeper::Keeper;
 use super::permit::{ExecPermit, Permit, ShellPermit};
+use super::registry::{Entry, Orders};
 use super::space::Purpose;
 use super::tap::{Counts, DownTap, Stopwatch, UpTap};
 use super::{Counted, Sessions};
@@ -24,7 +25,7 @@ use crate::recording::index::Summary;
 use crate::recording::{self, About, Header};
 
 /// The limits that are kept; a rule with another one refuses what it limits.
-const SERVED: [&str; 2] = ["max_session", "durable"];
+pub(super) const SERVED: [&str; 2] = ["max_session", "durable"];
 
 /// A session that was allowed and is being opened.
 struct New<'a> {
@@ -46,6 +47,7 @@ impl Sessions {
         // Asked before policy is: a disk that is nearly full is not to be filled with decisions.
         self.admit(ask.caller).map_err(Refused::Failed)?;
         let now = self.0.clock.now();
+        let mark = self.0.registry.mark();
         let Some((target, login)) = self.find(ask.login, ask.target) else {
             return Err(self.unknown(&ask, now).await);
         };
@@ -64,7 +66,7 @@ impl Sessions {
         let (sink, writer) = started.map_err(|cause| failed("recording", &cause))?;
         let receipts = self.record(new.facts(decided, writer.header_digest())).await?;
         let follows = receipts.last().map_or(0, |receipt| receipt.index + 1);
-        let mut opened = self.opened(new, sink, writer, follows);
+        let mut opened = self.opened(new, sink, writer, follows, mark).await;
         for name in ask.env_dropped {
             opened.governed.mark(&format!("env dropped {name}")).await;
         }
@@ -80,7 +82,14 @@ impl Sessions {
         Ok(opened)
     }
 
-    fn opened(&self, new: New<'_>, sink: recording::Sink, writer: recording::Writer, follows: u64) -> Opened {
+    async fn opened(
+        &self,
+        new: New<'_>,
+        sink: recording::Sink,
+        writer: recording::Writer,
+        follows: u64,
+        mark: u64,
+    ) -> Opened {
         let inner = &self.0;
         let watch = Stopwatch { clock: inner.clock.clone(), started: inner.clock.elapsed() };
         let counts = Arc::new(Counts::default());
@@ -93,6 +102,20 @@ impl Sessions {
         };
         let durable = new.target.durable() || new.obligations.durable;
         let summary = new.summary();
+        let (orders, ordered) = watch::channel(Orders { end: None, max: new.obligations.max_session });
+        let entry = Entry {
+            session: new.session,
+            caller: new.ask.caller.clone(),
+            channel: new.ask.channel,
+            target: new.target.name.to_string(),
+            login: new.login.clone(),
+            place: new.place.clone(),
+            action: new.ask.action.clone(),
+            pty: terminal,
+            held: matches!(new.judged.decision.outcome, policy::Outcome::Hold(_)),
+            orders,
+        };
+        let registered = self.register(entry, mark).await;
         Opened {
             permit,
             up: UpTap { sink: sink.clone(), watch: watch.clone(), counts: counts.clone(), cut: cut.clone(), terminal },
@@ -128,7 +151,8 @@ impl Sessions {
                 cut,
                 space: inner.limits.space.clone(),
                 host_key: OnceLock::new(),
-                max: new.obligations.max_session,
+                ordered,
+                registered,
             },
         }
     }

@@ -17,6 +17,8 @@ mod limits;
 mod login;
 mod policy;
 mod recording;
+mod reload;
 mod revoke;
 mod shell;
+mod stop;
 mod support;

@@ -14,10 +14,13 @@ impl Event {
         let letter = match (outcome, self) {
             (Outcome::Error, _) => 'E',
             (_, Self::RecordingFailed { .. } | Self::RecordingLost { .. }) => 'E',
-            (_, Self::AuthnSshFailures { .. }
+            (
+                _,
+                Self::AuthnSshFailures { .. }
                 | Self::RecordingRecovered { .. }
                 | Self::ClockStep { .. }
-                | Self::StoreRebuilt { .. }) => 'W',
+                | Self::StoreRebuilt { .. },
+            ) => 'W',
             (outcome, _) if outcome.is_good() => 'I',
             _ => 'W',
         };
@@ -47,6 +50,9 @@ impl Event {
             Self::RecordingLost { .. } => ("recording.lost", 2105),
             Self::AuthzDecision(_) => ("authz.decision", 3001),
             Self::PolicyChanged { .. } => ("policy.changed", 6000),
+            Self::ConfigChanged(_) => ("config.changed", 6001),
+            Self::TargetChanged(_) => ("target.changed", 6002),
+            Self::TlsChanged(_) => ("tls.changed", 6003),
             Self::LogStart { .. } => ("log.start", 7000),
             Self::LogStop { .. } => ("log.stop", 7001),
             Self::LogHeartbeat(_) => ("log.heartbeat", 7002),

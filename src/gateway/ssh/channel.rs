@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use russh::{ChannelReadHalf, ChannelWriteHalf, Sig, server};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -16,7 +15,7 @@ use tracing::{debug, warn};
 use super::address::Destination;
 use super::pump::{Down, Ended, Up, Waiting, say};
 use super::request::{Environment, Terminal};
-use super::upstream::{self, Connected, Shown, Upstream};
+use super::upstream::{self, Ahead, Shown, Upstream};
 use super::{Rooms, console};
 use crate::domain::Disclose as _;
 use crate::domain::identity::Caller;
@@ -77,7 +76,7 @@ pub(crate) struct Channel {
     /// The client closed the channel or is gone.
     pub(crate) gone: CancellationToken,
     /// A connection to the target that was begun when the client had authenticated.
-    pub(crate) ahead: Option<JoinHandle<Result<Connected, upstream::Error>>>,
+    pub(crate) ahead: Option<Ahead>,
 }
 
 impl Channel {
@@ -164,7 +163,12 @@ impl Channel {
         let target = governed.target();
         let login = governed.login();
         let begun = match self.ahead.take() {
-            Some(task) => task.await.ok(),
+            Some(ahead) if Arc::ptr_eq(&ahead.target, target) => ahead.task.await.ok(),
+            // The config has changed since: what was reached then may be another host.
+            Some(ahead) => {
+                ahead.task.abort();
+                None
+            }
             None => None,
         };
         let connected = match begun {
@@ -231,6 +235,8 @@ impl Channel {
         let mut up = self.rooms.drain.spawn(up.run(ends.clone()));
         let mut down = self.rooms.drain.spawn(down.run(ends.clone()));
         let mut up_open = true;
+        let mut told = false;
+        let stopping = self.rooms.drain.stopping().clone();
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = loop {
@@ -263,6 +269,10 @@ impl Channel {
                 },
                 end = governed.cut() => break self.cut(governed, terminal, end).await,
                 () = self.rooms.identities.until_revoked(&self.caller) => break self.cut(governed, terminal, End::Revoked).await,
+                () = stopping.cancelled(), if !told => {
+                    told = true;
+                    self.tell_of_stop(governed, terminal).await;
+                }
                 () = self.rooms.drain.cutting().cancelled() => break self.cut(governed, terminal, End::Drain).await,
                 () = drained(&self.gone, &self.backlog) => break End::ByClient,
                 _ = look.tick() => upstream.keep_alive_while_paused().await,
@@ -279,10 +289,19 @@ impl Channel {
         }
     }
 
+    /// The bastion stops: a session may still come to its own end.
+    async fn tell_of_stop(&self, governed: &Governed, terminal: bool) {
+        let Some(line) = stopping_line(self.rooms.settings.grace) else { return };
+        governed.mark(&line).await;
+        say(&self.write, terminal, &line).await;
+    }
+
     /// Ends a running session from our side: says why, sends no exit status.
     async fn cut(&self, governed: &Governed, terminal: bool, end: End) -> End {
         let why = match &end {
             End::RecordingFailed => "the session was cut: its recording could not go on; tell the operator",
+            End::Denied => "the session was cut: the policy was changed and does not allow it any more",
+            End::Removed => "the session was cut: this target or login was taken out of the config",
             End::Revoked => REVOKED,
             End::Drain => "the session was cut: the bastion is stopping; connect again in a minute",
             End::Limit("max_session") => "the session was cut: it has reached the longest time that the policy allows",
@@ -335,6 +354,16 @@ impl Channel {
         let _ = self.write.eof().await;
         let _ = self.write.close().await;
     }
+}
+
+/// What people are told when the bastion stops: how long they have. Nothing, where that is no time at all.
+pub(crate) fn stopping_line(grace: Duration) -> Option<String> {
+    let time = match grace.as_secs() {
+        0 => return None,
+        secs @ 1..120 => format!("{secs} s"),
+        secs => format!("{} min", secs / 60),
+    };
+    Some(format!("the bastion is stopping: this session is cut in {time}; come to an end"))
 }
 
 /// Done once the client is gone and what it had sent is either delivered or stands still.

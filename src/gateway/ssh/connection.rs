@@ -12,17 +12,17 @@ use russh::keys::ssh_key::{Certificate, HashAlg};
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session};
 use russh::{Channel as Opened, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty, Sig};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::address::{self, Destination};
+use super::busy::Busy;
 use super::channel::{Channel, Live, Start, What};
 use super::pump::Waiting;
 use super::refuse::{not_carried, refuse};
 use super::request::{self, Environment, Terminal};
 use super::stream::Control;
-use super::upstream::{self, Connected};
+use super::upstream::{self, Ahead};
 use super::{Rooms, limit, unauthenticated};
 use crate::domain::identity::Caller;
 use crate::domain::{Disclose as _, printable};
@@ -56,12 +56,13 @@ pub(crate) struct Connection {
     /// A refusal of it was counted.
     counted: bool,
     /// The target, being connected to while the client's channel request is on its way.
-    ahead: Option<JoinHandle<Result<Connected, upstream::Error>>>,
+    ahead: Option<Ahead>,
     channels: HashMap<ChannelId, Asked>,
     opened: u32,
     /// Tiny packets seen while an upload was blocked.
     trickled: u32,
     place: unauthenticated::Place,
+    busy: Busy,
     /// Counts it among its person's connections.
     presence: Option<Presence>,
 }
@@ -92,8 +93,8 @@ impl Drop for Asked {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Some(task) = self.ahead.take() {
-            task.abort();
+        if let Some(ahead) = self.ahead.take() {
+            ahead.task.abort();
         }
         // The library turns some away before it asks: expired certificates, for one. They count, once a connection.
         if self.tried && !self.counted && self.caller.is_none() {
@@ -110,6 +111,7 @@ impl Connection {
         control: Control,
         place: unauthenticated::Place,
         authenticated: oneshot::Sender<()>,
+        busy: Busy,
     ) -> Self {
         Self {
             rooms,
@@ -128,6 +130,7 @@ impl Connection {
             opened: 0,
             trickled: 0,
             place,
+            busy,
             presence: None,
         }
     }
@@ -236,7 +239,9 @@ impl Handler for Connection {
             && let Some((target, _)) = self.rooms.sessions.find(login.as_deref(), target)
         {
             let now = self.rooms.clock.now();
-            self.ahead = Some(self.rooms.drain.spawn(async move { upstream::connect(&target, now).await }));
+            let reached = target.clone();
+            let task = self.rooms.drain.spawn(async move { upstream::connect(&reached, now).await });
+            self.ahead = Some(Ahead { target, task });
         }
         Ok(())
     }
@@ -255,11 +260,8 @@ impl Handler for Connection {
             reply.reject(ChannelOpenFailure::Other { code: 1, reason }).await;
             return Ok(());
         }
+        let caller = self.rooms.sessions.as_of_now(&caller);
         self.channels.retain(|_, asked| !asked.gone.is_cancelled());
-        if self.rooms.drain.stopping().is_cancelled() {
-            reply.reject(ChannelOpenFailure::ResourceShortage).await;
-            return Ok(());
-        }
         let open = self.channels.len();
         let Some((share, reply)) = limit::channel(&self.rooms, open, &self.destination, reply).await else {
             return Ok(());
@@ -304,7 +306,7 @@ impl Handler for Connection {
         };
         self.opened = self.opened.saturating_add(1);
         reply.accept().await;
-        self.rooms.drain.spawn(task.run());
+        self.rooms.drain.spawn(self.busy.during(task.run()));
         Ok(())
     }
 

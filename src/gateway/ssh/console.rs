@@ -3,7 +3,7 @@
 use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::sync::mpsc;
 
-use super::channel::{Channel, Live, REVOKED, Start, What};
+use super::channel::{Channel, Live, REVOKED, Start, What, stopping_line};
 use super::pump::{Waiting, say};
 use crate::console::{Input, Io};
 use crate::domain::session::{Exit, Stream};
@@ -34,6 +34,8 @@ pub(crate) async fn run(mut channel: Channel, start: Start) {
     let mut revoked = std::pin::pin!(identities.until_revoked(&caller));
     let cutting = channel.rooms.drain.cutting().clone();
     let mut command = std::pin::pin!(cutting.run_until_cancelled(command));
+    let stopping = channel.rooms.drain.stopping().clone();
+    let mut told = false;
     let code = loop {
         tokio::select! {
             code = &mut command => break code,
@@ -41,6 +43,12 @@ pub(crate) async fn run(mut channel: Channel, start: Start) {
             Some(live) = channel.live.recv() => if let Live::Resize(size, _) = live {
                 let _ = typed.try_send(Input::Resize(size));
             },
+            () = stopping.cancelled(), if !told => {
+                told = true;
+                if let Some(line) = stopping_line(channel.rooms.settings.grace) {
+                    say(&channel.write, terminal.is_some(), &line).await;
+                }
+            }
             () = channel.gone.cancelled() => return,
             () = &mut revoked => {
                 say(&channel.write, terminal.is_some(), REVOKED).await;

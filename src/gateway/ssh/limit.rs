@@ -42,6 +42,11 @@ pub(super) async fn channel(
     destination: &Destination,
     reply: ChannelOpenHandle,
 ) -> Option<(Share, ChannelOpenHandle)> {
+    if rooms.drain.stopping().is_cancelled() {
+        let reason = "sallyport: the bastion is stopping; connect again in a minute".to_owned();
+        reply.reject(ChannelOpenFailure::Other { code: RESOURCE_SHORTAGE, reason }).await;
+        return None;
+    }
     let limits = rooms.sessions.limits();
     let share = match destination {
         Destination::Console => Some(limits.budget.open_reserved()),

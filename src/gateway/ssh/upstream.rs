@@ -14,6 +14,7 @@ use russh::keys::{PrivateKey, PublicKeyOrCertificate};
 use russh::{ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
 use thiserror::Error;
 use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::host_check::HostCheck;
@@ -42,6 +43,13 @@ pub(crate) struct Connected {
     pub(crate) local: SocketAddr,
     /// Fingerprint of the host key, or of the key in the host certificate.
     pub(crate) host_key: String,
+}
+
+/// A target that is being reached while its client's request is still on the way.
+pub(crate) struct Ahead {
+    /// As the config described it then.
+    pub(crate) target: Arc<Target>,
+    pub(crate) task: JoinHandle<Result<Connected, Error>>,
 }
 
 /// A signed-in connection with its one session channel.

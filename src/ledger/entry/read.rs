@@ -218,7 +218,9 @@ impl<'a> Fields<'a> {
     /// Hashes of all texts that stand outside the record, wherever in it they are named.
     pub fn payloads(self) -> Vec<Digest> {
         let parts = self.0.keys().filter_map(|name| self.part(name).map(|part| (name, part)));
-        parts.flat_map(|(name, part)| self.payload(name).map_or_else(|| part.payloads(), |(hash, _)| vec![hash])).collect()
+        parts
+            .flat_map(|(name, part)| self.payload(name).map_or_else(|| part.payloads(), |(hash, _)| vec![hash]))
+            .collect()
     }
 
     /// A list of texts.
