@@ -322,7 +322,8 @@ pub async fn serve(config: &Path) -> Result<(), ServeError> {
 
 fn load_policy(config: &Config) -> Result<Policy, StartError> {
     let files = config.policy_files()?;
-    Ok(Policy::load(&files, &config.catalogue())?)
+    let commands = config.commands()?;
+    Ok(Policy::load(&files, &config.catalogue())?.with_commands(commands))
 }
 
 fn identity_settings(config: &Config) -> identity::Settings {

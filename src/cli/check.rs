@@ -72,9 +72,11 @@ fn look(path: &std::path::Path) -> Found {
         Ok(files) => files,
         Err(faults) => return Found::Faults(faults, none()),
     };
+    let of_commands = config.commands().err().unwrap_or_default();
     match Policy::load(&files, &config.catalogue()) {
+        Ok(_) if !of_commands.0.is_empty() => Found::Faults(of_commands, none()),
         Ok(policy) => Found::Good { rules: policy.rules().count(), config: Box::new(config) },
-        Err(faults) => Found::Faults(Faults::default(), faults),
+        Err(faults) => Found::Faults(of_commands, faults),
     }
 }
 

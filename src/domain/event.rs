@@ -460,6 +460,21 @@ pub struct Decided {
     pub engine: &'static str,
     /// Limits that follow, as `name=value`.
     pub obligations: Vec<String>,
+    /// How the command was read, where there is one.
+    pub command: Option<Read>,
     /// How long it took.
     pub micros: u64,
+}
+
+/// How a command line was read, without its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// `simple`, `compound`, or `opaque: ` and why.
+    pub form: String,
+    /// Classes that apply.
+    pub classes: Vec<String>,
+    /// It asks for another account's rights.
+    pub elevated: bool,
+    /// It is on the list of what changes nothing.
+    pub harmless: bool,
 }
