@@ -6,6 +6,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::domain::Timestamp;
 
+/// Microseconds of `CLOCK_MONOTONIC`, as the service manager counts them.
+pub fn monotonic_micros() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    u64::try_from(now.tv_sec * 1_000_000 + now.tv_nsec / 1000).unwrap_or(0)
+}
+
 /// Tells the time. Cheap to clone; clones tell the same.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);

@@ -56,11 +56,22 @@ impl Drain {
         self.stop.cancel();
     }
 
-    /// Stops, waits for `grace`, then cuts and waits for `last`. Whether all had ended within the grace.
+    /// What still runs must end now: nothing waits for a grace any more.
+    pub fn cut(&self) {
+        self.stop.cancel();
+        self.cut.cancel();
+    }
+
+    /// Stops, waits for `grace` or until it is cut, then cuts and waits for `last`. Whether all had ended within the grace.
     pub async fn finish(&self, grace: Duration, last: Duration) -> bool {
         self.stop.cancel();
         self.tasks.close();
-        let drained = tokio::time::timeout(grace, self.tasks.wait()).await.is_ok();
+        let drained = tokio::select! {
+            biased;
+            () = self.cut.cancelled() => false,
+            () = self.tasks.wait() => true,
+            () = tokio::time::sleep(grace) => false,
+        };
         self.cut.cancel();
         // What does not end when cut is dropped with the runtime: its recording is recovered at the next start.
         let _ = tokio::time::timeout(last, self.tasks.wait()).await;
@@ -79,6 +90,18 @@ mod tests {
         drain.spawn(async move { stopping.cancelled().await });
         assert!(drain.finish(Duration::from_secs(60), Duration::from_secs(60)).await);
         assert!(drain.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_cut_ends_the_grace() {
+        let drain = Drain::new();
+        let cutting = drain.cutting().clone();
+        drain.spawn(async move { cutting.cancelled().await });
+        let impatient = drain.clone();
+        let (drained, ()) = tokio::join!(drain.finish(Duration::from_secs(3600), Duration::from_secs(60)), async {
+            impatient.cut();
+        });
+        assert!(!drained && drain.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

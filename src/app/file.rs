@@ -334,6 +334,14 @@ table! {
         channels_per_connection: u32,
         /// Memory for all relays together.
         memory: String,
+        /// Memory for the relay of one channel.
+        memory_per_channel: String,
+        /// No session begins under so much free disk.
+        disk_reserve: String,
+        /// Running ones are cut under so much.
+        disk_last: String,
+        /// Recordings of one person in a day.
+        recorded_per_person: String,
         /// To end open sessions when the bastion stops.
         drain: String,
     }

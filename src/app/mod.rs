@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::clock::Clock;
 use crate::console::{self, Console};
+use crate::domain::identity::Grouping;
 use crate::domain::target::Target;
 use crate::drain::Drain;
 use crate::gateway::ssh;
@@ -24,16 +24,27 @@ use crate::identity::{self, Identities};
 use crate::ledger::{self, Ledger};
 use crate::policy::{self, Policy};
 use crate::recording::{self, Recordings, index::Index};
-use crate::session::{self, Sessions, failures::Failures};
+use crate::session::{self, Sessions, failures::Failures, limits::Limits, registry::Registry};
 use crate::signer::{self, Signer};
-use crate::store::{self, Blobs, Files, Registers};
+use crate::store::{self, Blobs, Files, Registers, Volume};
 
 pub mod config;
+mod disk;
 pub mod file;
 pub mod init;
+mod probe;
+mod reload;
+pub mod revoke;
 mod rights;
+mod serve;
+mod systemd;
 
 use config::{Config, Faults, Transport};
+use probe::Probe;
+pub use reload::{ReloadError, Reloaded};
+use reload::{ReloadFaults, Reloader, Tls};
+pub use serve::{ServeError, serve};
+pub use systemd::System;
 
 /// Where durable bytes are.
 #[derive(Clone, Debug)]
@@ -44,6 +55,8 @@ pub struct Stores {
     pub registers: Registers,
     /// The log.
     pub files: Files,
+    /// How much room there is for all three.
+    pub volume: Volume,
 }
 
 /// Everything that a bastion is made of.
@@ -95,6 +108,9 @@ pub struct Bastion {
     pub ssh: SocketAddr,
     /// The address of the HTTP listener.
     pub http: Option<SocketAddr>,
+    /// One reload at a time.
+    reloader: Mutex<Reloader>,
+    probe: Probe,
     sessions: Sessions,
     identities: Identities,
     key: ledger::checkpoint::Key,
@@ -115,14 +131,16 @@ const NOTE_EVERY: Duration = Duration::from_secs(60);
 pub fn open_stores(state: &Path) -> Result<Stores, store::OpenError> {
     let (blobs, registers) = store::sled(&state.join("store"), &store::sled::Settings::default())?;
     let files = store::disk(&state.join("log"))?;
-    Ok(Stores { blobs, registers, files })
+    Ok(Stores { blobs, registers, files, volume: Volume::Folder(state.to_owned()) })
 }
 
 /// Builds every room and begins to serve.
 pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
     let Parts { config, signer, stores, origin, clock, ssh: ssh_listener, http: http_listener } = parts;
     let policy = load_policy(&config)?;
-    let (_, policy_now) = watch::channel(Arc::new(policy));
+    let (policy, policy_now) = watch::channel(Arc::new(policy));
+    let (groups, groups_now) = watch::channel(config.groups.clone());
+    let grouping = Grouping::new(move |issuer, subject, asserted| groups_now.borrow().of(issuer, subject, asserted));
     let settings = ledger::Settings {
         origin: origin.clone(),
         node: config.name.clone(),
@@ -161,15 +179,20 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         clock: clock.clone(),
         policy: policy_now.clone(),
         targets: RwLock::new(Arc::new(targets)),
+        groups: grouping.clone(),
         failures: Failures::new(clock.clone()),
+        registry: Registry::default(),
+        limits: Limits::new(&config.limits.shared(), clock.clone()),
     });
     sessions.catch_up().await?;
     let recovered = sessions.recover().await?;
     if recovered > 0 {
         info!(recovered, "recordings that a crash left open are sealed");
     }
+    sessions.recall_recorded().await.map_err(session::recover::Error::from)?;
+    disk::look(&sessions, &stores.volume).await;
     let identities = Identities::open(
-        identity_settings(&config),
+        identity_settings(&config, grouping),
         ledger.clone(),
         stores.registers.clone(),
         signer.clone(),
@@ -191,6 +214,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
             host_ca: line(signer.host_ca()),
         },
         sessions.clone(),
+        identities.clone(),
         clock.clone(),
     );
     let limits = &config.limits;
@@ -206,6 +230,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
             unauthenticated: (limits.unauthenticated as usize, (limits.unauthenticated as usize / 4).max(1)),
             connections: limits.connections as usize,
             channels: limits.channels_per_connection as usize,
+            grace: limits.drain,
             sign_in: match &config.http {
                 Some(http) => format!("get one with: sallyport login {}", http.url),
                 None => "this bastion has no HTTP side to get one from: ask its operator".to_owned(),
@@ -214,14 +239,18 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
     });
     let proof = ssh::HostProof { key: signer.host_key().clone(), certificate: Some(certificate) };
     let ssh_address = ssh_listener.local_addr().map_err(StartError::Listen)?;
-    drain.spawn(ssh::serve(ssh_listener, rooms, proof));
+    let (ask, asked) = mpsc::channel(1);
+    drain.spawn(ssh::serve(ssh_listener, rooms, proof, asked));
     drain.spawn(sessions.clone().write_failures(drain.stopping().clone()));
+    drain.spawn(disk::watch(sessions.clone(), stores.volume.clone(), drain.stopping().clone()));
     drain.spawn(sessions.clone().note_progress(NOTE_EVERY, drain.stopping().clone()));
 
     let mut http_address = None;
+    let mut tls = None;
     if let (Some(listener), Some(settings)) = (http_listener, &config.http) {
         http_address = Some(listener.local_addr().map_err(StartError::Listen)?);
-        let settings = http_settings(settings, &config)?;
+        let (settings, reloads) = http_settings(settings, &config)?;
+        tls = reloads;
         let serving = http::serve(settings, listener, identities.clone(), drain.clone());
         drain.spawn(async move {
             if let Err(cause) = serving.await {
@@ -230,15 +259,20 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         });
     }
     info!(ssh = %ssh_address, http = ?http_address, targets = config.targets.len(), "serving");
+    let grace = limits.drain;
+    let reloader =
+        Reloader { sessions: sessions.clone(), clock, started: config.clone(), read: config, policy, groups, tls };
     Ok(Bastion {
         ssh: ssh_address,
         http: http_address,
+        reloader: Mutex::new(reloader),
+        probe: Probe { ledger, ssh: ask, drain: drain.clone() },
         sessions,
         identities,
         key,
         files: stores.files,
         drain,
-        grace: limits.drain,
+        grace,
         stop_ledger,
         sequencer,
         dead,
@@ -266,6 +300,22 @@ impl Bastion {
         self.dead.cancelled().await;
     }
 
+    /// Puts `next` into force, all of it or nothing. What cannot change while the bastion runs is named in the answer.
+    pub async fn reload(&self, next: Config) -> Result<Reloaded, ReloadError> {
+        self.reloader.lock().await.reload(next).await
+    }
+
+    /// Reads the config file again, and everything that it names, and puts it into force.
+    pub async fn reload_from(&self, path: &Path) -> Result<Reloaded, ReloadError> {
+        let next = Config::load(path).map_err(|faults| ReloadError::Faults(ReloadFaults::of_file(path, faults)))?;
+        self.reload(next).await
+    }
+
+    /// How to stop, for somebody who cannot hold it.
+    pub fn drain(&self) -> &Drain {
+        &self.drain
+    }
+
     /// Stops accepting, lets sessions finish within the grace, cuts the rest, seals recordings, closes the log.
     /// Whether all had finished in time. The log can be read back then: see [`Bastion::stop_and_verify`].
     pub async fn stop(self) -> bool {
@@ -288,66 +338,36 @@ impl Bastion {
     }
 }
 
-/// Runs the bastion of this config until SIGTERM or SIGINT, then drains.
-pub async fn serve(config: &Path) -> Result<(), ServeError> {
-    // No core file, no debugger of the same account: keys and tokens are in memory.
-    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
-    let config = Config::load(config)?;
-    // The folder first: a second process is told of the other one, not of a port.
-    let state = State::open(&config)?;
-    let listen = |address: SocketAddr| async move {
-        TcpListener::bind(address).await.map_err(|source| ServeError::Bind { address, source })
-    };
-    let ssh = listen(config.ssh.listen).await?;
-    let http = match &config.http {
-        Some(http) => Some(listen(http.listen).await?),
-        None => None,
-    };
-    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signal)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signal)?;
-    let parts = state.parts(config, Clock::system(), ssh, http);
-    let bastion = start(parts).await?;
-    tokio::select! {
-        _ = terminate.recv() => info!("SIGTERM: stopping"),
-        _ = interrupt.recv() => info!("SIGINT: stopping"),
-        () = bastion.failed() => {
-            bastion.stop().await;
-            return Err(ServeError::Ledger);
-        }
-    }
-    let drained = bastion.stop().await;
-    info!(drained, "stopped");
-    Ok(())
-}
-
 fn load_policy(config: &Config) -> Result<Policy, StartError> {
     let files = config.policy_files()?;
     let commands = config.commands()?;
     Ok(Policy::load(&files, &config.catalogue())?.with_commands(commands))
 }
 
-fn identity_settings(config: &Config) -> identity::Settings {
-    let groups = config.groups.clone();
-    let grouping: identity::Grouping = Arc::new(move |issuer, subject, asserted| groups.of(issuer, subject, asserted));
+fn identity_settings(config: &Config, grouping: Grouping) -> identity::Settings {
     let mut settings = identity::Settings::new(&config.name, config.issuers.clone(), grouping);
     settings.sign_in_age = config.sign_in.max_age;
     settings.person_certificate = config.sign_in.certificate;
     settings
 }
 
-fn http_settings(settings: &config::Http, config: &Config) -> Result<http::Settings, StartError> {
+/// With what replaces its certificate, where it has one of its own.
+fn http_settings(settings: &config::Http, config: &Config) -> Result<(http::Settings, Option<Tls>), StartError> {
+    let mut reloads = None;
     let transport = match &settings.transport {
         Transport::Tls { cert_file, key_file } => {
             let read =
                 |path: &PathBuf| std::fs::read(path).map_err(|source| StartError::File { path: path.clone(), source });
-            let (_, tls) = watch::channel(http::tls(&read(cert_file)?, &read(key_file)?)?);
-            http::Transport::Tls(tls)
+            let (tls, now) = Tls::new(&read(cert_file)?, &read(key_file)?)?;
+            reloads = Some(tls);
+            http::Transport::Tls(now)
         }
         Transport::BehindProxy(proxies) => http::Transport::BehindProxy(proxies.clone()),
         Transport::Loopback => http::Transport::Loopback,
     };
     let address = &config.ssh.address;
-    Ok(http::Settings { transport, ssh_example: format!("ssh -p {} LOGIN+TARGET@{}", address.port, address.host) })
+    let ssh_example = format!("ssh -p {} LOGIN+TARGET@{}", address.port, address.host);
+    Ok((http::Settings { transport, ssh_example }, reloads))
 }
 
 /// The folder and the name of the checkpoint that lies outside.
@@ -414,38 +434,4 @@ pub enum StartError {
     /// Not a file in a folder.
     #[error("ledger.last_checkpoint_file: {0} is not a file in a folder")]
     LastCheckpoint(PathBuf),
-}
-
-/// Why `serve` ended.
-#[derive(Debug, Error)]
-pub enum ServeError {
-    /// Faults of the config.
-    #[error("{0}")]
-    Config(#[from] Faults),
-    /// The lasting keys.
-    #[error("keys")]
-    Keys(#[source] signer::Error),
-    /// What `init` made.
-    #[error(transparent)]
-    Init(#[from] init::Error),
-    /// A folder could not be opened.
-    #[error("state folder")]
-    Open(#[from] store::OpenError),
-    /// An address could not be listened on.
-    #[error("listen on {address}")]
-    Bind {
-        /// Which.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Signals of the system.
-    #[error("signals")]
-    Signal(#[source] io::Error),
-    /// Starting.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// The ledger ended.
-    #[error("the ledger takes no entries any more; the log above says why. The next start reads what is on the disk")]
-    Ledger,
 }

@@ -21,6 +21,7 @@ mod log;
 mod login;
 mod pages;
 mod play;
+mod revoke;
 mod serve;
 mod target;
 mod terminal;
@@ -55,6 +56,10 @@ enum Command {
     Serve(Which),
     /// Name every fault of config and policy at once. Opens nothing that the bastion keeps.
     Check(check::Check),
+    /// Put somebody out while the bastion is stopped. While it runs: ssh BASTION revoke WHOM --reason TEXT.
+    Revoke(revoke::Revoke),
+    /// Let a revoked identity sign in again, while the bastion is stopped.
+    Reinstate(revoke::Reinstate),
     /// Sign in at a bastion and get a certificate, into the ssh-agent or into files.
     Login(login::Login),
     /// Replay a recording in the terminal. Keys: space pauses, left and right seek, up and down change
@@ -136,6 +141,8 @@ fn execute(line: Line) -> u8 {
         Command::Target { command: TargetCommand::Add(add) } => target::add(&add),
         Command::Serve(which) => serve::run(&which.path()),
         Command::Check(asked) => check::run(&asked),
+        Command::Revoke(asked) => revoke::revoke(asked),
+        Command::Reinstate(asked) => revoke::reinstate(asked),
         Command::Login(asked) => login::run(asked),
         Command::Play(asked) => play::run(&asked),
         Command::Demo { once } => serve::demo(once),
@@ -215,6 +222,9 @@ enum Error {
     /// The person said no.
     #[error("not done")]
     Declined,
+    /// A service manager's.
+    #[error("a socket of the service manager (LISTEN_FDS) is no TCP listener")]
+    Handed(#[source] io::Error),
     /// The threads of this process.
     #[error("start the runtime")]
     Runtime(#[source] io::Error),
@@ -235,6 +245,9 @@ enum Error {
     /// `serve`.
     #[error("serve")]
     Serve(#[source] app::ServeError),
+    /// `revoke` and `reinstate`.
+    #[error("{}nothing was done", if .0.is_in_use() { "the bastion runs, ask it: ssh BASTION revoke WHOM --reason TEXT; " } else { "" })]
+    Revoke(#[source] app::revoke::Error),
     /// `target add`.
     #[error("scan the host key of {address}")]
     Scan {
@@ -275,10 +288,12 @@ impl Error {
             }
             Self::Terminal(_)
             | Self::Declined
+            | Self::Handed(_)
             | Self::Runtime(_)
             | Self::File { .. }
             | Self::Init(_)
             | Self::Serve(_)
+            | Self::Revoke(_)
             | Self::Scan { .. }
             | Self::Login(_)
             | Self::Recording { .. }

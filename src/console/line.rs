@@ -44,6 +44,10 @@ pub(super) enum Command {
     Play(Play),
     /// A session's recording, to standard output.
     Export(Export),
+    /// Put somebody out at once: an identity, one certificate, or one key id; what runs under it ends.
+    Revoke(Revoke),
+    /// Let a revoked identity sign in again. Certificates that were void stay void.
+    Reinstate(Reinstate),
     /// Leave.
     #[command(hide = true)]
     Exit,
@@ -136,6 +140,34 @@ pub(super) struct Export {
     /// raw: exactly what is stored (zstd -dc makes text of it). v2: asciicast v2 that every player takes.
     #[arg(long, value_parser = format)]
     pub(super) format: Format,
+}
+
+/// Whom to put out, and why.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub(super) struct Revoke {
+    /// An identity (corp:00u1abcd, as `whoami` has it), a serial, a key id (sp1:...), or a name that only one goes by.
+    #[arg(value_name = "WHOM", required_unless_present = "list")]
+    pub(super) whom: Option<String>,
+    /// Why. It goes into the ledger.
+    #[arg(long, value_name = "TEXT", required_unless_present = "list", value_parser = reason)]
+    pub(super) reason: Option<String>,
+    /// Say what is revoked instead.
+    #[arg(long, conflicts_with_all = ["whom", "reason"])]
+    pub(super) list: bool,
+    #[command(flatten)]
+    pub(super) form: Form,
+}
+
+/// Whom to let in again, and why.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub(super) struct Reinstate {
+    /// The identity, as `revoke --list` has it.
+    pub(super) whom: String,
+    /// Why. It goes into the ledger.
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(super) reason: String,
+    #[command(flatten)]
+    pub(super) form: Form,
 }
 
 #[derive(Parser)]
@@ -247,6 +279,11 @@ fn split(line: &str) -> Result<Vec<String>, NotOne> {
 fn session(text: &str) -> Result<SessionId, String> {
     // People copy ids from where they were folded; there is still one spelling inside.
     SessionId::parse(&text.to_ascii_uppercase()).ok_or_else(|| "not a session's id; 'sessions' lists them".to_owned())
+}
+
+fn reason(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    if text.is_empty() { Err("say why: it goes into the ledger") } else { Ok(text.to_owned()) }
 }
 
 fn since(text: &str) -> Result<Since, String> {

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::domain::Disclose;
 use crate::domain::identity::Caller;
 use crate::domain::session::SessionId;
+use crate::identity::{self as identities, Identities};
 use crate::session::Sessions;
 use crate::{ledger, recording};
 
@@ -22,6 +23,7 @@ mod io;
 mod line;
 mod play;
 mod prompt;
+mod revoke;
 mod sessions;
 mod table;
 mod trail;
@@ -56,13 +58,14 @@ pub struct Console(Arc<Inner>);
 struct Inner {
     settings: Settings,
     sessions: Sessions,
+    identities: Identities,
     clock: Clock,
 }
 
 impl Console {
-    /// Over the sessions of this bastion.
-    pub fn new(settings: Settings, sessions: Sessions, clock: Clock) -> Self {
-        Self(Arc::new(Inner { settings, sessions, clock }))
+    /// Over the sessions and identities of this bastion.
+    pub fn new(settings: Settings, sessions: Sessions, identities: Identities, clock: Clock) -> Self {
+        Self(Arc::new(Inner { settings, sessions, identities, clock }))
     }
 
     /// Runs one command, or without one whatever commands come in. The exit code: 0 done, 1 failed, 2 usage, 4 denied.
@@ -116,6 +119,8 @@ impl Visit<'_> {
             Command::Sessions { command: Some(SessionsCommand::List(list)), .. } => self.list(&list).await,
             Command::Sessions { command: Some(SessionsCommand::Show { id, form }), .. } => self.show(id, form).await,
             Command::Export(export) => self.export(&export).await,
+            Command::Revoke(asked) => self.revoke(&asked).await,
+            Command::Reinstate(asked) => self.reinstate(&asked).await,
             // Both are taken care of where input is read.
             Command::Play(_) | Command::Exit => Ok(()),
         }
@@ -155,7 +160,10 @@ impl Visit<'_> {
             Error::NotOne(NotOne::Help(text)) => self.say.out(text).await,
             error => self.say.err(&format!("sallyport: {}\n", error.disclose().trim_end())).await,
         };
-        if matches!(error, Error::Ledger(_) | Error::Entry(_) | Error::Index(_) | Error::Recording(_)) {
+        if matches!(
+            error,
+            Error::Ledger(_) | Error::Entry(_) | Error::Index(_) | Error::Recording(_) | Error::Identity(_)
+        ) {
             error!(error = ?error, "console command failed");
         }
         // Whoever is gone hears nothing.
@@ -202,17 +210,49 @@ enum Error {
     /// The recording.
     #[error("recording")]
     Recording(#[from] recording::Error),
+    /// Policy has no rule that lets this caller do it.
+    #[error("{0} is not for this caller")]
+    Denied(&'static str),
+    /// Nobody, or not one, goes by what was given.
+    #[error(transparent)]
+    Unnamed(#[from] identities::Unnamed),
+    /// A void certificate is not brought back.
+    #[error("only identities are reinstated")]
+    VoidStays,
+    /// There is nothing to revoke, or to reinstate.
+    #[error("nothing to revoke or to reinstate")]
+    NotLive,
+    /// A revocation could not be recorded or kept.
+    #[error("identities")]
+    Identity(#[source] identities::Error),
+}
+
+impl From<identities::Error> for Error {
+    fn from(error: identities::Error) -> Self {
+        match error {
+            identities::Error::NotLive => Self::NotLive,
+            other => Self::Identity(other),
+        }
+    }
 }
 
 impl Error {
     fn code(&self) -> u8 {
         match self {
             Self::NotOne(NotOne::Help(_)) => 0,
-            Self::Nothing | Self::NoCommand | Self::NotOne(_) | Self::ToTerminal(_) => 2,
-            Self::NoSession(_) => 4,
+            Self::Nothing | Self::NoCommand | Self::NotOne(_) | Self::ToTerminal(_) | Self::VoidStays => 2,
+            Self::NoSession(_) | Self::Denied(_) => 4,
             // As a shell says of what Ctrl-C ended.
             Self::Interrupted => 130,
-            Self::Gone | Self::NotYet(_) | Self::Ledger(_) | Self::Entry(_) | Self::Index(_) | Self::Recording(_) => 1,
+            Self::Gone
+            | Self::NotYet(_)
+            | Self::Ledger(_)
+            | Self::Entry(_)
+            | Self::Index(_)
+            | Self::Recording(_)
+            | Self::Unnamed(_)
+            | Self::NotLive
+            | Self::Identity(_) => 1,
         }
     }
 }
@@ -240,6 +280,19 @@ impl Disclose for Error {
                 "the recording is not the one that the ledger tells of: do not rely on it, and tell the operator".into()
             }
             Self::Recording(_) => "the recording cannot be read; tell the operator".into(),
+            Self::Denied(action) => {
+                format!("no rule lets you {action}; 'whoami' says what a policy can know you by").into()
+            }
+            Self::Unnamed(unnamed) => unnamed.to_string().into(),
+            Self::VoidStays => {
+                "only an identity is reinstated: what was void stays void, its holder signs in anew".into()
+            }
+            Self::NotLive => {
+                "no such certificate lives, or no such identity is revoked; 'revoke --list' says what is".into()
+            }
+            Self::Identity(_) => {
+                "the revocation holds in this process, and could not be kept; tell the operator".into()
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::*;
 use crate::domain::event::{Counters, Event, Fact, Outcome};
-use crate::domain::identity::{Flow, Group, Identity, IssuerName, Kind, Shown, SignIn};
+use crate::domain::identity::{Flow, Group, Grouping, Identity, IssuerName, Kind, Shown, SignIn};
 use crate::domain::session::{Action, Command as Asked, End, Exit, Stream, TerminalSize};
 use crate::domain::target::{Address, HostTrust, Login, Target, TargetName};
 use crate::domain::{RecordId, Timestamp};
@@ -21,6 +21,8 @@ use crate::policy::{Catalogue, Policy, STARTER};
 use crate::recording::Recordings;
 use crate::recording::index::Index;
 use crate::session::failures::Failures;
+use crate::session::limits::Limits;
+use crate::session::registry::Registry;
 use crate::session::{Ask, Opened};
 use crate::signer::Signer;
 use crate::store::memory::{Fault, Memory};
@@ -55,7 +57,7 @@ async fn with(test: impl AsyncFnOnce(House)) {
         config: None,
         last_checkpoint: None,
     };
-    let (ledger, sequencer) = Ledger::open(about, files, blobs, signer, clock.clone()).await.unwrap();
+    let (ledger, sequencer) = Ledger::open(about, files, blobs, signer.clone(), clock.clone()).await.unwrap();
     let catalogue = Catalogue {
         groups: Catalogue::BUILT_IN_GROUPS.map(str::to_owned).into(),
         environments: ["production", "staging"].map(str::to_owned).into(),
@@ -74,7 +76,10 @@ async fn with(test: impl AsyncFnOnce(House)) {
         clock: clock.clone(),
         policy,
         targets: RwLock::new(Arc::new(targets)),
+        groups: Grouping::new(|_, _, _| Vec::new()),
         failures: Failures::new(clock.clone()),
+        registry: Registry::default(),
+        limits: Limits::new(&Default::default(), clock.clone()),
     });
     let settings = Settings {
         bastion: "bastion.example.com".to_owned(),
@@ -84,7 +89,15 @@ async fn with(test: impl AsyncFnOnce(House)) {
         target_ca: format!("{KEY}target sallyport target CA"),
         host_ca: format!("{KEY}host"),
     };
-    let console = Console::new(settings, sessions.clone(), clock.clone());
+    let identities = crate::identity::Identities::open(
+        crate::identity::Settings::new("bastion.example.com", Vec::new(), Grouping::new(|_, _, _| Vec::new())),
+        sessions.ledger().clone(),
+        memory.registers(),
+        signer,
+        clock.clone(),
+        _policies.subscribe(),
+    );
+    let console = Console::new(settings, sessions.clone(), identities.await.unwrap(), clock.clone());
     let sequence = async {
         // After a write that failed it is done; whoever appends hears so.
         let (_stop, stopping) = oneshot::channel();
@@ -188,6 +201,7 @@ impl House {
         let size = TerminalSize { cols: 80, rows: 24 };
         let ask = Ask {
             caller: who,
+            share: Limits::new(&Default::default(), self.clock.clone()).budget.open_reserved(),
             connection: "9c1e",
             channel: 0,
             login: Some("app"),
@@ -548,6 +562,7 @@ async fn the_records_of_a_session_are_found_among_many() {
 fn shell<'a>(who: &'a Arc<Caller>, target: &'a str) -> Ask<'a> {
     Ask {
         caller: who,
+        share: Limits::new(&Default::default(), Clock::system()).budget.open_reserved(),
         connection: "9c1e",
         channel: 0,
         login: None,

@@ -10,7 +10,10 @@ use super::session::{Exit, RecordingId, SessionId};
 use super::target::{Login, Target};
 use super::{Digest, RecordId, Text, Timestamp};
 
+pub mod change;
 mod code;
+
+use change::Change;
 
 /// A fact to be recorded: an event with who, where and how it went.
 #[derive(Clone, Debug, PartialEq)]
@@ -393,6 +396,22 @@ pub enum Event {
         /// Why, from a closed set.
         reason: &'static str,
     },
+    /// There is more, or less, room on the disk than before.
+    SpaceChanged {
+        /// `ample`, `low`, `last` or `gone`.
+        room: &'static str,
+        /// Free bytes.
+        free: u64,
+        /// Size of the disk.
+        total: u64,
+    },
+    /// What was refused because a limit was met, counted: at most one record a minute.
+    LimitsRefused {
+        /// The first refusal.
+        since: Timestamp,
+        /// How many for each limit.
+        counts: BTreeMap<&'static str, u64>,
+    },
     /// Somebody looked at evidence.
     EvidenceViewed {
         /// `list`, `show`, `play` or `export`.
@@ -409,6 +428,12 @@ pub enum Event {
         /// Its file names.
         files: Vec<String>,
     },
+    /// Other things in the config file.
+    ConfigChanged(Change),
+    /// Other targets, or others behind their names.
+    TargetChanged(Change),
+    /// Another certificate of the HTTPS listener.
+    TlsChanged(Change),
 }
 
 /// Counters of a heartbeat.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -47,6 +48,30 @@ impl Group {
     /// The name as policy writes it.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Says which groups an identity is in, by the config of the moment. Cheap to clone.
+#[derive(Clone)]
+pub struct Grouping(Arc<Rule>);
+
+type Rule = dyn Fn(&IssuerName, &str, &[String]) -> Vec<Group> + Send + Sync;
+
+impl Grouping {
+    /// By this rule: from the issuer's name, the subject, and what the issuer asserts.
+    pub fn new(rule: impl Fn(&IssuerName, &str, &[String]) -> Vec<Group> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(rule))
+    }
+
+    /// The groups, sorted.
+    pub fn of(&self, issuer: &IssuerName, subject: &str, asserted: &[String]) -> Vec<Group> {
+        self.0(issuer, subject, asserted)
+    }
+}
+
+impl fmt::Debug for Grouping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Grouping")
     }
 }
 
@@ -133,6 +158,13 @@ impl Principal {
         IssuerName::parse(issuer)?;
         let subject = BASE64_URL_SAFE_NO_PAD.decode(subject).ok()?;
         (!subject.is_empty() && std::str::from_utf8(&subject).is_ok()).then(|| Self(text.to_owned()))
+    }
+
+    /// The issuer's name and the subject.
+    pub fn parts(&self) -> Option<(String, String)> {
+        let (issuer, subject) = self.0.split_once('/')?;
+        let subject = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(subject).ok()?).ok()?;
+        Some((issuer.to_owned(), subject))
     }
 
     /// The text.

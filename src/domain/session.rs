@@ -132,6 +132,8 @@ pub enum End {
     Unreachable(&'static str),
     /// The recording could not go on.
     RecordingFailed,
+    /// The target, or the login there, is not in the config any more.
+    Removed,
     /// The identity or its certificate was revoked.
     Revoked,
     /// The bastion is stopping.
@@ -154,6 +156,7 @@ impl End {
             Self::Denied => "denied",
             Self::Unreachable(_) => "unreachable",
             Self::RecordingFailed => "recording failed",
+            Self::Removed => "target removed",
             Self::Revoked => "revoked",
             Self::Drain => "bastion stopped",
             Self::Limit(_) => "limit",

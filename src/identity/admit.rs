@@ -124,7 +124,7 @@ impl Identities {
         }
     }
 
-    fn is_revoked(&self, caller: &Caller) -> bool {
+    pub(super) fn is_revoked(&self, caller: &Caller) -> bool {
         let who = (caller.identity.issuer_url.clone(), caller.identity.subject.clone());
         let state = self.state();
         matches!(state.standing(caller.certificate.serial), Standing::Revoked) || state.is_barred(&who)

@@ -47,6 +47,10 @@ impl Identities {
         let now = self.clock().now();
         let (draft, pending) = self
             .in_turn(|serial| {
+                // In turn with revocations: one that came after the decision is seen here.
+                if self.is_revoked(ask.caller) {
+                    return Err(Error::Barred);
+                }
                 let target = certificate::Target {
                     session: ask.session,
                     name: &ask.caller.identity.name,

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::revocation::Void;
 use crate::domain::identity::{Identity, SignIn};
 use crate::domain::{Digest, Timestamp};
 
@@ -98,6 +99,26 @@ impl State {
     /// Serials whose certificate fits.
     pub(super) fn serials(&self, fits: impl Fn(&Certified) -> bool) -> Vec<u64> {
         self.certificates.values().filter(|certified| fits(certified)).map(|certified| certified.serial).collect()
+    }
+
+    /// What `about` says of live certificates, each once.
+    pub(super) fn people<T: Ord>(&self, about: impl Fn(&Certified) -> Option<T>) -> BTreeSet<T> {
+        self.certificates.values().filter_map(|certified| about(certified)).collect()
+    }
+
+    /// Who is barred, and which certificates are void before their end.
+    pub(super) fn revoked(&self, now: Timestamp) -> (Vec<Who>, Vec<Void>) {
+        let mut barred: Vec<Who> = self.barred.iter().cloned().collect();
+        barred.sort();
+        let void =
+            self.certificates.values().filter(|one| self.revoked.contains(&one.serial) && one.valid_before > now);
+        let void = void.map(|one| Void {
+            serial: one.serial,
+            key_id: one.key_id.clone(),
+            name: one.identity.name.clone(),
+            valid_before: one.valid_before,
+        });
+        (barred, void.collect())
     }
 
     pub(super) fn is_barred(&self, who: &Who) -> bool {

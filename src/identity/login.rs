@@ -190,7 +190,7 @@ impl Identities {
             subject: checked.seen.subject.clone(),
             kind,
             name: checked.name.clone(),
-            groups: (self.0.settings.groups)(&issuer.name, &checked.seen.subject, &checked.groups),
+            groups: self.0.settings.groups.of(&issuer.name, &checked.seen.subject, &checked.groups),
             claims: checked.about.clone(),
         };
         let until = now.plus(self.sign_in_age(kind));

@@ -33,11 +33,11 @@ pub mod token;
 pub use admit::Refusal;
 pub use ca::TargetAsk;
 pub use login::{Issued, LoginError};
-pub use revocation::Revocation;
+pub use revocation::{Revocation, Unnamed, Void};
 
 use crate::clock::Clock;
 use crate::domain::event::Fact;
-use crate::domain::identity::{Flow, Group, IssuerName, Kind};
+use crate::domain::identity::{Flow, Grouping, IssuerName, Kind};
 use crate::ledger::{self, Ledger, Receipt};
 use crate::policy::Policy;
 use crate::signer::{self, Signer};
@@ -47,9 +47,6 @@ use profile::{IssuerSettings, SettingsFault};
 use proof::Proof;
 use provider::{FetchError, Provider};
 use register::Cursor;
-
-/// The groups of an identity, from its issuer's name, its subject and what the issuer asserts.
-pub type Grouping = Arc<dyn Fn(&IssuerName, &str, &[String]) -> Vec<Group> + Send + Sync>;
 
 /// What this room needs to know.
 #[derive(Clone)]

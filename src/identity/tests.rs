@@ -13,7 +13,7 @@ use super::reason::Reason;
 use super::*;
 use crate::domain::Text;
 use crate::domain::event::TargetRef;
-use crate::domain::identity::Caller;
+use crate::domain::identity::{Caller, Group};
 use crate::domain::session::SessionId;
 use crate::domain::target::Login;
 use crate::drain::Drain;
@@ -144,7 +144,7 @@ fn room(settings: &IssuerSettings) -> Settings {
     let groups = |issuer: &IssuerName, _: &str, asserted: &[String]| {
         asserted.iter().map(|name| Group::asserted(issuer, name)).collect()
     };
-    Settings::new(BASTION, vec![settings.clone()], Arc::new(groups))
+    Settings::new(BASTION, vec![settings.clone()], Grouping::new(groups))
 }
 
 pub(crate) fn source() -> SocketAddr {

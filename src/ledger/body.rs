@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use crate::domain::event::change::Change;
 use crate::domain::event::{Counters, Decided, Event, Extent, Read};
 use crate::domain::session::Exit;
 use crate::domain::{Digest, Text};
@@ -141,9 +142,16 @@ impl Writer<'_> {
             Event::RecordingFailed { recording, extent, reason } => {
                 stored(body.set("recording", show(recording)), extent).set("reason", *reason)
             }
+            Event::SpaceChanged { room, free, total } => {
+                body.set("room", *room).set("free", number(*free)).set("total", number(*total))
+            }
+            Event::LimitsRefused { since, counts } => body.set("since", show(since)).set("counts", by_word(counts)),
             Event::EvidenceViewed { how, session } => body.set("how", *how).set("session", show(session)),
             Event::PolicyChanged { old, new, files } => {
                 body.digest("old", old).set("new", show(new)).set("files", texts(files))
+            }
+            Event::ConfigChanged(change) | Event::TargetChanged(change) | Event::TlsChanged(change) => {
+                changed(body, change)
             }
         };
         body.0
@@ -180,6 +188,21 @@ impl Body {
     fn digest(self, name: &str, digest: &Option<Digest>) -> Self {
         self.maybe(name, digest.map(|digest| digest.to_string()))
     }
+}
+
+/// Which names, where there are any.
+fn changed(body: Body, change: &Change) -> Body {
+    let lists = [
+        ("added", &change.added),
+        ("changed", &change.changed),
+        ("removed", &change.removed),
+        ("restart", &change.restart),
+    ];
+    let body = body.digest("old", &change.old).digest("new", &change.new);
+    lists
+        .into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .fold(body, |body, (list, names)| body.set(list, texts(names)))
 }
 
 fn counted(body: Body, counters: &Counters) -> Body {

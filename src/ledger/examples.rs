@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::event::change::Change;
 use crate::domain::event::{Actor, Counters, Decided, Event, Extent, Fact, Outcome, Read, TargetRef};
 use crate::domain::identity::{Flow, Kind};
 use crate::domain::session::{Exit, RecordingId, SessionId};
@@ -14,7 +15,7 @@ pub(super) const SALT: [u8; 32] = [0x5a; 32];
 /// What no entry may show.
 pub(super) const TEXTS: [&str; 4] = ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 24;
+pub(super) const EVENTS: usize = 29;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -32,7 +33,8 @@ pub(super) fn exec() -> Fact {
 
 /// By file name.
 pub(super) fn all() -> Vec<(String, Fact)> {
-    let mut all: Vec<_> = about_us().into_iter().chain(authn()).chain(sessions()).collect();
+    let mut all: Vec<_> =
+        about_us().into_iter().chain(authn()).chain(sessions()).chain(limits()).chain(changes()).collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
     }
@@ -75,6 +77,11 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::EvidenceViewed { .. } => 21,
         Event::PolicyChanged { .. } => 22,
         Event::IdentityReinstated { .. } => 23,
+        Event::SpaceChanged { .. } => 24,
+        Event::LimitsRefused { .. } => 25,
+        Event::ConfigChanged(_) => 26,
+        Event::TargetChanged(_) => 27,
+        Event::TlsChanged(_) => 28,
     }
 }
 
@@ -102,6 +109,28 @@ fn about_us() -> Vec<Fact> {
             files: vec!["10-people.cedar".into(), "20-pipelines.cedar".into()],
         }),
     ]
+}
+
+fn changes() -> Vec<Fact> {
+    let us = |event| Fact::new(RecordId::from_parts(time(), 0), Outcome::Success, event);
+    vec![
+        us(Event::ConfigChanged(Change {
+            changed: vec!["group".into()],
+            restart: vec!["ssh.listen".into()],
+            ..change("config")
+        })),
+        us(Event::TargetChanged(Change {
+            added: vec!["db2".into()],
+            changed: vec!["db1".into()],
+            removed: vec!["old1".into()],
+            ..change("targets")
+        })),
+        us(Event::TlsChanged(change("chain"))),
+    ]
+}
+
+fn change(what: &str) -> Change {
+    Change { old: Some(digest(&format!("{what} before"))), new: Some(digest(what)), ..Change::default() }
 }
 
 fn authn() -> Vec<Fact> {
@@ -265,6 +294,17 @@ fn sessions() -> Vec<Fact> {
         }
     }
     all
+}
+
+fn limits() -> Vec<Fact> {
+    let us = |event| Fact::new(RecordId::from_parts(time(), 0), Outcome::Failure, event);
+    vec![
+        us(Event::SpaceChanged { room: "low", free: 1_073_700_000, total: 21_474_836_480 }),
+        us(Event::LimitsRefused {
+            since: Timestamp::from_secs(1_795_467_840),
+            counts: BTreeMap::from([("disk", 3), ("unauthenticated", 872)]),
+        }),
+    ]
 }
 
 fn in_session(event: Event, number: u128) -> Fact {

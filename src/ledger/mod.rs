@@ -180,6 +180,11 @@ impl Ledger {
         self.queue(drafts).await
     }
 
+    /// Returns once the sequencer has answered, behind everything that queued before; writes nothing.
+    pub async fn answers(&self) -> Result<(), Error> {
+        self.queue(Vec::new()).await?.receipts().await.map(drop)
+    }
+
     fn drafts(&self, facts: Vec<Fact>) -> Result<(Vec<entry::Draft>, Payloads), Error> {
         let mut drafts = Vec::with_capacity(facts.len());
         let mut payloads = Vec::new();

@@ -46,6 +46,8 @@ pub struct Ended {
     pub bytes_in: u64,
     /// Bytes to the client.
     pub bytes_out: u64,
+    /// Size of its recording, as stored.
+    pub stored_bytes: u64,
     /// In milliseconds.
     pub duration_ms: u64,
 }
@@ -230,6 +232,8 @@ struct StoredEnd {
     exit: Option<String>,
     bytes_in: u64,
     bytes_out: u64,
+    #[serde(default)]
+    stored_bytes: u64,
     duration_ms: u64,
 }
 
@@ -250,6 +254,7 @@ fn encode(summary: &Summary) -> Result<Vec<u8>, Error> {
             exit: ended.exit.clone(),
             bytes_in: ended.bytes_in,
             bytes_out: ended.bytes_out,
+            stored_bytes: ended.stored_bytes,
             duration_ms: ended.duration_ms,
         }),
     };
@@ -274,6 +279,7 @@ fn decode(bytes: &[u8]) -> Result<Summary, Error> {
             exit: ended.exit,
             bytes_in: ended.bytes_in,
             bytes_out: ended.bytes_out,
+            stored_bytes: ended.stored_bytes,
             duration_ms: ended.duration_ms,
         }),
     })
@@ -325,6 +331,7 @@ mod tests {
             exit,
             bytes_in: 1,
             bytes_out: 2,
+            stored_bytes: 4,
             duration_ms: 3,
         }
     }

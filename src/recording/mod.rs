@@ -6,6 +6,7 @@
 //! what cannot be stored ends the recording, and every [`Sink`] of it says so.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -31,11 +32,14 @@ pub mod writer;
 pub use asciicast::{About, Event, Header, Preamble, Timed};
 pub use export::{Export, Format};
 pub use reader::Reader;
-pub use sink::Sink;
+pub use sink::{Meter, Sink};
 pub use writer::{Failed, Progress, Sealed, Writer};
 
 /// The name of the format in the ledger.
 pub const FORMAT: &str = "asciicast-v2+sallyport1";
+
+/// Why a recording failed that has reached [`Settings::max_stored_bytes`].
+pub const QUOTA: &str = "quota";
 
 /// Limits of recordings.
 #[derive(Clone, Debug)]
@@ -86,9 +90,9 @@ impl Recordings {
         Self { blobs, settings }
     }
 
-    /// See [`start`].
-    pub fn start(&self, header: Header) -> Result<(Sink, Writer), Error> {
-        start(self.blobs.clone(), &self.settings, header)
+    /// See [`start`]; `meter` hears how much waits and how much is stored.
+    pub fn start(&self, header: Header, meter: Arc<dyn Meter>) -> Result<(Sink, Writer), Error> {
+        writer::start(self.blobs.clone(), self.settings.clone(), &header, Some(meter))
     }
 
     /// See [`recover`].
@@ -106,7 +110,7 @@ impl Recordings {
 ///
 /// Nothing is stored before the first [`Writer::next`]; [`Sink::flush`] then says when the header is.
 pub fn start(blobs: Blobs, settings: &Settings, header: Header) -> Result<(Sink, Writer), Error> {
-    writer::start(blobs, settings.clone(), &header)
+    writer::start(blobs, settings.clone(), &header, None)
 }
 
 /// What is stored of a recording whose writer is gone: after a crash.
@@ -137,7 +141,7 @@ pub async fn recover(blobs: &Blobs, recording: RecordingId, committed: Option<&E
 impl Disclose for Error {
     fn disclose(&self) -> Cow<'static, str> {
         match self {
-            Self::Failed("quota") => "this session's recording has reached its size limit".into(),
+            Self::Failed(QUOTA) => "this session's recording has reached its size limit".into(),
             Self::Failed(_) | Self::Store(_) | Self::Compress(_) | Self::Header(_) | Self::Stopping | Self::Ended => {
                 "this session cannot be recorded, and nothing runs unrecorded".into()
             }

@@ -83,6 +83,7 @@ impl Sink {
                     state.hurry = true;
                 } else if let Some(event) = event.take() {
                     state.unstored_bytes += cost(&event);
+                    self.shared.waits(cost(&event), false);
                     state.pushed += 1;
                     state.queue.push_back((at, event));
                 }
@@ -114,11 +115,21 @@ impl Drop for Sink {
     }
 }
 
+/// Hears how much of a recording waits to be stored, and how much is.
+pub trait Meter: std::fmt::Debug + Send + Sync {
+    /// So many bytes more, or less, wait in memory. In the end their sum is nothing.
+    fn waits(&self, change: i64);
+
+    /// So many bytes more are stored.
+    fn stored(&self, bytes: u64);
+}
+
 /// What the sinks and the writer share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) state: Mutex<State>,
     pub(super) limits: Limits,
+    pub(super) meter: Option<Arc<dyn Meter>>,
     /// Told when there is something for the writer to do.
     pub(super) work: Notify,
     /// Told when something was stored, ended or failed.
@@ -158,6 +169,14 @@ impl State {
 }
 
 impl Shared {
+    /// Tells the meter that so much came, or left.
+    pub(super) fn waits(&self, bytes: usize, left: bool) {
+        if let Some(meter) = &self.meter {
+            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+            meter.waits(if left { -bytes } else { bytes });
+        }
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -172,6 +191,14 @@ impl Shared {
             }
             room.await;
         }
+    }
+}
+
+/// What a recording that failed has left behind waits no more.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let left = self.lock().unstored_bytes;
+        self.waits(left, true);
     }
 }
 

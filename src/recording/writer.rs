@@ -15,7 +15,7 @@ use tokio::time::{Sleep, sleep, timeout};
 
 use super::asciicast::{Encoder, LINE_LIMIT_BYTES};
 use super::frame::{self, Packer};
-use super::sink::{Limits, Shared, Sink, State, cost};
+use super::sink::{Limits, Meter, Shared, Sink, State, cost};
 use super::{Error, Header, Settings};
 use crate::domain::Digest;
 use crate::domain::event::Extent;
@@ -23,7 +23,12 @@ use crate::domain::session::RecordingId;
 use crate::merkle::{self, Frontier};
 use crate::store::{self, Blobs};
 
-pub(super) fn start(blobs: Blobs, settings: Settings, header: &Header) -> Result<(Sink, Writer), Error> {
+pub(super) fn start(
+    blobs: Blobs,
+    settings: Settings,
+    header: &Header,
+    meter: Option<Arc<dyn Meter>>,
+) -> Result<(Sink, Writer), Error> {
     let recording = header.about.recording;
     let text = header.line()?;
     if text.len() > LINE_LIMIT_BYTES / 4 {
@@ -36,7 +41,8 @@ pub(super) fn start(blobs: Blobs, settings: Settings, header: &Header) -> Result
         ..State::default()
     };
     let limits = Limits { bytes: settings.queue_bytes, age: settings.queue_age };
-    let shared = Arc::new(Shared { state: Mutex::new(state), limits, work: Notify::new(), room: Notify::new() });
+    let (work, room) = (Notify::new(), Notify::new());
+    let shared = Arc::new(Shared { state: Mutex::new(state), limits, meter, work, room });
     let writer = Writer {
         packer: Some(Packer::new(recording, settings.level).map_err(Error::Compress)?),
         // Beyond this a frame could be longer than readers take.
@@ -267,6 +273,9 @@ impl Writer {
         self.tree.push(frame.leaf);
         self.plain_bytes += frame.text.len() as u64;
         self.stored_bytes += frame.stored_bytes;
+        if let Some(meter) = &self.shared.meter {
+            meter.stored(frame.stored_bytes);
+        }
         self.packer = Some(frame.packer);
         if self.commit_at.is_none() {
             self.commit_at = Some(Box::pin(sleep(self.settings.commit_every)));
@@ -274,6 +283,7 @@ impl Writer {
         if let Some(storing) = self.storing.take() {
             let mut state = self.shared.lock();
             state.unstored_bytes = state.unstored_bytes.saturating_sub(storing.cost);
+            self.shared.waits(storing.cost, true);
             state.stored = storing.upto;
             state.taken_since = self.open.since;
             drop(state);
@@ -347,7 +357,7 @@ async fn store(
         packed.map_err(|error| Cause { reason: "compression failed", source: Some(Error::Compress(error)) })?;
     let stored_bytes = frame.len() as u64;
     if stored_bytes > room_bytes {
-        return Err(Cause { reason: "quota", source: None });
+        return Err(Cause { reason: super::QUOTA, source: None });
     }
     blobs.put(vec![(frame::key(recording, index), frame)]).await.map_err(|error| {
         let reason = if matches!(error, store::Error::Full) { "store full" } else { "store failed" };

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::budget::Share;
 use super::governed::Governed;
 use super::keeper::Keeper;
 use super::permit::Permit;
@@ -15,6 +16,8 @@ use crate::domain::session::{Action, TerminalSize};
 pub struct Ask<'a> {
     /// Who asks.
     pub caller: &'a Arc<Caller>,
+    /// What its channel may hold; it tells the channel to end.
+    pub share: Share,
     /// The client's connection, as hex.
     pub connection: &'a str,
     /// The client's channel, counted per connection.
@@ -48,7 +51,7 @@ pub struct Opened {
     pub keeper: Keeper,
 }
 
-/// Why a session did not begin. Each of them is in the ledger already.
+/// Why a session did not begin. Each of them is in the ledger already, those of limits as counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// Unknown, or nothing permits it: both read the same.
@@ -59,7 +62,7 @@ pub enum Refused {
     Held(Vec<String>),
     /// A rule sets a limit that cannot be kept: what it limits is refused.
     Limit(String),
-    /// Something of ours failed; the line says what to do.
+    /// Something of ours failed or is used up; the line says what to do.
     Failed(String),
 }
 

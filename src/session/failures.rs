@@ -87,7 +87,7 @@ impl Failures {
 }
 
 impl Sessions {
-    /// Writes what was counted each minute, until `stopping`. `app` runs it.
+    /// Writes what was counted each minute, refusals of limits too, until `stopping`. `app` runs it.
     pub async fn write_failures(self, stopping: CancellationToken) {
         while stopping.run_until_cancelled(sleep(Duration::from_secs(60))).await.is_some() {
             self.write_failures_now().await;
@@ -96,9 +96,10 @@ impl Sessions {
 
     /// Writes what was counted so far. `app` does so once more when every connection has ended.
     pub async fn write_failures_now(&self) {
-        for fact in self.failures().take() {
+        let refused = self.limits().met.take(self.0.clock.now());
+        for fact in self.failures().take().into_iter().chain(refused) {
             if let Err(cause) = self.ledger().append_one(fact).await {
-                error!(error = ?cause, "ledger does not take failed sign-ins");
+                error!(error = ?cause, "ledger does not take what was refused");
             }
         }
     }

@@ -3,11 +3,14 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{sleep, timeout};
 
+use super::cut::Cut;
 use super::keeper::Closing;
+use super::limits::Limit;
+use super::registry::{Orders, Registered};
+use super::space::{Purpose, Space};
 use super::tap::Stopwatch;
 use crate::domain::event::TargetRef;
 use crate::domain::session::{End, SessionId, TerminalSize};
@@ -24,10 +27,12 @@ pub struct Governed {
     pub(super) sink: Sink,
     pub(super) watch: Stopwatch,
     pub(super) closing: oneshot::Sender<Closing>,
-    pub(super) failed: CancellationToken,
+    pub(super) cut: Cut,
+    pub(super) space: Space,
     pub(super) host_key: OnceLock<String>,
-    /// The longest it may take.
-    pub(super) max: Option<Duration>,
+    pub(super) ordered: watch::Receiver<Orders>,
+    /// Left when the session is closed.
+    pub(super) registered: Registered,
 }
 
 /// How long a mark may wait for the recorder's queue; the mark is worth less than the session.
@@ -75,17 +80,31 @@ impl Governed {
 
     /// Waits until the session must end for a reason of ours, and says which.
     pub async fn cut(&self) -> End {
-        let left = self.max.map(|max| max.saturating_sub(self.watch.at()));
-        match left {
-            None => {
-                self.failed.cancelled().await;
-                End::RecordingFailed
+        let mut ordered = self.ordered.clone();
+        loop {
+            let Orders { end, max } = ordered.borrow_and_update().clone();
+            if let Some(end) = end {
+                return end;
             }
-            Some(left) => match timeout(left, self.failed.cancelled()).await {
-                Ok(()) => End::RecordingFailed,
-                Err(_) => End::Limit("max_session"),
-            },
+            let over = async {
+                match max {
+                    Some(max) => sleep(max.saturating_sub(self.watch.at())).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                end = self.cut.told() => return end,
+                () = self.space.exhausted(Purpose::Ordinary) => return End::Limit(Limit::Disk.as_str()),
+                () = over => return End::Limit("max_session"),
+                // The sender lives in the registry, for as long as this does.
+                Ok(()) = ordered.changed() => {}
+            }
         }
+    }
+
+    /// Why its bytes are not taken any more.
+    pub fn why(&self) -> End {
+        self.cut.why().unwrap_or(End::RecordingFailed)
     }
 
     /// Ends the session: the recording is sealed, then its end is in the ledger. Both go on beside the caller.
@@ -93,6 +112,7 @@ impl Governed {
         self.mark(&end.to_string()).await;
         self.sink.end(self.watch.at());
         let host_key = self.host_key.get().cloned();
+        drop(self.registered);
         let _ = self.closing.send(Closing { end, host_key });
     }
 }

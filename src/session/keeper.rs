@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::tap::{Counts, Stopwatch};
+use super::cut::Cut;
+use super::limits::Limit;
+use super::tap::{Counts, Stopwatch, broken};
 use super::{Counted, Inner};
 use crate::domain::RecordId;
 use crate::domain::event::{Event, Extent, Fact, Outcome, TargetRef};
@@ -34,8 +35,8 @@ pub struct Keeper {
     pub(super) watch: Stopwatch,
     pub(super) counts: Arc<Counts>,
     pub(super) closing: oneshot::Receiver<Closing>,
-    /// Cancelled here when the recording cannot go on.
-    pub(super) failed: CancellationToken,
+    /// Told here when the recording cannot go on.
+    pub(super) cut: Cut,
     pub(super) counted: Counted,
 }
 
@@ -67,7 +68,7 @@ impl Keeper {
         let event = Event::RecordingCommit { recording: self.summary.recording, extent };
         if let Err(cause) = self.inner.ledger.append_one(self.fact(Outcome::Success, event)).await {
             error!(session = %self.summary.session, error = ?cause, "ledger does not take a commit");
-            self.failed.cancel();
+            self.cut.now(End::RecordingFailed);
         }
     }
 
@@ -88,7 +89,10 @@ impl Keeper {
                 Ok(Progress::Sealed(sealed)) => break Ok(sealed),
                 Err(failed) => {
                     error!(session = %self.summary.session, error = ?failed, "recording failed");
-                    self.failed.cancel();
+                    broken(&self.cut, failed.reason);
+                    if failed.reason == recording::QUOTA {
+                        self.inner.limits.met.cut(Limit::Recording);
+                    }
                     break Err(failed);
                 }
             }
@@ -104,6 +108,10 @@ impl Keeper {
         let exit = match &end {
             End::Finished(exit) => Some(exit.clone()),
             _ => None,
+        };
+        let stored_bytes = match &sealed {
+            Ok(sealed) => sealed.extent.stored_bytes,
+            Err(failed) => failed.extent.stored_bytes,
         };
         let kept = match sealed {
             Ok(sealed) => {
@@ -130,7 +138,7 @@ impl Keeper {
         let facts = vec![kept, self.ended(&end, exit)];
         match self.inner.ledger.append(facts).await {
             Ok(receipts) => {
-                let ended = self.indexed(&end);
+                let ended = self.indexed(&end, stored_bytes);
                 let follows = receipts.last().map_or(0, |receipt| receipt.index + 1);
                 if let Err(cause) = self.inner.index.end(self.summary.session, ended, follows).await {
                     error!(session = %self.summary.session, error = ?cause, "index does not take the end of a session; the next start repairs it");
@@ -146,7 +154,7 @@ impl Keeper {
     }
 
     /// The end as the index keeps it.
-    fn indexed(&self, end: &End) -> Ended {
+    fn indexed(&self, end: &End, stored_bytes: u64) -> Ended {
         Ended {
             time: self.inner.clock.now(),
             end: end.as_str().to_owned(),
@@ -156,6 +164,7 @@ impl Keeper {
             },
             bytes_in: self.counts.bytes_in.load(Ordering::Relaxed),
             bytes_out: self.counts.bytes_out.load(Ordering::Relaxed),
+            stored_bytes,
             duration_ms: u64::try_from(self.watch.at().as_millis()).unwrap_or(u64::MAX),
         }
     }

@@ -5,14 +5,14 @@
 //! permit and two taps, and tells how it ended. Nothing here starts a task.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::domain::RecordId;
 use crate::domain::event::{Event, Fact, Outcome};
-use crate::domain::identity::{Caller, Principal};
+use crate::domain::identity::{Caller, Grouping, Principal};
 use crate::domain::target::{Login, Target};
 use crate::ledger::{self, Ledger};
 use crate::policy::{self, Policy};
@@ -20,17 +20,26 @@ use crate::recording::Recordings;
 use crate::recording::index::Index;
 
 mod ask;
+pub mod budget;
+pub mod cut;
+mod disk;
 pub mod failures;
 mod governed;
 pub mod keeper;
+pub mod limits;
 mod open;
+pub mod people;
 pub mod permit;
 pub mod recover;
+pub mod registry;
+pub mod space;
 pub mod tap;
 
 pub use ask::{Ask, Opened, Refused};
 use failures::Failures;
 pub use governed::Governed;
+use limits::Limits;
+use registry::Registry;
 
 /// The room. Cheap to clone; clones are the same room.
 #[derive(Clone, Debug)]
@@ -53,8 +62,14 @@ pub struct Inner {
     pub policy: watch::Receiver<Arc<Policy>>,
     /// The targets in force; swapped whole.
     pub targets: RwLock<Arc<Vec<Arc<Target>>>>,
+    /// Who is in which group, by the config of the moment.
+    pub groups: Grouping,
     /// Failed sign-ins, to be counted.
     pub failures: Failures,
+    /// Open sessions.
+    pub registry: Registry,
+    /// Memory, disk and people, bounded.
+    pub limits: Limits,
 }
 
 /// One open session, counted for as long as this lives.
@@ -92,7 +107,13 @@ impl Sessions {
 
     /// All targets, in the config's order.
     pub fn targets(&self) -> Arc<Vec<Arc<Target>>> {
-        self.0.targets.read().map(|targets| targets.clone()).unwrap_or_default()
+        self.0.targets.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Other targets from now on. Sessions that are open go on until they are judged again.
+    pub fn retarget(&self, targets: Vec<Arc<Target>>) {
+        let mut now = self.0.targets.write().unwrap_or_else(PoisonError::into_inner);
+        *now = Arc::new(targets);
     }
 
     /// How many sessions are open.
@@ -103,6 +124,11 @@ impl Sessions {
     /// Failed sign-ins, to be counted.
     pub fn failures(&self) -> &Failures {
         &self.0.failures
+    }
+
+    /// Memory, disk and people, bounded; and how often each bound was met.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     /// Records that `caller` has signed in; `authority` is the fingerprint of the CA that certified them. Returns once

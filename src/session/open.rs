@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{oneshot, watch};
 use tracing::{error, info};
 
 use super::ask::{Ask, Opened, Refused};
 use super::governed::Governed;
 use super::keeper::Keeper;
 use super::permit::{ExecPermit, Permit, ShellPermit};
+use super::registry::{Entry, Orders};
+use super::space::Purpose;
 use super::tap::{Counts, DownTap, Stopwatch, UpTap};
 use super::{Counted, Sessions};
 use crate::domain::event::{Event, Fact, Outcome, TargetRef};
@@ -24,7 +25,7 @@ use crate::recording::index::Summary;
 use crate::recording::{self, About, Header};
 
 /// The limits that are kept; a rule with another one refuses what it limits.
-const SERVED: [&str; 2] = ["max_session", "durable"];
+pub(super) const SERVED: [&str; 2] = ["max_session", "durable"];
 
 /// A session that was allowed and is being opened.
 struct New<'a> {
@@ -43,7 +44,10 @@ impl Sessions {
     /// Decides, records the decision, and opens the recording. The order is the promise: whoever holds the
     /// returned permit knows that the record of it is durable.
     pub async fn open(&self, ask: Ask<'_>) -> Result<Opened, Refused> {
+        // Asked before policy is: a disk that is nearly full is not to be filled with decisions.
+        self.admit(ask.caller).map_err(Refused::Failed)?;
         let now = self.0.clock.now();
+        let mark = self.0.registry.mark();
         let Some((target, login)) = self.find(ask.login, ask.target) else {
             return Err(self.unknown(&ask, now).await);
         };
@@ -56,11 +60,13 @@ impl Sessions {
         };
         let (session, recording) = (SessionId::new(now), RecordingId::new(now));
         let new = New { ask: &ask, now, target, login, place, session, recording, judged, obligations };
-        let (sink, writer) =
-            self.0.recordings.start(new.header(&self.0.bastion)).map_err(|cause| failed("recording", &cause))?;
+        let gauge =
+            self.limits().space.gauge(&new.ask.caller.identity.principal(), Purpose::Ordinary, new.ask.share.clone());
+        let started = self.0.recordings.start(new.header(&self.0.bastion), Arc::new(gauge));
+        let (sink, writer) = started.map_err(|cause| failed("recording", &cause))?;
         let receipts = self.record(new.facts(decided, writer.header_digest())).await?;
         let follows = receipts.last().map_or(0, |receipt| receipt.index + 1);
-        let mut opened = self.opened(new, sink, writer, follows);
+        let mut opened = self.opened(new, sink, writer, follows, mark).await;
         for name in ask.env_dropped {
             opened.governed.mark(&format!("env dropped {name}")).await;
         }
@@ -76,11 +82,18 @@ impl Sessions {
         Ok(opened)
     }
 
-    fn opened(&self, new: New<'_>, sink: recording::Sink, writer: recording::Writer, follows: u64) -> Opened {
+    async fn opened(
+        &self,
+        new: New<'_>,
+        sink: recording::Sink,
+        writer: recording::Writer,
+        follows: u64,
+        mark: u64,
+    ) -> Opened {
         let inner = &self.0;
         let watch = Stopwatch { clock: inner.clock.clone(), started: inner.clock.elapsed() };
         let counts = Arc::new(Counts::default());
-        let failed = CancellationToken::new();
+        let cut = new.ask.share.cut().clone();
         let (closing, closed) = oneshot::channel();
         let terminal = new.ask.terminal.is_some();
         let permit = match &new.ask.action {
@@ -89,10 +102,30 @@ impl Sessions {
         };
         let durable = new.target.durable() || new.obligations.durable;
         let summary = new.summary();
+        let (orders, ordered) = watch::channel(Orders { end: None, max: new.obligations.max_session });
+        let entry = Entry {
+            session: new.session,
+            caller: new.ask.caller.clone(),
+            channel: new.ask.channel,
+            target: new.target.name.to_string(),
+            login: new.login.clone(),
+            place: new.place.clone(),
+            action: new.ask.action.clone(),
+            pty: terminal,
+            held: matches!(new.judged.decision.outcome, policy::Outcome::Hold(_)),
+            orders,
+        };
+        let registered = self.register(entry, mark).await;
         Opened {
             permit,
-            up: UpTap { sink: sink.clone(), watch: watch.clone(), counts: counts.clone(), terminal },
-            down: DownTap { sink: sink.clone(), watch: watch.clone(), counts: counts.clone(), durable },
+            up: UpTap { sink: sink.clone(), watch: watch.clone(), counts: counts.clone(), cut: cut.clone(), terminal },
+            down: DownTap {
+                sink: sink.clone(),
+                watch: watch.clone(),
+                counts: counts.clone(),
+                cut: cut.clone(),
+                durable,
+            },
             keeper: Keeper {
                 inner: inner.clone(),
                 summary,
@@ -104,7 +137,7 @@ impl Sessions {
                 watch: watch.clone(),
                 counts,
                 closing: closed,
-                failed: failed.clone(),
+                cut: cut.clone(),
                 counted: Counted::new(inner.ledger.counters()),
             },
             governed: Governed {
@@ -115,9 +148,11 @@ impl Sessions {
                 sink,
                 watch,
                 closing,
-                failed,
+                cut,
+                space: inner.limits.space.clone(),
                 host_key: OnceLock::new(),
-                max: new.obligations.max_session,
+                ordered,
+                registered,
             },
         }
     }

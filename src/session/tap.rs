@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::cut::Cut;
+use super::limits::Limit;
 use crate::clock::Clock;
-use crate::domain::session::Stream;
+use crate::domain::session::{End, Stream};
 use crate::recording::{self, Event, Sink};
 
 /// Bytes that may be shown: they went through the tap. Nothing else reaches a client.
@@ -47,6 +49,7 @@ pub struct UpTap {
     pub(super) sink: Sink,
     pub(super) watch: Stopwatch,
     pub(super) counts: Arc<Counts>,
+    pub(super) cut: Cut,
     /// Keystrokes of a terminal are counted, not recorded: passwords are typed there.
     pub(super) terminal: bool,
 }
@@ -58,7 +61,8 @@ impl UpTap {
         if self.terminal {
             return Ok(());
         }
-        self.sink.push(self.watch.at(), Event::Input(bytes.clone())).await
+        let pushed = self.sink.push(self.watch.at(), Event::Input(bytes.clone())).await;
+        pushed.inspect_err(|error| note(&self.cut, error))
     }
 }
 
@@ -68,6 +72,7 @@ pub struct DownTap {
     pub(super) sink: Sink,
     pub(super) watch: Stopwatch,
     pub(super) counts: Arc<Counts>,
+    pub(super) cut: Cut,
     /// Nothing is released before it is on disk.
     pub(super) durable: bool,
 }
@@ -75,12 +80,30 @@ pub struct DownTap {
 impl DownTap {
     /// Hands the record its copy, and only then gives bytes that may be shown.
     pub async fn output(&mut self, stream: Stream, bytes: Bytes) -> Result<Masked, recording::Error> {
-        // A shared copy. Full: waits. Failed: nothing more is shown.
-        self.sink.push(self.watch.at(), Event::Output(stream, bytes.clone())).await?;
-        if self.durable {
-            self.sink.flush().await?;
-        }
+        self.keep(stream, bytes.clone()).await.inspect_err(|error| note(&self.cut, error))?;
         self.counts.bytes_out.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         Ok(Masked(bytes))
     }
+
+    async fn keep(&self, stream: Stream, bytes: Bytes) -> Result<(), recording::Error> {
+        // A shared copy. Full: waits. Failed: nothing more is shown.
+        self.sink.push(self.watch.at(), Event::Output(stream, bytes)).await?;
+        if self.durable {
+            self.sink.flush().await?;
+        }
+        Ok(())
+    }
+}
+
+/// A pump may hear of a failure before the keeper: the client is told the reason all the same.
+fn note(cut: &Cut, error: &recording::Error) {
+    if let recording::Error::Failed(reason) = error {
+        broken(cut, reason);
+    }
+}
+
+/// The recording cannot go on.
+pub(super) fn broken(cut: &Cut, reason: &str) {
+    let quota = reason == recording::QUOTA;
+    cut.now(if quota { End::Limit(Limit::Recording.as_str()) } else { End::RecordingFailed });
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::{Error, Key, Range, Swap, SwapError};
+use super::{Error, Free, Key, Range, Swap, SwapError};
 
 /// A disk in memory. Clones are the same disk: drop every handle and make new ones from it to play
 /// a restart.
@@ -53,6 +53,15 @@ impl Memory {
     /// The files on this disk.
     pub fn files(&self) -> super::Files {
         super::Files::Memory(Files(self.clone()))
+    }
+
+    /// How much room there is on this disk, as [`Faults::space`] says.
+    pub fn volume(&self) -> super::Volume {
+        super::Volume::Memory(self.clone())
+    }
+
+    pub(super) fn space(&self) -> Free {
+        self.faults.plan().space
     }
 
     /// What goes wrong on this disk.
@@ -270,6 +279,7 @@ struct Plan {
     at: BTreeMap<u64, (Fault, bool)>,
     all: Option<Fault>,
     reads_fail: bool,
+    space: Free,
 }
 
 impl Faults {
@@ -305,6 +315,11 @@ impl Faults {
     /// Every read from now on is `Broken`.
     pub fn reads(&self) {
         self.plan().reads_fail = true;
+    }
+
+    /// So much is said to be free from now on; nothing is refused for it here.
+    pub fn space(&self, free: u64, total: u64) {
+        self.plan().space = Free { free, total };
     }
 
     /// Durable steps wait from now on, as on a disk that hangs.

@@ -17,9 +17,11 @@ mod folder;
 mod key;
 pub mod memory;
 pub mod sled;
+mod volume;
 
 pub use folder::OpenError;
 pub use key::Key;
+pub use volume::{Free, Volume};
 
 /// Opens the blobs and registers that sled keeps in the folder `dir`, or makes them. Blocks.
 pub fn sled(dir: &Path, settings: &sled::Settings) -> Result<(Blobs, Registers), OpenError> {

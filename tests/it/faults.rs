@@ -163,7 +163,8 @@ async fn a_bastion_that_stops_lets_a_session_finish() {
         got
     };
     let (left, got) = tokio::join!(stopping, working);
-    assert_eq!((got.out.as_str(), got.err.as_str(), got.status), ("here\ndone\n", "", Some(4)));
+    let told = "sallyport: the bastion is stopping: this session is cut in 30 s; come to an end\n";
+    assert_eq!((got.out.as_str(), got.err.as_str(), got.status), ("here\ndone\n", told, Some(4)));
     let left = left.expect("an end");
     assert_eq!(left.log.of("log.stop")[0].body().flag("drained"), Some(true));
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Reader;
 use crate::app::file;
 use crate::domain::parse_span;
+use crate::session::{budget, limits, space};
 
 /// How long things last that follow from a sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +36,31 @@ pub struct Limits {
     pub channels_per_connection: u32,
     /// Memory for all relays together.
     pub memory_bytes: u64,
+    /// Memory for the relay of one channel.
+    pub memory_per_channel_bytes: u64,
+    /// No session begins under so much free disk.
+    pub disk_reserve_bytes: Option<u64>,
+    /// Running ones are cut under so much.
+    pub disk_last_bytes: Option<u64>,
+    /// Recordings of one person in a day.
+    pub recorded_per_person_bytes: Option<u64>,
     /// To end open sessions when the bastion stops.
     pub drain: Duration,
+}
+
+impl Limits {
+    /// Those that hold in the room of sessions.
+    pub fn shared(&self) -> limits::Settings {
+        limits::Settings {
+            memory: budget::Settings { all_bytes: self.memory_bytes, channel_bytes: self.memory_per_channel_bytes },
+            disk: space::Settings {
+                reserve_bytes: self.disk_reserve_bytes,
+                last_bytes: self.disk_last_bytes,
+                per_person_bytes: self.recorded_per_person_bytes,
+            },
+            connections_per_person: Some(self.connections_per_person as usize),
+        }
+    }
 }
 
 impl Reader<'_> {
@@ -56,7 +80,26 @@ impl Reader<'_> {
         let login_grace = self.span("limits.login_grace", text(|t| &t.login_grace), SECOND * 30, SECOND..=SECOND * 120);
         let keepalive = self.span("limits.keepalive", text(|t| &t.keepalive), SECOND * 30, SECOND..=SECOND * 600);
         let drain = self.span("limits.drain", text(|t| &t.drain), SECOND * 30, Duration::ZERO..=SECOND * 3600);
-        let memory_bytes = self.bytes("limits.memory", text(|t| &t.memory), 512 * MIB, 64 * MIB..=1024 * GIB);
+        let memory_bytes = self.bytes("limits.memory", text(|t| &t.memory), 512 * MIB, MIB..=1024 * GIB);
+        let memory_per_channel_bytes =
+            self.bytes("limits.memory_per_channel", text(|t| &t.memory_per_channel), 64 * MIB, MIB..=GIB);
+        let mut maybe = |key: &str, written: Option<&str>| {
+            // What is not written follows from the size of the disk.
+            match written {
+                None => Some(None),
+                Some(_) => self.bytes(key, written, 0, MIB..=1024 * GIB).map(Some),
+            }
+        };
+        let disk_reserve_bytes = maybe("limits.disk_reserve", text(|t| &t.disk_reserve));
+        let disk_last_bytes = maybe("limits.disk_last", text(|t| &t.disk_last));
+        let recorded_per_person_bytes = maybe("limits.recorded_per_person", text(|t| &t.recorded_per_person));
+        if let (Some(reserve), Some(Some(last))) = (disk_reserve_bytes, disk_last_bytes)
+            && reserve.is_none_or(|reserve| last >= reserve)
+        {
+            let mend =
+                "write limits.disk_reserve too, the larger of the two: what runs goes on while nothing new begins";
+            self.faults.add("limits.disk_last", "is not less than limits.disk_reserve", mend);
+        }
         let mut count = |key: &str, written: Option<u32>, default: u32, most: u32| {
             let value = written.unwrap_or(default);
             let checked = if (1..=most).contains(&value) { Ok(value) } else { Err(format!("cannot be {value}")) };
@@ -74,6 +117,10 @@ impl Reader<'_> {
             connections_per_person: per_person?,
             channels_per_connection: channels?,
             memory_bytes: memory_bytes?,
+            memory_per_channel_bytes: memory_per_channel_bytes?,
+            disk_reserve_bytes: disk_reserve_bytes?,
+            disk_last_bytes: disk_last_bytes?,
+            recorded_per_person_bytes: recorded_per_person_bytes?,
             drain: drain?,
         })
     }

@@ -43,11 +43,16 @@ impl Event {
             Self::RecordingFailed { .. } => ("recording.failed", 2104),
             Self::AuthzDecision(_) => ("authz.decision", 3001),
             Self::PolicyChanged { .. } => ("policy.changed", 6000),
+            Self::ConfigChanged(_) => ("config.changed", 6001),
+            Self::TargetChanged(_) => ("target.changed", 6002),
+            Self::TlsChanged(_) => ("tls.changed", 6003),
             Self::LogStart { .. } => ("log.start", 7000),
             Self::LogStop { .. } => ("log.stop", 7001),
             Self::LogHeartbeat(_) => ("log.heartbeat", 7002),
             Self::ClockStep { .. } => ("clock.step", 7003),
             Self::EvidenceViewed { .. } => ("evidence.viewed", 7010),
+            Self::SpaceChanged { .. } => ("space.changed", 7020),
+            Self::LimitsRefused { .. } => ("limits.refused", 7021),
         }
     }
 }

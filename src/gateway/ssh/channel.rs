@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use russh::{ChannelReadHalf, ChannelWriteHalf, Sig, server};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -16,11 +15,13 @@ use tracing::{debug, warn};
 use super::address::Destination;
 use super::pump::{Down, Ended, Up, Waiting, say};
 use super::request::{Environment, Terminal};
-use super::upstream::{self, Connected, Shown, Upstream};
+use super::upstream::{self, Ahead, Shown, Upstream};
 use super::{Rooms, console};
+use crate::domain::Disclose as _;
 use crate::domain::identity::Caller;
 use crate::domain::session::{Action, Command, End, Exit, TerminalSize};
 use crate::identity::TargetAsk;
+use crate::session::budget::Share;
 use crate::session::permit::Permit;
 use crate::session::tap::{DownTap, UpTap};
 use crate::session::{Ask, Governed, Opened, Refused};
@@ -29,8 +30,8 @@ use crate::session::{Ask, Governed, Opened, Refused};
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How long an upload may stand still after its client has gone.
 const DRAIN_LOOK: Duration = Duration::from_secs(2);
-/// Over this, a channel's backlog towards the target is no flow any more.
-pub(crate) const HARD_CAP: usize = 64 * 1024 * 1024;
+/// What somebody hears whose access ends under them.
+pub(crate) const REVOKED: &str = "the session was cut: access was revoked";
 /// Exit status of what policy refuses.
 const DENIED: u32 = 126;
 
@@ -70,10 +71,12 @@ pub(crate) struct Channel {
     pub(crate) start: oneshot::Receiver<Start>,
     pub(crate) live: mpsc::Receiver<Live>,
     pub(crate) backlog: Waiting,
+    /// What it may hold; it tells when the channel must end.
+    pub(crate) share: Share,
     /// The client closed the channel or is gone.
     pub(crate) gone: CancellationToken,
     /// A connection to the target that was begun when the client had authenticated.
-    pub(crate) ahead: Option<JoinHandle<Result<Connected, upstream::Error>>>,
+    pub(crate) ahead: Option<Ahead>,
 }
 
 impl Channel {
@@ -90,6 +93,10 @@ impl Channel {
             let _ = self.write.close().await;
             return;
         };
+        // A channel may have been opened before a revocation, and be asked for something after it.
+        if let Err(refusal) = self.rooms.identities.still_good(&self.caller).await {
+            return self.refuse(start.terminal.is_some(), &refusal.disclose()).await;
+        }
         match self.destination.clone() {
             Destination::Console => console::run(self, start).await,
             Destination::Target { login, target } => self.relay(start, login.as_deref(), &target).await,
@@ -108,6 +115,7 @@ impl Channel {
         };
         let ask = Ask {
             caller: &self.caller,
+            share: self.share.clone(),
             connection: &self.connection,
             channel: self.number,
             login,
@@ -124,9 +132,14 @@ impl Channel {
         };
         let Opened { governed, permit, up, down, keeper } = opened;
         self.rooms.drain.spawn(keeper.run());
-        let end = match self.reach(&governed, &start.terminal, &start.environment, permit).await {
-            Ok(upstream) => self.carry(&governed, upstream, terminal, up, down).await,
-            Err(error) => {
+        let reached = tokio::select! {
+            reached = self.reach(&governed, &start.terminal, &start.environment, permit) => Ok(reached),
+            end = governed.cut() => Err(end),
+        };
+        let end = match reached {
+            Err(end) => self.cut(&governed, terminal, end).await,
+            Ok(Ok(upstream)) => self.carry(&governed, upstream, terminal, up, down).await,
+            Ok(Err(error)) => {
                 let name = governed.target().name.as_str();
                 warn!(target = name, session = %governed.id(), error = ?error, "target not usable");
                 let line = Shown { target: name, error: &error }.to_string();
@@ -150,7 +163,12 @@ impl Channel {
         let target = governed.target();
         let login = governed.login();
         let begun = match self.ahead.take() {
-            Some(task) => task.await.ok(),
+            Some(ahead) if Arc::ptr_eq(&ahead.target, target) => ahead.task.await.ok(),
+            // The config has changed since: what was reached then may be another host.
+            Some(ahead) => {
+                ahead.task.abort();
+                None
+            }
             None => None,
         };
         let connected = match begun {
@@ -178,6 +196,7 @@ impl Channel {
             }
         };
         let mut upstream = connected.sign_in(login, key, certificate).await?;
+        upstream.backlog.charge(&self.share);
         match upstream.start(terminal.as_ref(), environment, permit).await {
             Ok(()) => Ok(upstream),
             Err(error) => {
@@ -216,6 +235,8 @@ impl Channel {
         let mut up = self.rooms.drain.spawn(up.run(ends.clone()));
         let mut down = self.rooms.drain.spawn(down.run(ends.clone()));
         let mut up_open = true;
+        let mut told = false;
+        let stopping = self.rooms.drain.stopping().clone();
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = loop {
@@ -226,12 +247,12 @@ impl Channel {
                         End::ByTarget
                     }
                     Ok(Ended::ByTarget | Ended::ByClient | Ended::Cut) => End::ByClient,
-                    Ok(Ended::Recording) => self.cut(governed, terminal, End::RecordingFailed).await,
+                    Ok(Ended::Recording) => self.cut(governed, terminal, governed.why()).await,
                     Err(_) => self.cut(governed, terminal, End::Fault).await,
                 },
                 ended = &mut up, if up_open => match ended {
                     Ok(Ended::ByClient) => break End::ByClient,
-                    Ok(Ended::Recording) => break self.cut(governed, terminal, End::RecordingFailed).await,
+                    Ok(Ended::Recording) => break self.cut(governed, terminal, governed.why()).await,
                     // The target's side has the last word on how it ended.
                     Ok(Ended::ByTarget | Ended::Cut) => up_open = false,
                     Err(_) => break self.cut(governed, terminal, End::Fault).await,
@@ -248,14 +269,13 @@ impl Channel {
                 },
                 end = governed.cut() => break self.cut(governed, terminal, end).await,
                 () = self.rooms.identities.until_revoked(&self.caller) => break self.cut(governed, terminal, End::Revoked).await,
+                () = stopping.cancelled(), if !told => {
+                    told = true;
+                    self.tell_of_stop(governed, terminal).await;
+                }
                 () = self.rooms.drain.cutting().cancelled() => break self.cut(governed, terminal, End::Drain).await,
                 () = drained(&self.gone, &self.backlog) => break End::ByClient,
-                _ = look.tick() => {
-                    upstream.keep_alive_while_paused().await;
-                    if self.backlog.bytes() > HARD_CAP {
-                        break self.cut(governed, terminal, End::Limit("backlog")).await;
-                    }
-                }
+                _ = look.tick() => upstream.keep_alive_while_paused().await,
             }
         };
         ends.cancel();
@@ -269,14 +289,34 @@ impl Channel {
         }
     }
 
+    /// The bastion stops: a session may still come to its own end.
+    async fn tell_of_stop(&self, governed: &Governed, terminal: bool) {
+        let Some(line) = stopping_line(self.rooms.settings.grace) else { return };
+        governed.mark(&line).await;
+        say(&self.write, terminal, &line).await;
+    }
+
     /// Ends a running session from our side: says why, sends no exit status.
     async fn cut(&self, governed: &Governed, terminal: bool, end: End) -> End {
         let why = match &end {
             End::RecordingFailed => "the session was cut: its recording could not go on; tell the operator",
-            End::Revoked => "the session was cut: access was revoked",
+            End::Denied => "the session was cut: the policy was changed and does not allow it any more",
+            End::Removed => "the session was cut: this target or login was taken out of the config",
+            End::Revoked => REVOKED,
             End::Drain => "the session was cut: the bastion is stopping; connect again in a minute",
             End::Limit("max_session") => "the session was cut: it has reached the longest time that the policy allows",
-            End::Limit(_) => "the session was cut: the target does not read what is sent to it",
+            End::Limit("memory_per_channel") => "the session was cut: the target does not read what is sent to it",
+            End::Limit("memory") => {
+                "the session was cut: the bastion was short of memory and this session held the most; connect again"
+            }
+            End::Limit("disk") => "the session was cut: the bastion's disk is nearly full; tell the operator",
+            End::Limit("max_recording") => {
+                "the session was cut: its recording is as long as one may be; go on in a new session"
+            }
+            End::Limit("recorded_per_person") => {
+                "the session was cut: your sessions of the last 24 hours have recorded as much as one person may; \
+                 ask the operator"
+            }
             _ => "the session was cut by the bastion; tell the operator",
         };
         debug!(session = %governed.id(), ?end, "cut");
@@ -310,10 +350,20 @@ impl Channel {
     }
 
     /// End of output, close. On a channel that is closed already it does nothing.
-    async fn hang_up(&self) {
+    pub(crate) async fn hang_up(&self) {
         let _ = self.write.eof().await;
         let _ = self.write.close().await;
     }
+}
+
+/// What people are told when the bastion stops: how long they have. Nothing, where that is no time at all.
+pub(crate) fn stopping_line(grace: Duration) -> Option<String> {
+    let time = match grace.as_secs() {
+        0 => return None,
+        secs @ 1..120 => format!("{secs} s"),
+        secs => format!("{} min", secs / 60),
+    };
+    Some(format!("the bastion is stopping: this session is cut in {time}; come to an end"))
 }
 
 /// Done once the client is gone and what it had sent is either delivered or stands still.

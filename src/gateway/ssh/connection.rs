@@ -12,19 +12,21 @@ use russh::keys::ssh_key::{Certificate, HashAlg};
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session};
 use russh::{Channel as Opened, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty, Sig};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::address::{self, Destination};
+use super::busy::Busy;
 use super::channel::{Channel, Live, Start, What};
 use super::pump::Waiting;
+use super::refuse::{not_carried, refuse};
 use super::request::{self, Environment, Terminal};
 use super::stream::Control;
-use super::upstream::{self, Connected};
-use super::{Rooms, unauthenticated};
+use super::upstream::{self, Ahead};
+use super::{Rooms, limit, unauthenticated};
 use crate::domain::identity::Caller;
-use crate::domain::printable;
+use crate::domain::{Disclose as _, printable};
+use crate::session::people::Presence;
 
 /// Uploads stop growing over this backlog of one channel.
 const BLOCKED_AT: usize = 512 * 1024;
@@ -54,12 +56,15 @@ pub(crate) struct Connection {
     /// A refusal of it was counted.
     counted: bool,
     /// The target, being connected to while the client's channel request is on its way.
-    ahead: Option<JoinHandle<Result<Connected, upstream::Error>>>,
+    ahead: Option<Ahead>,
     channels: HashMap<ChannelId, Asked>,
     opened: u32,
     /// Tiny packets seen while an upload was blocked.
     trickled: u32,
     place: unauthenticated::Place,
+    busy: Busy,
+    /// Counts it among its person's connections.
+    presence: Option<Presence>,
 }
 
 /// What is known of a channel before and while its task serves it.
@@ -88,8 +93,8 @@ impl Drop for Asked {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Some(task) = self.ahead.take() {
-            task.abort();
+        if let Some(ahead) = self.ahead.take() {
+            ahead.task.abort();
         }
         // The library turns some away before it asks: expired certificates, for one. They count, once a connection.
         if self.tried && !self.counted && self.caller.is_none() {
@@ -106,6 +111,7 @@ impl Connection {
         control: Control,
         place: unauthenticated::Place,
         authenticated: oneshot::Sender<()>,
+        busy: Busy,
     ) -> Self {
         Self {
             rooms,
@@ -124,6 +130,8 @@ impl Connection {
             opened: 0,
             trickled: 0,
             place,
+            busy,
+            presence: None,
         }
     }
 
@@ -212,6 +220,12 @@ impl Handler for Connection {
         let Some(caller) = self.caller.as_mut() else { return Err(russh::Error::Inconsistent) };
         let client = String::from_utf8_lossy(session.remote_sshid());
         Arc::make_mut(caller).client = printable(client.trim_end(), 255);
+        self.presence = limit::enter(&self.rooms, caller, session)?;
+        if self.presence.is_none() {
+            // Nothing is served on it while it ends.
+            self.caller = None;
+            return Ok(());
+        }
         // Queued, not awaited: the first decision of this connection is behind it in the log, and waits for both.
         if let Err(error) = self.rooms.sessions.signed_in(caller, &self.authority).await {
             tracing::error!(?error, "ledger does not take a sign-in");
@@ -225,7 +239,9 @@ impl Handler for Connection {
             && let Some((target, _)) = self.rooms.sessions.find(login.as_deref(), target)
         {
             let now = self.rooms.clock.now();
-            self.ahead = Some(self.rooms.drain.spawn(async move { upstream::connect(&target, now).await }));
+            let reached = target.clone();
+            let task = self.rooms.drain.spawn(async move { upstream::connect(&reached, now).await });
+            self.ahead = Some(Ahead { target, task });
         }
         Ok(())
     }
@@ -239,19 +255,23 @@ impl Handler for Connection {
         let Some(caller) = self.caller.clone() else { return Err(russh::Error::Inconsistent) };
         if let Err(refusal) = self.rooms.identities.still_good(&caller).await {
             info!(connection = %self.id, reason = refusal.code(), "no new channel");
-            reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+            // Code 1 of RFC 4254 section 5.1, administratively prohibited, with the reason that a person may hear.
+            let reason = format!("sallyport: {}", refusal.disclose());
+            reply.reject(ChannelOpenFailure::Other { code: 1, reason }).await;
             return Ok(());
         }
+        let caller = self.rooms.sessions.as_of_now(&caller);
         self.channels.retain(|_, asked| !asked.gone.is_cancelled());
-        if self.channels.len() >= self.rooms.settings.channels || self.rooms.drain.stopping().is_cancelled() {
-            reply.reject(ChannelOpenFailure::ResourceShortage).await;
+        let open = self.channels.len();
+        let Some((share, reply)) = limit::channel(&self.rooms, open, &self.destination, reply).await else {
             return Ok(());
-        }
+        };
         let id = channel.id();
         let (read, write) = channel.split();
         let (start, started) = oneshot::channel();
         let (live, living) = mpsc::channel(LIVE_QUEUE);
         let backlog = Waiting::default();
+        backlog.charge(&share);
         let gone = CancellationToken::new();
         let allowed = match &self.destination {
             Destination::Target { login, target } => self.rooms.sessions.find(login.as_deref(), target),
@@ -280,12 +300,13 @@ impl Handler for Connection {
             start: started,
             live: living,
             backlog,
+            share,
             gone,
             ahead: self.ahead.take(),
         };
         self.opened = self.opened.saturating_add(1);
         reply.accept().await;
-        self.rooms.drain.spawn(task.run());
+        self.rooms.drain.spawn(self.busy.during(task.run()));
         Ok(())
     }
 
@@ -474,20 +495,4 @@ impl Handler for Connection {
         }
         Ok(())
     }
-}
-
-/// Refuses a channel by name. Code 1 of RFC 4254 §5.1, administratively prohibited, with a reason of ours.
-async fn not_carried(reply: ChannelOpenHandle, what: &str) -> Result<(), russh::Error> {
-    reply.reject(ChannelOpenFailure::Other { code: 1, reason: format!("sallyport: {what} is not carried") }).await;
-    Ok(())
-}
-
-/// Refuses a request by name: the client's user sees why on standard error.
-fn refuse(session: &mut Session, channel: ChannelId, why: &str) -> Result<(), russh::Error> {
-    let line = format!("sallyport: {why}\r\n");
-    // Nothing else is under way on a channel that has not started: its window is whole unless the client is odd.
-    if session.window_size(&channel) as usize > line.len() {
-        session.extended_data(channel, 1, line)?;
-    }
-    session.channel_failure(channel)
 }

@@ -3,8 +3,8 @@
 use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::sync::mpsc;
 
-use super::channel::{Channel, Live, Start, What};
-use super::pump::Waiting;
+use super::channel::{Channel, Live, REVOKED, Start, What, stopping_line};
+use super::pump::{Waiting, say};
 use crate::console::{Input, Io};
 use crate::domain::session::{Exit, Stream};
 
@@ -30,8 +30,12 @@ pub(crate) async fn run(mut channel: Channel, start: Start) {
     let caller = channel.caller.clone();
     let mut io = Io { out, input, terminal };
     let command = async move { console.run(&caller, line.as_deref(), &mut io).await };
+    let (identities, caller) = (channel.rooms.identities.clone(), channel.caller.clone());
+    let mut revoked = std::pin::pin!(identities.until_revoked(&caller));
     let cutting = channel.rooms.drain.cutting().clone();
     let mut command = std::pin::pin!(cutting.run_until_cancelled(command));
+    let stopping = channel.rooms.drain.stopping().clone();
+    let mut told = false;
     let code = loop {
         tokio::select! {
             code = &mut command => break code,
@@ -39,7 +43,17 @@ pub(crate) async fn run(mut channel: Channel, start: Start) {
             Some(live) = channel.live.recv() => if let Live::Resize(size, _) = live {
                 let _ = typed.try_send(Input::Resize(size));
             },
+            () = stopping.cancelled(), if !told => {
+                told = true;
+                if let Some(line) = stopping_line(channel.rooms.settings.grace) {
+                    say(&channel.write, terminal.is_some(), &line).await;
+                }
+            }
             () = channel.gone.cancelled() => return,
+            () = &mut revoked => {
+                say(&channel.write, terminal.is_some(), REVOKED).await;
+                return channel.hang_up().await;
+            }
         }
     };
     while let Ok((stream, bytes)) = said.try_recv() {

@@ -10,9 +10,9 @@ use std::time::Duration;
 use russh::keys::PrivateKey;
 use russh::keys::ssh_key::Certificate;
 use russh::server;
-use russh::{MethodKind, MethodSet, SshId};
+use russh::{Disconnect, MethodKind, MethodSet, SshId};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
@@ -21,22 +21,30 @@ use crate::console::Console;
 use crate::drain::Drain;
 use crate::identity::Identities;
 use crate::session::Sessions;
+use crate::session::limits::Limit;
 
 pub mod address;
 mod algorithms;
+mod busy;
 mod channel;
 mod connection;
 mod console;
 mod host_check;
+mod limit;
 mod pump;
+mod refuse;
 pub mod request;
 mod stream;
 mod unauthenticated;
 mod upstream;
 
+use busy::{Busy, idle};
 use connection::{Connection, WINDOW};
 use stream::{Control, Steered};
 use unauthenticated::Places;
+
+/// What is left of a connection that ends from our side.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Limits of the gateway.
 #[derive(Clone, Debug)]
@@ -51,6 +59,8 @@ pub struct Settings {
     pub connections: usize,
     /// Session channels of one connection.
     pub channels: usize,
+    /// What open sessions get to end when the bastion stops.
+    pub grace: Duration,
     /// What somebody is told who has no certificate: how to get one. ASCII, one line.
     pub sign_in: String,
 }
@@ -63,6 +73,7 @@ impl Default for Settings {
             unauthenticated: (256, 64),
             connections: 1000,
             channels: 64,
+            grace: Duration::from_secs(30),
             sign_in: "get one with sallyport login".to_owned(),
         }
     }
@@ -93,8 +104,11 @@ pub struct HostProof {
     pub certificate: Option<Certificate>,
 }
 
-/// Accepts connections until the drain stops. Connections that are open then go on until they end or are cut.
-pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof) {
+/// Whoever sends one hears back from the accept loop, or that it is gone.
+pub type Asked = oneshot::Sender<()>;
+
+/// Accepts connections until the drain stops; says that it is there when `asked`. Connections that are open then go on until they end or are cut.
+pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof, mut asked: mpsc::Receiver<Asked>) {
     let config = Arc::new(config(&rooms.settings, proof));
     let (all, each) = rooms.settings.unauthenticated;
     let places = Places::new(all, each);
@@ -102,6 +116,10 @@ pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
+            Some(asked) = asked.recv() => {
+                let _ = asked.send(());
+                continue;
+            }
             () = rooms.drain.stopping().cancelled() => return,
         };
         let (stream, source) = match accepted {
@@ -116,10 +134,12 @@ pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof) {
         rooms.sessions.count_connection();
         let Some(place) = places.take(source.ip()) else {
             debug!(%source, "no place for a connection that has not signed in");
+            rooms.sessions.limits().met.refused(Limit::Unauthenticated, rooms.clock.now());
             continue;
         };
         let Ok(counted) = all_connections.clone().try_acquire_owned() else {
             debug!(%source, "no place for one more connection");
+            rooms.sessions.limits().met.refused(Limit::Connections, rooms.clock.now());
             continue;
         };
         let (config, rooms) = (config.clone(), rooms.clone());
@@ -128,8 +148,10 @@ pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof) {
             let _counted = counted;
             let control = Control::default();
             let (authenticated, has_authenticated) = oneshot::channel();
-            let connection = Connection::new(rooms.clone(), source, control.clone(), place, authenticated);
-            if let Err(error) = run(config, stream, connection, control, has_authenticated, &rooms).await {
+            let busy = Busy::default();
+            let connection =
+                Connection::new(rooms.clone(), source, control.clone(), place, authenticated, busy.clone());
+            if let Err(error) = run(config, stream, connection, control, has_authenticated, busy, &rooms).await {
                 debug!(%source, ?error, "connection");
             }
         });
@@ -142,6 +164,7 @@ async fn run(
     connection: Connection,
     control: Control,
     authenticated: oneshot::Receiver<()>,
+    busy: Busy,
     rooms: &Rooms,
 ) -> Result<(), russh::Error> {
     stream.set_nodelay(true)?;
@@ -151,18 +174,27 @@ async fn run(
     let begun = timeout(grace, server::run_stream(config, steered, connection)).await;
     let mut session = begun.map_err(|_| late())??;
     let cutting = rooms.drain.cutting();
+    let stopping = rooms.drain.stopping();
     tokio::select! {
         ended = &mut session => return ended,
         signed_in = timeout(grace, authenticated) => if !matches!(signed_in, Ok(Ok(()))) {
             control.kill();
         },
+        () = stopping.cancelled() => {}
         () = cutting.cancelled() => control.kill(),
     }
     tokio::select! {
-        ended = &mut session => ended,
-        () = cutting.cancelled() => {
-            // Its channels say why first; they watch the same token.
-            let _ = timeout(Duration::from_secs(2), &mut session).await;
+        ended = &mut session => return ended,
+        () = idle(stopping, busy) => {
+            let why = "the bastion is stopping; connect again in a minute".to_owned();
+            let _ = session.handle().disconnect(Disconnect::ByApplication, why, String::new()).await;
+        }
+        () = cutting.cancelled() => {}
+    }
+    // Its channels say why first; they watch the same token.
+    match timeout(LAST_WORDS, &mut session).await {
+        Ok(ended) => ended,
+        Err(_) => {
             control.kill();
             session.await
         }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{count, upstream};
 use crate::domain::session::{Exit, Stream};
+use crate::session::budget::Share;
 use crate::session::tap::{DownTap, UpTap};
 
 /// How long the target's end of output is held back for its exit status: OpenSSH closes its side on it,
@@ -34,22 +35,52 @@ pub(crate) enum Ended {
 /// The library queues a packet before it says that it came, so a fast pump may take off what was not
 /// added yet: the count is signed, and less than nothing is nothing.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Waiting(Arc<AtomicI64>);
+pub(crate) struct Waiting(Arc<Count>);
+
+#[derive(Debug, Default)]
+struct Count {
+    bytes: AtomicI64,
+    /// Whose channel holds them.
+    share: OnceLock<Share>,
+}
 
 impl Waiting {
     /// A packet of this length has come.
     pub(crate) fn add(&self, len: usize) {
-        self.0.fetch_add(cost(len), Ordering::SeqCst);
+        self.0.change(cost(len));
     }
 
     /// A packet of this length has left.
     pub(crate) fn taken(&self, len: usize) {
-        self.0.fetch_sub(cost(len), Ordering::SeqCst);
+        self.0.change(-cost(len));
     }
 
     /// How much waits.
     pub(crate) fn bytes(&self) -> usize {
-        usize::try_from(self.0.load(Ordering::SeqCst)).unwrap_or(0)
+        usize::try_from(self.0.bytes.load(Ordering::SeqCst)).unwrap_or(0)
+    }
+
+    /// What waits from now on counts in this share.
+    pub(crate) fn charge(&self, share: &Share) {
+        let _ = self.0.share.set(share.clone());
+    }
+}
+
+impl Count {
+    fn change(&self, bytes: i64) {
+        self.bytes.fetch_add(bytes, Ordering::SeqCst);
+        if let Some(share) = self.share.get() {
+            share.change(bytes);
+        }
+    }
+}
+
+/// What was never passed on is held no more.
+impl Drop for Count {
+    fn drop(&mut self) {
+        if let Some(share) = self.share.get() {
+            share.change(-*self.bytes.get_mut());
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use russh::keys::{PrivateKey, PublicKeyOrCertificate};
 use russh::{ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
 use thiserror::Error;
 use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::host_check::HostCheck;
@@ -22,6 +23,7 @@ use super::request::{Environment, Terminal};
 use super::stream::{Control, Steered};
 use crate::domain::Timestamp;
 use crate::domain::target::{Login, Target};
+use crate::session::budget::Share;
 use crate::session::permit::Permit;
 
 /// Each of the waits on a target: TCP, key exchange, sign-in, channel, request.
@@ -43,6 +45,13 @@ pub(crate) struct Connected {
     pub(crate) host_key: String,
 }
 
+/// A target that is being reached while its client's request is still on the way.
+pub(crate) struct Ahead {
+    /// As the config described it then.
+    pub(crate) target: Arc<Target>,
+    pub(crate) task: JoinHandle<Result<Connected, Error>>,
+}
+
 /// A signed-in connection with its one session channel.
 pub(crate) struct Upstream {
     handle: client::Handle<Watch>,
@@ -62,6 +71,11 @@ pub(crate) struct Backlog {
 }
 
 impl Backlog {
+    /// What waits from now on is held for this channel.
+    pub(crate) fn charge(&self, share: &Share) {
+        self.waiting.charge(share);
+    }
+
     fn add(&self, len: usize) {
         self.waiting.add(len);
         if self.waiting.bytes() > PAUSE_AT {

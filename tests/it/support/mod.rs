@@ -114,14 +114,16 @@ impl Setup {
         let web_key = host_key.unwrap_or_else(|| web.host_key().to_openssh().unwrap());
         let db_key = db.host_key().to_openssh().unwrap();
         let text = config_text(&issuer, (&web_wire, &web_key), (&db_wire, &db_key));
-        let config = Config::parse(&format!("{text}{config}"), dir.path()).unwrap();
-        let stores = Stores { blobs: memory.blobs(), registers: memory.registers(), files: memory.files() };
+        let text = format!("{text}{config}");
+        let config = Config::parse(&text, dir.path()).unwrap();
+        let (blobs, registers) = (memory.blobs(), memory.registers());
+        let stores = Stores { blobs, registers, files: memory.files(), volume: memory.volume() };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let origin = format!("{NAME}/sallyport/test");
         let signer = keys.signer.clone();
         let parts = Parts { config, signer, stores, origin, clock: clock.clone(), ssh: listener, http: None };
         let bastion = app::start(parts).await.unwrap();
-        World { bastion, issuer, web, web_wire, db, db_wire, memory, keys, clock, drain, dir }
+        World { bastion, issuer, web, web_wire, db, db_wire, memory, keys, clock, drain, dir, config: text }
     }
 }
 
@@ -140,6 +142,8 @@ pub struct World {
     pub clock: Clock,
     pub drain: Drain,
     pub dir: TempDir,
+    /// The text of the config.
+    pub config: String,
 }
 
 /// What a bastion has left.
