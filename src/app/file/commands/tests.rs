@@ -166,8 +166,10 @@ const BASES: &[&str] = &[
     "printenv",
 ];
 
+type Rewrite = fn(&str, usize) -> String;
+
 /// Ways to write the same command, or more than it, otherwise.
-const REWRITES: &[(&str, fn(&str, usize) -> String)] = &[
+const REWRITES: &[(&str, Rewrite)] = &[
     ("quotes around the program", |line, _| quoted(line, "'")),
     ("double quotes around the program", |line, _| quoted(line, "\"")),
     ("a backslash in a word", |line, at| within(line, at, "\\")),
