@@ -57,7 +57,7 @@ impl Event {
             Self::LogStop { .. } => ("log.stop", 7001),
             Self::LogHeartbeat(_) => ("log.heartbeat", 7002),
             Self::ClockStep { .. } => ("clock.step", 7003),
-            Self::StoreRebuilt { .. } => ("store.rebuilt", 7020),
+            Self::StoreRebuilt { .. } => ("store.rebuilt", 7040),
             Self::EvidenceViewed { .. } => ("evidence.viewed", 7010),
             Self::SpaceChanged { .. } => ("space.changed", 7020),
             Self::LimitsRefused { .. } => ("limits.refused", 7021),
