@@ -164,6 +164,12 @@ impl Signer {
         self.0.host_ca.public_key()
     }
 
+    /// Everything that is wrong with the keys in a folder, and how old each is: the name of each file, and when it was
+    /// last written, in seconds since 1970. For `check`; a key that is read is forgotten again.
+    pub fn look(dir: &Path) -> (Vec<Error>, Vec<(&'static str, i64)>) {
+        files::look(dir)
+    }
+
     /// The ledger's public key.
     pub fn log_key(&self) -> [u8; 32] {
         self.0.log_public
@@ -396,6 +402,20 @@ pub enum Error {
         /// What the reader said.
         #[source]
         source: russh::keys::ssh_key::Error,
+    },
+    /// The public file is not the half of the private one.
+    #[error("{path} is not the public half of the key beside it: ssh-keygen -y prints the right one")]
+    Half {
+        /// The public file.
+        path: PathBuf,
+    },
+    /// One key has two roles.
+    #[error("{name} and {other} are one key: each role needs its own")]
+    Twice {
+        /// A role.
+        name: &'static str,
+        /// The other one.
+        other: &'static str,
     },
     /// The key wants a passphrase.
     #[error("{path} is encrypted: remove its passphrase")]

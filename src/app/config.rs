@@ -107,34 +107,44 @@ pub const ENVIRONMENTS: [&str; 4] = ["production", "staging", "test", "developme
 impl Config {
     /// Reads the file at `path`, and every file that it names except those of policy.
     pub fn load(path: &Path) -> Result<Self, Faults> {
+        Self::whole(Self::load_what_is_there(path))
+    }
+
+    /// The same, with what could be understood beside its faults: to be looked at further, never to be run.
+    pub fn load_what_is_there(path: &Path) -> (Option<Self>, Faults) {
         let mut faults = Faults::default();
         let bytes = match rights::read(path, Readers::Anyone) {
             Ok(bytes) => bytes,
             Err((what, mend)) => {
                 faults.add(path.display().to_string(), what, mend);
-                return Err(faults);
+                return (None, faults);
             }
         };
         match String::from_utf8(bytes) {
-            Ok(text) => Self::parse(&text, path.parent().unwrap_or(Path::new("."))),
+            Ok(text) => Self::understood(&text, path.parent().unwrap_or(Path::new("."))),
             Err(_) => {
                 faults.add(path.display().to_string(), "is not UTF-8", "save it as UTF-8");
-                Err(faults)
+                (None, faults)
             }
         }
     }
 
     /// Reads the text of a config file. Paths in it are relative to `folder`.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, Faults> {
+        Self::whole(Self::understood(text, folder))
+    }
+
+    fn understood(text: &str, folder: &Path) -> (Option<Self>, Faults) {
         let mut faults = Faults::default();
         let config = File::parse(text, &mut faults).and_then(|file| {
             let mut reader = Reader { folder, faults: &mut faults };
             reader.config(&file, Digest::of(text.as_bytes()))
         });
-        match config {
-            Some(config) if faults.0.is_empty() => Ok(config),
-            _ => Err(faults),
-        }
+        (config, faults)
+    }
+
+    fn whole((config, faults): (Option<Self>, Faults)) -> Result<Self, Faults> {
+        config.filter(|_| faults.0.is_empty()).ok_or(faults)
     }
 
     /// The ids that policies may name.

@@ -28,6 +28,7 @@ use crate::session::{self, Sessions, failures::Failures, limits::Limits, registr
 use crate::signer::{self, Signer};
 use crate::store::{self, Blobs, Files, Registers, Volume};
 
+pub mod check;
 pub mod config;
 mod disk;
 pub mod file;

@@ -1,104 +1,79 @@
-//! `check`: every fault of config and policy at once, each with its place and its mend. Opens no store.
+//! `check`: every fault at once, each with its place and its mend. Opens no store.
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Error, USAGE, Which, terminal};
-use crate::app::config::{Config, Faults};
-use crate::policy::{self, Policy};
+use super::{Error, USAGE, Which, runtime, terminal};
+use crate::app::check::{self, Finding, Report, Severity, counted};
+use crate::clock::Clock;
 
 /// What to check, and how to say it.
 #[derive(Args, Debug)]
 pub(super) struct Check {
     #[command(flatten)]
     which: Which,
+    /// Ask no target and no issuer: nothing goes over the network.
+    #[arg(long)]
+    offline: bool,
     /// Answer as JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// What was found.
-enum Found {
-    Good {
-        config: Box<Config>,
-        rules: usize,
-    },
-    /// Of the config; and those of the policies that do not depend on it.
-    Faults(Faults, policy::Faults),
+pub(super) fn run(asked: &Check) -> Result<(), Error> {
+    let path = asked.which.path();
+    let report = runtime()?.block_on(check::run(&path, &Clock::system(), asked.offline));
+    let shown = path.display().to_string();
+    if asked.json {
+        terminal::out(&format!("{:#}\n", as_json(&shown, &report)))?;
+    } else {
+        for finding in &report.findings {
+            terminal::err(&said(finding, &shown, terminal::is_styled()));
+        }
+        let looked = if report.looked.is_empty() { "nothing".to_owned() } else { report.looked.join(", ") };
+        let mut text = format!("{shown}: {}; looked at {looked}\n", verdict(&report));
+        for skipped in &report.skipped {
+            text += &format!("{shown}: {skipped}\n");
+        }
+        if report.is_good() { terminal::out(&text)? } else { terminal::err(&text) }
+    }
+    if report.is_good() { Ok(()) } else { Err(Error::Said(USAGE)) }
 }
 
-pub(super) fn run(check: &Check) -> Result<(), Error> {
-    let path = check.which.path();
-    let found = look(&path);
-    let good = matches!(found, Found::Good { .. });
-    let shown = path.display();
-    match (check.json, &found) {
-        (true, found) => terminal::out(&format!("{:#}\n", found.json(&shown.to_string())))?,
-        (false, Found::Good { config, rules }) => terminal::out(&format!(
-            "{shown}: no fault; {} issuers, {} targets, {rules} rules\n",
-            config.issuers.len(),
-            config.targets.len()
-        ))?,
-        (false, Found::Faults(faults, of_policy)) => {
-            for fault in &faults.0 {
-                let (what, mend) = (&fault.what, &fault.mend);
-                let at = match fault.path == shown.to_string() {
-                    true => fault.path.clone(),
-                    false => format!("{shown}: {}", fault.path),
-                };
-                terminal::err(&terminal::printable(&format!("{at}: {what}; {mend}")));
-                terminal::err("\n");
-            }
-            if !of_policy.0.is_empty() {
-                // The room that found them has made them fit for a terminal.
-                terminal::err(&format!("{of_policy}\n\n"));
-            }
-            let (config, policy) = (count(faults.0.len()), count(of_policy.0.len()));
-            let ids =
-                if faults.0.is_empty() { "" } else { "; the names in them are looked up once the config has none" };
-            terminal::err(&format!("sallyport: {config} in the config, {policy} in the policies{ids}\n"));
+fn verdict(report: &Report) -> String {
+    let (faults, warnings) = (report.count(Severity::Fault), report.count(Severity::Warning));
+    let faults = if faults == 0 { "no fault".to_owned() } else { counted(faults, "fault") };
+    if warnings == 0 { faults } else { format!("{faults}, {}", counted(warnings, "warning")) }
+}
+
+/// One line for programs and logs; on a terminal what to do stands on a line of its own.
+fn said(finding: &Finding, config: &str, styled: bool) -> String {
+    let Finding { severity, at, what, mend } = finding;
+    let at = if at == config { at.clone() } else { format!("{config}: {at}") };
+    let (at, what, mend) = (terminal::printable(&at), terminal::printable(what), terminal::printable(mend));
+    match (styled, severity) {
+        (false, Severity::Fault) => format!("{at}: {what}; {mend}\n"),
+        (false, Severity::Warning) => format!("warning: {at}: {what}; {mend}\n"),
+        (true, Severity::Fault) => {
+            format!("\x1b[31mfault\x1b[0m    \x1b[1m{at}\x1b[0m\n         {what}\n         -> {mend}\n")
+        }
+        (true, Severity::Warning) => {
+            format!("\x1b[33mwarning\x1b[0m  \x1b[1m{at}\x1b[0m\n         {what}\n         -> {mend}\n")
         }
     }
-    if good { Ok(()) } else { Err(Error::Said(USAGE)) }
 }
 
-fn look(path: &std::path::Path) -> Found {
-    let none = || policy::Faults(Vec::new());
-    let config = match Config::load(path) {
-        Ok(config) => config,
-        Err(faults) => return Found::Faults(faults, Policy::faults(&Config::policy_files_of_faulty(path))),
+fn as_json(config: &str, report: &Report) -> serde_json::Value {
+    let of = |severity| {
+        let found = report.findings.iter().filter(move |finding| finding.severity == severity);
+        found.map(|finding| json!({ "at": finding.at, "what": finding.what, "mend": finding.mend })).collect::<Vec<_>>()
     };
-    let files = match config.policy_files() {
-        Ok(files) => files,
-        Err(faults) => return Found::Faults(faults, none()),
-    };
-    match Policy::load(&files, &config.catalogue()) {
-        Ok(policy) => Found::Good { rules: policy.rules().count(), config: Box::new(config) },
-        Err(faults) => Found::Faults(Faults::default(), faults),
-    }
-}
-
-impl Found {
-    fn json(&self, config: &str) -> Value {
-        let faults: Vec<Value> = match self {
-            Self::Good { .. } => Vec::new(),
-            Self::Faults(faults, of_policy) => {
-                let config = faults.0.iter();
-                let config = config.map(|fault| json!({ "at": fault.path, "what": fault.what, "mend": fault.mend }));
-                let policy = of_policy.0.iter().map(|fault| {
-                    json!({
-                        "at": format!("{}:{}:{}", fault.file, fault.line, fault.column),
-                        "what": fault.what,
-                        "mend": fault.mend,
-                    })
-                });
-                config.chain(policy).collect()
-            }
-        };
-        json!({ "config": config, "good": faults.is_empty(), "faults": faults })
-    }
-}
-
-fn count(faults: usize) -> String {
-    if faults == 1 { "1 fault".to_owned() } else { format!("{faults} faults") }
+    json!({
+        "config": config,
+        "good": report.is_good(),
+        "faults": of(Severity::Fault),
+        "warnings": of(Severity::Warning),
+        "looked_at": report.looked,
+        "skipped": report.skipped,
+    })
 }

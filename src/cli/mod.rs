@@ -54,7 +54,7 @@ enum Command {
     },
     /// Run the bastion until SIGTERM or Ctrl-C.
     Serve(Which),
-    /// Name every fault of config and policy at once. Opens nothing that the bastion keeps.
+    /// Name every fault at once: config, policy, rights, keys, TLS, clock, space, targets, issuers. Opens no store.
     Check(check::Check),
     /// Put somebody out while the bastion is stopped. While it runs: ssh BASTION revoke WHOM --reason TEXT.
     Revoke(revoke::Revoke),

@@ -17,6 +17,9 @@ use url::{Host, Url};
 use super::profile::{Algorithm, IssuerSettings};
 use super::token::{KeySet, object};
 use crate::clock::Clock;
+use crate::domain::Timestamp;
+
+pub mod inspect;
 
 /// How long fetched keys are used without asking again.
 pub const FRESH: Duration = Duration::from_secs(3600);
@@ -110,9 +113,7 @@ impl Provider {
     }
 
     async fn fetch(&self) -> Result<KeySet, FetchError> {
-        // OpenID Connect Discovery §4.1: one slash at the end goes before the path is added.
-        let base = self.settings.url.strip_suffix('/').unwrap_or(&self.settings.url);
-        let discovery = self.read(&format!("{base}/.well-known/openid-configuration")).await?;
+        let discovery = self.read(&self.discovery()).await?;
         let discovery = object(&discovery).map_err(|_| FetchError::Document("the discovery document"))?;
         let text = |name: &str| discovery.get(name).and_then(|value| value.as_str()).unwrap_or_default();
         // §4.3: exactly the address that was asked, or another issuer could stand in.
@@ -123,7 +124,18 @@ impl Provider {
         KeySet::parse(&keys).filter(|keys| !keys.is_empty()).ok_or(FetchError::Document("the key set"))
     }
 
+    fn discovery(&self) -> String {
+        // OpenID Connect Discovery §4.1: one slash at the end goes before the path is added.
+        let base = self.settings.url.strip_suffix('/').unwrap_or(&self.settings.url);
+        format!("{base}/.well-known/openid-configuration")
+    }
+
     async fn read(&self, address: &str) -> Result<Vec<u8>, FetchError> {
+        self.read_dated(address).await.map(|(body, _)| body)
+    }
+
+    /// With what the server's clock says.
+    async fn read_dated(&self, address: &str) -> Result<(Vec<u8>, Option<Timestamp>), FetchError> {
         let url = Url::parse(address).map_err(|_| FetchError::Document("an address"))?;
         check_address(&url, self.settings.internal)?;
         let request = self.client.get(url).header("accept", "application/json");
@@ -131,6 +143,7 @@ impl Provider {
         if response.status().as_u16() != 200 {
             return Err(FetchError::Status(response.status().as_u16()));
         }
+        let date = response.headers().get("date").and_then(|date| date.to_str().ok()).and_then(inspect::date);
         let mut body = Vec::new();
         while let Some(part) = response.chunk().await.map_err(FetchError::Request)? {
             if body.len() + part.len() > LIMIT_BYTES {
@@ -138,7 +151,7 @@ impl Provider {
             }
             body.extend_from_slice(&part);
         }
-        Ok(body)
+        Ok((body, date))
     }
 }
 

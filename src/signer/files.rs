@@ -7,8 +7,8 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use russh::keys::PrivateKey;
 use russh::keys::ssh_key::LineEnding;
+use russh::keys::{PrivateKey, PublicKey};
 use zeroize::Zeroizing;
 
 use super::{Error, new_key};
@@ -79,12 +79,7 @@ pub(super) fn write(dir: &Path, keys: &Lasting) -> Result<(), Error> {
 
 /// Reads all keys.
 pub(super) fn read(dir: &Path) -> Result<Lasting, Error> {
-    let folder = File::open(dir).map_err(|source| Error::Io { path: dir.to_owned(), source })?;
-    let meta = folder.metadata().map_err(|source| Error::Io { path: dir.to_owned(), source })?;
-    check_owner(dir, &meta)?;
-    if meta.mode() & 0o022 != 0 {
-        return Err(Error::Rights { path: dir.to_owned(), mode: meta.mode() & 0o7777, want: "700" });
-    }
+    folder(dir)?;
     Ok(Lasting {
         user_ca: read_key(dir, USER_CA)?,
         target_ca: read_key(dir, TARGET_CA)?,
@@ -92,6 +87,47 @@ pub(super) fn read(dir: &Path) -> Result<Lasting, Error> {
         log: read_key(dir, LOG)?,
         ssh_host: read_key(dir, SSH_HOST)?,
     })
+}
+
+/// Every fault at once, and when each file was last written.
+pub(super) fn look(dir: &Path) -> (Vec<Error>, Vec<(&'static str, i64)>) {
+    let mut faults = Vec::new();
+    if let Err(error) = folder(dir) {
+        faults.push(error);
+        return (faults, Vec::new());
+    }
+    let (mut ages, mut seen) = (Vec::new(), Vec::<(&'static str, PublicKey)>::new());
+    for name in [USER_CA, TARGET_CA, HOST_CA, LOG, SSH_HOST] {
+        let key = match read_key(dir, name) {
+            Ok(key) => key.public_key().clone(),
+            Err(error) => {
+                faults.push(error);
+                continue;
+            }
+        };
+        let path = dir.join(format!("{name}.pub"));
+        // What operators copy to targets and clients must be the half of what signs.
+        match fs::read_to_string(&path).ok().and_then(|text| PublicKey::from_openssh(&text).ok()) {
+            Some(public) if public.key_data() == key.key_data() => {}
+            Some(_) | None => faults.push(Error::Half { path }),
+        }
+        if let Some((other, _)) = seen.iter().find(|(_, other)| other.key_data() == key.key_data()) {
+            faults.push(Error::Twice { name, other });
+        }
+        seen.push((name, key));
+        ages.extend(fs::symlink_metadata(dir.join(name)).map(|meta| (name, meta.mtime())));
+    }
+    (faults, ages)
+}
+
+fn folder(dir: &Path) -> Result<(), Error> {
+    let folder = File::open(dir).map_err(|source| Error::Io { path: dir.to_owned(), source })?;
+    let meta = folder.metadata().map_err(|source| Error::Io { path: dir.to_owned(), source })?;
+    check_owner(dir, &meta)?;
+    if meta.mode() & 0o022 != 0 {
+        return Err(Error::Rights { path: dir.to_owned(), mode: meta.mode() & 0o7777, want: "700" });
+    }
+    Ok(())
 }
 
 fn read_key(dir: &Path, name: &'static str) -> Result<PrivateKey, Error> {

@@ -31,6 +31,7 @@ mod connection;
 mod console;
 mod host_check;
 mod limit;
+pub mod probe;
 mod pump;
 mod refuse;
 pub mod request;

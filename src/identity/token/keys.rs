@@ -47,6 +47,11 @@ impl KeySet {
         }
     }
 
+    /// Whether there is one for this algorithm.
+    pub fn has(&self, algorithm: Algorithm) -> bool {
+        self.0.iter().any(|key| key.algorithm == algorithm)
+    }
+
     /// How many usable keys there are.
     pub fn len(&self) -> usize {
         self.0.len()
