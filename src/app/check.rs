@@ -153,6 +153,9 @@ impl Report {
             Ok(files) => files,
             Err(faults) => return self.all(faults),
         };
+        if let Err(faults) = config.commands() {
+            self.all(faults);
+        }
         if files.is_empty() {
             let at = format!("policy.dir ({})", config.policy.dir.display());
             self.fault(

@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::file::{self, File};
+use super::file::{self, File, commands};
 pub use super::file::{Fault, Faults};
 use super::rights::{self, Readers};
 use crate::domain::Digest;
 use crate::domain::identity::{Group, IssuerName};
 use crate::domain::target::{Address, Target};
 use crate::identity::profile::IssuerSettings;
-use crate::policy::Catalogue;
+use crate::policy::{Catalogue, Commands};
 
 mod group;
 mod issuer;
@@ -99,6 +99,8 @@ pub struct Policy {
     pub dir: PathBuf,
     /// Environments that targets may belong to.
     pub environments: BTreeSet<String>,
+    /// Files that add to what is known about commands.
+    pub commands: Vec<PathBuf>,
 }
 
 /// Environments where the config names none.
@@ -163,7 +165,22 @@ impl Config {
         self.policy.files()
     }
 
-    /// The same for a config at `path` that has faults of its own; nothing if it does not even say where they are.
+    /// What is known about commands: the shipped lists, and the files that the config names.
+    pub fn commands(&self) -> Result<Commands, Faults> {
+        let mut faults = Faults::default();
+        let mut files = Vec::new();
+        for path in &self.policy.commands {
+            let name = path.display().to_string();
+            match rights::read(path, Readers::Anyone).map(String::from_utf8) {
+                Ok(Ok(text)) => files.push((name, text)),
+                Ok(Err(_)) => faults.add(name, "is not UTF-8", "save it as UTF-8"),
+                Err((what, mend)) => faults.add(name, what, mend),
+            }
+        }
+        if faults.0.is_empty() { commands::commands(&files) } else { Err(faults) }
+    }
+
+    /// Name and text of every policy file of a config at `path` that has faults of its own; nothing if it does not even say where they are.
     pub fn policy_files_of_faulty(path: &Path) -> Vec<(String, String)> {
         let folder = path.parent().unwrap_or(Path::new("."));
         let text = rights::read(path, Readers::Anyone).ok().and_then(|bytes| String::from_utf8(bytes).ok());
@@ -360,7 +377,9 @@ impl Reader<'_> {
             let mend = "add \"production\": what is labelled so is recorded to disk before it is shown";
             self.faults.add("policy.environments", "lacks production", mend);
         }
-        Policy { dir: self.path(dir), environments: environments.into_iter().collect() }
+        let commands = policy.and_then(|policy| policy.commands.as_ref());
+        let commands = commands.map(|files| files.iter().map(|file| self.path(file)).collect()).unwrap_or_default();
+        Policy { dir: self.path(dir), environments: environments.into_iter().collect(), commands }
     }
 
     /// A path of the file, made absolute or relative to the file's folder.

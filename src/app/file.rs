@@ -11,6 +11,8 @@ use thiserror::Error;
 
 use crate::policy::nearest;
 
+pub mod commands;
+
 /// One fault of the config: where, what, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -173,6 +175,7 @@ macro_rules! table {
         }
     )*};
 }
+use table;
 
 table! {
     /// The whole file.
@@ -298,6 +301,8 @@ table! {
         dir: String,
         /// Environments that targets may belong to.
         environments: Vec<String>,
+        /// Files that add to what is known about commands.
+        commands: Vec<String>,
     }
     /// `[recording]`
     Recording {

@@ -347,7 +347,8 @@ impl Bastion {
 
 fn load_policy(config: &Config) -> Result<Policy, StartError> {
     let files = config.policy_files()?;
-    Ok(Policy::load(&files, &config.catalogue())?)
+    let commands = config.commands()?;
+    Ok(Policy::load(&files, &config.catalogue())?.with_commands(commands))
 }
 
 fn identity_settings(config: &Config, grouping: Grouping) -> identity::Settings {

@@ -183,13 +183,10 @@ impl Reloader {
     }
 
     fn policy(&self, next: &Config, faults: &mut ReloadFaults) -> Option<Part> {
-        let policy = match next.policy_files() {
-            Ok(files) => Policy::load(&files, &next.catalogue()).map_err(|more| faults.policy.0.extend(more.0)).ok()?,
-            Err(more) => {
-                faults.config.0.extend(more.0);
-                return None;
-            }
-        };
+        let commands = next.commands().map_err(|more| faults.config.0.extend(more.0)).ok();
+        let files = next.policy_files().map_err(|more| faults.config.0.extend(more.0)).ok()?;
+        let policy = Policy::load(&files, &next.catalogue()).map_err(|more| faults.policy.0.extend(more.0)).ok()?;
+        let policy = policy.with_commands(commands?);
         let old = self.policy.borrow().digest();
         let files = policy.files().to_vec();
         (old != policy.digest()).then(|| Part {

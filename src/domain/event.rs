@@ -12,6 +12,9 @@ use super::{Digest, RecordId, Text, Timestamp};
 
 pub mod change;
 mod code;
+mod decided;
+
+pub use decided::{Decided, Read};
 
 use change::Change;
 
@@ -462,29 +465,4 @@ pub struct Extent {
     pub stored_bytes: u64,
     /// RFC 6962 root over the stored frames.
     pub root: Digest,
-}
-
-/// The body of a decision record.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Decided {
-    /// `shell`, `exec`, `certify`, `review`, …
-    pub action: &'static str,
-    /// Ids of the policies that decided, with `permit` or `forbid`.
-    pub rules: Vec<(String, &'static str)>,
-    /// Errors of the evaluation. Any of them denies.
-    pub errors: Vec<String>,
-    /// Digest of the policy set.
-    pub policy: Digest,
-    /// Digest of the schema.
-    pub schema: Digest,
-    /// Digest of the context that was judged.
-    pub context: Digest,
-    /// `initial`, `hypothetical` or `final`.
-    pub pass: &'static str,
-    /// Name and version of the engine.
-    pub engine: &'static str,
-    /// Limits that follow, as `name=value`.
-    pub obligations: Vec<String>,
-    /// How long it took.
-    pub micros: u64,
 }

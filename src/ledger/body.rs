@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::domain::event::change::Change;
-use crate::domain::event::{Counters, Decided, Event, Extent};
+use crate::domain::event::{Counters, Decided, Event, Extent, Read};
 use crate::domain::session::Exit;
 use crate::domain::{Digest, Text};
 
@@ -224,7 +224,14 @@ fn decision(body: Body, decided: &Decided) -> Body {
         .set("pass", decided.pass)
         .set("engine", decided.engine)
         .set("obligations", texts(&decided.obligations))
+        .maybe("command", decided.command.as_ref().map(read))
         .set("micros", number(decided.micros))
+}
+
+fn read(read: &Read) -> Value {
+    json!({
+        "form": read.form, "classes": texts(&read.classes), "elevated": read.elevated, "harmless": read.harmless,
+    })
 }
 
 fn stored(body: Body, extent: &Extent) -> Body {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::event::change::Change;
-use crate::domain::event::{Actor, Counters, Decided, Event, Extent, Fact, Outcome, TargetRef};
+use crate::domain::event::{Actor, Counters, Decided, Event, Extent, Fact, Outcome, Read, TargetRef};
 use crate::domain::identity::{Flow, Kind};
 use crate::domain::session::{Exit, RecordingId, SessionId};
 use crate::domain::{Digest, RecordId, Text, Timestamp};
@@ -333,6 +333,12 @@ fn decided() -> Decided {
         pass: "final",
         engine: "cedar 4.14",
         obligations: vec!["record=full".into()],
+        command: Some(Read {
+            form: "simple".into(),
+            classes: vec!["service".into()],
+            elevated: false,
+            harmless: false,
+        }),
         micros: 18,
     }
 }

@@ -13,7 +13,7 @@ use super::fault::{Fault, Faults};
 use super::lint;
 use super::rule::{Effect, Rule};
 use super::schema::Words;
-use super::{Catalogue, Policy};
+use super::{Catalogue, Commands, Policy};
 use crate::domain::Digest;
 
 /// The largest policy file.
@@ -78,6 +78,7 @@ pub(super) fn load(files: &[(String, String)], catalogue: Option<&Catalogue>) ->
                 .map(Into::into)
                 .collect(),
             words,
+            commands: Commands::default(),
         }),
     }
 }

@@ -161,11 +161,21 @@ impl Lint {
                 }
                 true
             }
+            "like" if is(left, &["context", "command", "argv"]) => {
+                if !operand.get("pattern").and_then(Value::as_array).is_some_and(|pattern| fixes_program(pattern)) {
+                    self.fault(
+                        "like",
+                        "the pattern leaves open which program runs",
+                        "begin it with an absolute path and a blank: context.command.argv like \"/opt/app/deploy --release *\"",
+                    );
+                }
+                true
+            }
             "like" if left.is_some_and(reads_command) => {
                 self.fault(
                     "like",
                     "a pattern on the text of a command allows what comes after a `;`",
-                    "compare the whole text: context.command.raw == \"/usr/bin/uptime\"",
+                    "match the words of a simple command: context.command.argv like \"/opt/app/deploy --release *\"",
                 );
                 true
             }
@@ -238,6 +248,13 @@ fn reads_command(expression: &Value) -> bool {
         Value::Object(fields) => fields.values().any(reads_command),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
+}
+
+/// Whether a pattern begins with an absolute path that ends at a blank, or is one whole, before anything is left open.
+fn fixes_program(pattern: &[Value]) -> bool {
+    let literal: String = pattern.iter().map_while(|part| part.get("Literal").and_then(Value::as_str)).collect();
+    let open = pattern.iter().any(|part| part.as_str() == Some("Wildcard"));
+    literal.starts_with('/') && (!open || literal.contains(' ')) && !literal.starts_with("/ ")
 }
 
 /// `context.command.raw` as its words, if the expression is a plain path.

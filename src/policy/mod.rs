@@ -8,15 +8,21 @@ use std::fmt;
 
 use cedar_policy::{Authorizer, PolicySet};
 
+mod command;
 mod document;
 mod fault;
+mod known;
 mod lint;
 mod request;
 mod rule;
 mod schema;
+mod shell;
 mod starter;
+mod wrapper;
 
+pub use command::{Commands, Form, Reading};
 pub use fault::{Fault, Faults, nearest};
+pub use known::{Class, Harmless, Pattern, Program};
 pub use request::{Approvals, Asked, Request};
 pub use rule::{Effect, Obligations, TTL, Terms, annotations};
 pub use schema::TEXT as SCHEMA;
@@ -63,6 +69,7 @@ pub struct Policy {
     text: String,
     files: Vec<String>,
     groups: BTreeSet<String>,
+    commands: Commands,
 }
 
 impl Policy {
@@ -74,6 +81,19 @@ impl Policy {
     /// The faults that these files have whatever the config says: ids are not looked up.
     pub fn faults(files: &[(String, String)]) -> Faults {
         document::load(files, None).err().unwrap_or(Faults(Vec::new()))
+    }
+
+    /// With what is known about commands: without it every command is held for opaque or unknown.
+    pub fn with_commands(mut self, commands: Commands) -> Self {
+        self.text.push_str(commands.text());
+        self.digest = Digest::of(self.text.as_bytes());
+        self.commands = commands;
+        self
+    }
+
+    /// What is known about commands.
+    pub fn commands(&self) -> &Commands {
+        &self.commands
     }
 
     /// SHA-256 of [`Policy::text`].
@@ -143,7 +163,14 @@ impl Policy {
         })
     }
 
-    fn decision(&self, outcome: Outcome, pass: Pass, evaluation: Evaluation, context: Digest) -> Decision {
+    fn decision(
+        &self,
+        outcome: Outcome,
+        pass: Pass,
+        evaluation: Evaluation,
+        case: Option<&Case<'_>>,
+        approvals: &Approvals,
+    ) -> Decision {
         let effect = |id: String| {
             let effect = self.rules.get(&id).map_or(Effect::Forbid, |rule| rule.effect);
             (id, effect)
@@ -153,8 +180,9 @@ impl Policy {
             rules: evaluation.rules.into_iter().map(effect).collect(),
             errors: evaluation.errors,
             otherwise_permitted: false,
+            reading: case.and_then(|case| case.reading.clone()),
             pass,
-            context,
+            context: case.map_or(Digest::of(b""), |case| case.digest(approvals)),
             policy: self.digest,
             schema: self.words.digest,
         }
@@ -181,16 +209,18 @@ pub fn decide(policy: &Policy, request: &Request<'_>) -> Decision {
         Err(what) => return unfit(policy, what),
     };
     let first = policy.evaluate(&case, &none);
-    let context = case.digest(&none);
     if first.allowed {
         let outcome = Outcome::Allow(policy.obligations(&first.rules));
-        return policy.decision(outcome, Pass::Initial, first, context);
+        return policy.decision(outcome, Pass::Initial, first, Some(&case), &none);
     }
     let Some(terms) = policy.holds(&first.rules).filter(|_| first.errors.is_empty()) else {
         // With neither a rule nor an error, no permit applied.
         let asked = !first.rules.is_empty() || !first.errors.is_empty();
         let otherwise_permitted = asked && policy.permitted(&case, &none);
-        return Decision { otherwise_permitted, ..policy.decision(Outcome::Deny, Pass::Initial, first, context) };
+        return Decision {
+            otherwise_permitted,
+            ..policy.decision(Outcome::Deny, Pass::Initial, first, Some(&case), &none)
+        };
     };
     // Would it be allowed if everybody agreed? If not, nobody is asked.
     let granted = Approvals { count: terms.quorum, groups: terms.approver_groups.clone() };
@@ -205,7 +235,7 @@ pub fn decide(policy: &Policy, request: &Request<'_>) -> Decision {
     rules.dedup();
     let both = Evaluation { allowed: false, rules, errors: second.errors };
     let otherwise_permitted = outcome == Outcome::Deny && policy.permitted(&case, &granted);
-    Decision { otherwise_permitted, ..policy.decision(outcome, Pass::Hypothetical, both, context) }
+    Decision { otherwise_permitted, ..policy.decision(outcome, Pass::Hypothetical, both, Some(&case), &none) }
 }
 
 /// May this be done now, with the approvals that were given? It is not held a second time.
@@ -220,19 +250,21 @@ pub fn decide_approved(policy: &Policy, request: &Request<'_>, approvals: &Appro
         false => Outcome::Deny,
     };
     let otherwise_permitted = outcome == Outcome::Deny && policy.permitted(&case, approvals);
-    Decision { otherwise_permitted, ..policy.decision(outcome, Pass::Final, last, case.digest(approvals)) }
+    Decision { otherwise_permitted, ..policy.decision(outcome, Pass::Final, last, Some(&case), approvals) }
 }
 
 /// The record of a question about a target that does not exist: denied like any other.
 pub fn unknown_target(policy: &Policy, action: &'static str) -> event::Decided {
     let evaluation = Evaluation { allowed: false, rules: Vec::new(), errors: Vec::new() };
-    policy.decision(Outcome::Deny, Pass::Initial, evaluation, Digest::of(b"unknown target")).to_decided(action, 0)
+    let none = Approvals::default();
+    let denied = policy.decision(Outcome::Deny, Pass::Initial, evaluation, None, &none);
+    Decision { context: Digest::of(b"unknown target"), ..denied }.to_decided(action, 0)
 }
 
 /// A question that cannot be put is denied.
 fn unfit(policy: &Policy, what: String) -> Decision {
     let evaluation = Evaluation { allowed: false, rules: Vec::new(), errors: vec![what] };
-    policy.decision(Outcome::Deny, Pass::Initial, evaluation, Digest::of(b""))
+    policy.decision(Outcome::Deny, Pass::Initial, evaluation, None, &Approvals::default())
 }
 
 /// The answer to one question.
@@ -247,6 +279,8 @@ pub struct Decision {
     /// Denied, and yet some permit applies: only such a person may hear which rule stood in the way,
     /// to all others what they asked for does not exist.
     pub otherwise_permitted: bool,
+    /// How the command was read, where there is one.
+    pub reading: Option<Reading>,
     /// Which evaluation gave the answer.
     pub pass: Pass,
     /// Digest of what was judged, without the text of a command.
@@ -324,6 +358,12 @@ impl Decision {
             pass: self.pass.as_str(),
             engine: ENGINE,
             obligations,
+            command: self.reading.as_ref().map(|reading| event::Read {
+                form: reading.form.to_string(),
+                classes: reading.classes.iter().cloned().collect(),
+                elevated: reading.elevated,
+                harmless: reading.harmless,
+            }),
             micros,
         }
     }

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use cedar_policy::{Context, Entities, Entity, EntityUid, Request as CedarRequest, RestrictedExpression as Value};
 use serde_json::json;
 
-use super::Policy;
+use super::{Policy, Reading};
 use crate::domain::identity::{Identity, Kind, Principal, SignIn};
 use crate::domain::session::Command;
 use crate::domain::target::{Login, Target};
@@ -145,6 +145,7 @@ pub(super) struct Case<'a> {
     action: EntityUid,
     resource: EntityUid,
     pub(super) entities: Entities,
+    pub(super) reading: Option<Reading>,
 }
 
 /// What cannot be put into Cedar's terms, in a phrase.
@@ -178,7 +179,14 @@ impl<'a> Case<'a> {
             }
         }
         let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
-        Ok(Self { policy, request, principal, action, resource, entities })
+        let reading = match request.action {
+            Asked::Exec(command) | Asked::Transfer(command) => {
+                let posix = request.target.is_some_and(|(target, _)| target.posix_shell);
+                Some(policy.commands.read(command.bytes(), posix, request.pty))
+            }
+            _ => None,
+        };
+        Ok(Self { policy, request, principal, action, resource, entities, reading })
     }
 
     /// The question with these approvals standing; refused if it does not fit the schema.
@@ -233,12 +241,20 @@ impl<'a> Case<'a> {
         if command.is_some() || request.action == Asked::Shell {
             context.push(("pty", Value::new_bool(request.pty)));
         }
-        if let Some(command) = command {
+        if let (Some(command), Some(reading)) = (command, &self.reading) {
             let raw = String::from_utf8_lossy(command.bytes());
+            let set = |texts: &BTreeSet<String>| Value::new_set(texts.iter().map(|one| text(one)));
             let fields = [
                 ("length".to_owned(), Value::new_long(seconds(command.bytes().len() as u64))),
-                ("opaque".to_owned(), Value::new_bool(std::str::from_utf8(command.bytes()).is_err())),
                 ("raw".to_owned(), text(&raw)),
+                ("simple".to_owned(), Value::new_bool(reading.is_simple())),
+                ("opaque".to_owned(), Value::new_bool(reading.is_opaque())),
+                ("elevated".to_owned(), Value::new_bool(reading.elevated)),
+                ("harmless".to_owned(), Value::new_bool(reading.harmless)),
+                ("argv0".to_owned(), text(reading.argv.first().map_or("", String::as_str))),
+                ("argv".to_owned(), text(&reading.joined())),
+                ("programs".to_owned(), set(&reading.programs)),
+                ("classes".to_owned(), set(&reading.classes)),
             ];
             context.push(("command", record(fields)?));
         }

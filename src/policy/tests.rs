@@ -138,7 +138,7 @@ fn target(labels: &[(&str, &str)]) -> Target {
         logins: vec![Login::parse("deploy").unwrap()],
         default_login: None,
         labels: labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
-        posix_shell: false,
+        posix_shell: true,
         host_trust: HostTrust::Pinned(Vec::new()),
         key_file: None,
         seen_as: None,
@@ -420,6 +420,10 @@ fn what_could_fail_open_is_refused() {
     refused(&forbid("[\"device\", \"remot\"].contains(context.flow)"), "3:19", "did you mean \"remote\"?");
     refused(&forbid("context.flow like \"dev*\""), "3:8", "flow is used in a way");
     refused(&forbid("context.command.raw like \"rm *\""), "3:28", "a pattern on the text of a command");
+    for open in ["*", "rm *", "/opt/app/*", "/opt/app/deploy*", "* --release", "/ *"] {
+        refused(&forbid(&format!("context.command.argv like \"{open}\"")), "3:29", "leaves open which program runs");
+    }
+    assert!(load(&forbid("context.command.argv like \"/opt/app/deploy --release *\"")).is_ok());
     let detour = "(if pty then context.command.raw else \"\") like \"rm *\"".replace("pty", "context.pty");
     refused(&forbid(&detour), "3:", "a pattern on the text of a command");
     refused(&forbid("ip(context.login).isLoopback()"), "3:", "non-literal");

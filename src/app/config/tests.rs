@@ -342,6 +342,13 @@ fn every_example_of_the_policy_document_loads() {
     let all: Vec<_> = examples.iter().enumerate().map(|(n, text)| (format!("{n:02}.cedar"), text.clone())).collect();
     policy::Policy::load(&all, &catalogue).unwrap_or_else(|faults| panic!("{faults}"));
     // And those that are shown as wrong are wrong.
+    for example in blocks(POLICY_MD, "commands") {
+        let known =
+            file::commands::commands(&[("own.toml".into(), example)]).unwrap_or_else(|faults| panic!("{faults}"));
+        for class in known.classes().filter(|class| *class != "billing") {
+            assert!(POLICY_MD.contains(&format!("`{class}`")), "{class}");
+        }
+    }
     let wrong = blocks(POLICY_MD, "cedar-wrong");
     assert!(!wrong.is_empty());
     for example in wrong {
