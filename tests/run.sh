@@ -57,6 +57,7 @@ jq:jq:reads what --json prints
 python3:python3:dependency rules, byte comparisons
 node:nodejs:runs oidc-provider, the certified issuer
 npm:npm:fetches oidc-provider
+systemd-analyze:systemd:how closed the systemd unit is
 ps:procps:memory and process checks
 TOOLS
   [ "${#packages[@]}" = 0 ] && { echo "every tool is here"; return 0; }

@@ -57,6 +57,18 @@ async fn a_session_that_comes_to_its_own_end_is_let() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_was_accepted_gets_in_while_the_bastion_begins_to_stop() {
+    let world = with("[limits]\ndrain = \"1h\"\n").await;
+    let bob = world.person(Person::Bob).await;
+    let library = bob.bare("deploy+web1").await;
+    let stopping = world.bastion.drain().clone();
+    stopping.stop();
+    assert_eq!(library.run("echo in time").await.out, "in time\n");
+    assert!(library.try_open().await.is_err(), "a second one is new");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_carries_nothing_holds_nobody_up() {
     let world = with("[limits]\ndrain = \"1h\"\n").await;
     let bob = world.person(Person::Bob).await;

@@ -263,7 +263,8 @@ impl Handler for Connection {
         let caller = self.rooms.sessions.as_of_now(&caller);
         self.channels.retain(|_, asked| !asked.gone.is_cancelled());
         let open = self.channels.len();
-        let Some((share, reply)) = limit::channel(&self.rooms, open, &self.destination, reply).await else {
+        let Some((share, reply)) = limit::channel(&self.rooms, (open, self.opened), &self.destination, reply).await
+        else {
             return Ok(());
         };
         let id = channel.id();

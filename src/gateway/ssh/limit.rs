@@ -34,15 +34,16 @@ pub(super) fn enter(
     Ok(presence)
 }
 
-/// What one more channel may hold, on a connection that has `open`; none if that is refused, and the client told why.
+/// What one more channel may hold, on a connection that has `open` of `opened`; none if that is refused, and the client told why.
 /// The console is there even when memory is short: people must be able to see what goes on.
 pub(super) async fn channel(
     rooms: &Arc<Rooms>,
-    open: usize,
+    (open, opened): (usize, u32),
     destination: &Destination,
     reply: ChannelOpenHandle,
 ) -> Option<(Share, ChannelOpenHandle)> {
-    if rooms.drain.stopping().is_cancelled() {
+    // The first one of a connection that was accepted before is what the client came for.
+    if opened > 0 && rooms.drain.stopping().is_cancelled() {
         let reason = "sallyport: the bastion is stopping; connect again in a minute".to_owned();
         reply.reject(ChannelOpenFailure::Other { code: RESOURCE_SHORTAGE, reason }).await;
         return None;

@@ -45,6 +45,8 @@ use connection::{Connection, WINDOW};
 use stream::{Control, Steered};
 use unauthenticated::Places;
 
+/// What whoever is signing in gets to do so, once the bastion stops.
+const SIGN_IN_WHILE_STOPPING: Duration = Duration::from_secs(5);
 /// What is left of a connection that ends from our side.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -177,17 +179,29 @@ async fn run(
     let mut session = begun.map_err(|_| late())??;
     let cutting = rooms.drain.cutting();
     let stopping = rooms.drain.stopping();
-    tokio::select! {
+    // Whoever was accepted gets in, also when the bastion begins to stop meanwhile: no attempt is lost to a restart.
+    let too_late = async {
+        stopping.cancelled().await;
+        sleep(SIGN_IN_WHILE_STOPPING).await;
+    };
+    let signed_in = tokio::select! {
         ended = &mut session => return ended,
-        signed_in = timeout(grace, authenticated) => if !matches!(signed_in, Ok(Ok(()))) {
-            control.kill();
-        },
-        () = stopping.cancelled() => {}
-        () = cutting.cancelled() => control.kill(),
+        signed_in = timeout(grace, authenticated) => matches!(signed_in, Ok(Ok(()))),
+        () = too_late => false,
+        () = cutting.cancelled() => false,
+    };
+    if !signed_in && !stopping.is_cancelled() {
+        control.kill();
+        return session.await;
     }
+    let over = async {
+        if signed_in {
+            idle(stopping, busy).await;
+        }
+    };
     tokio::select! {
         ended = &mut session => return ended,
-        () = idle(stopping, busy) => {
+        () = over => {
             let why = "the bastion is stopping; connect again in a minute".to_owned();
             let _ = session.handle().disconnect(Disconnect::ByApplication, why, String::new()).await;
         }
