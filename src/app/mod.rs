@@ -219,6 +219,12 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         },
         sessions.clone(),
         identities.clone(),
+        Arc::new(ssh::reach::Hand {
+            sessions: sessions.clone(),
+            identities: identities.clone(),
+            clock: clock.clone(),
+            drain: drain.clone(),
+        }),
         clock.clone(),
     );
     let limits = &config.limits;
