@@ -33,12 +33,14 @@ pub mod config;
 mod disk;
 pub mod file;
 pub mod init;
+pub mod mend;
 mod metrics;
 mod probe;
 mod reload;
 pub mod revoke;
 mod rights;
 mod serve;
+pub mod store_check;
 mod systemd;
 
 use config::{Config, Faults, Transport};
@@ -137,8 +139,8 @@ const NOTE_EVERY: Duration = Duration::from_secs(60);
 
 /// Opens the stores of a state folder. Blocks.
 pub fn open_stores(state: &Path) -> Result<Stores, store::OpenError> {
-    let (blobs, registers) = store::sled(&state.join("store"), &store::sled::Settings::default())?;
-    let files = store::disk(&state.join("log"))?;
+    let (blobs, registers) = mend::open_store(state)?;
+    let files = store::disk(&state.join(mend::LOG))?;
     Ok(Stores { blobs, registers, files, volume: Volume::Folder(state.to_owned()) })
 }
 
@@ -192,6 +194,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         registry: Registry::default(),
         limits: Limits::new(&config.limits.shared(), clock.clone()),
     });
+    mend::finish(&config.state, &ledger, sessions.recordings(), clock.now()).await?;
     sessions.catch_up().await?;
     let recovered = sessions.recover().await?;
     if recovered > 0 {
@@ -223,6 +226,12 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         },
         sessions.clone(),
         identities.clone(),
+        Arc::new(ssh::reach::Hand {
+            sessions: sessions.clone(),
+            identities: identities.clone(),
+            clock: clock.clone(),
+            drain: drain.clone(),
+        }),
         clock.clone(),
     );
     let limits = &config.limits;

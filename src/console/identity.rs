@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::line::Form;
 use super::table::{Cell, Table, fields, moment};
 use super::{Error, Visit};
+use crate::domain::Timestamp;
 use crate::domain::identity::Kind;
 use crate::domain::session::Command;
 use crate::domain::target::{Login, Target};
-use crate::domain::{Timestamp, printable};
 use crate::policy::{Asked, Outcome};
 
 impl Visit<'_> {
@@ -155,7 +155,7 @@ impl Visit<'_> {
     }
 
     /// The logins that are open to the caller in any way, the default one first.
-    fn logins<'t>(&self, target: &'t Target) -> Vec<(&'t Login, May)> {
+    pub(super) fn logins<'t>(&self, target: &'t Target) -> Vec<(&'t Login, May)> {
         let judge = |login: &'t Login| Some((login, self.may(target, login)?));
         let mut logins: Vec<_> = target.logins.iter().filter_map(judge).collect();
         logins.sort_by_key(|(login, _)| target.default_login.as_ref() != Some(login));
@@ -178,61 +178,19 @@ impl Visit<'_> {
         let settings = &self.room.settings;
         format!("ssh -p {} {login}+{}@{}", settings.port, target.name, settings.host)
     }
-
-    pub(super) async fn trust(&self, form: Form) -> Result<(), Error> {
-        let settings = &self.room.settings;
-        let key = key_line(&settings.target_ca);
-        let account = format!("cert-authority {key}");
-        let host = match settings.port {
-            22 => settings.host.clone(),
-            port => format!("[{}]:{port}", settings.host),
-        };
-        let known = format!("@cert-authority {host} {}", key_line(&settings.host_ca));
-        let quoted: Vec<String> = SSHD_LINES.iter().map(|line| format!("'{line}'")).collect();
-        let text = format!(
-            "# On the target, as root: lets {bastion} in, to any account that a rule allows.\n\
-             echo '{key}' > {CA_FILE}\n\
-             printf '%s\\n' {lines} > {DROP_IN}\n\
-             sshd -t && {{ systemctl reload ssh || systemctl reload sshd; }}\n\
-             # (Where sshd_config has no 'Include /etc/ssh/sshd_config.d/*.conf', put these lines at its top instead.)\n\
-             \n\
-             # Or for one account only: one line in its ~/.ssh/authorized_keys.\n\
-             {account}\n\
-             \n\
-             # On your own machine, in ~/.ssh/known_hosts: so that ssh knows this bastion.\n\
-             {known}\n",
-            bastion = settings.bastion,
-            lines = quoted.join(" "),
-        );
-        let value = json!({
-            "target_ca": key,
-            "trusted_user_ca_keys": { "file": CA_FILE, "content": format!("{key}\n") },
-            "sshd_config": SSHD_LINES,
-            "authorized_keys": account,
-            "known_hosts": known,
-            "user_ca": key_line(&settings.user_ca),
-            "host_ca": key_line(&settings.host_ca),
-        });
-        self.answer(form, &text, &value).await
-    }
 }
 
-const CA_FILE: &str = "/etc/ssh/sallyport_target_ca.pub";
-const DROP_IN: &str = "/etc/ssh/sshd_config.d/10-sallyport.conf";
-// The last two are for accounts that could otherwise change what runs: by ~/.ssh/rc or ~/.ssh/environment.
-const SSHD_LINES: [&str; 3] =
-    ["TrustedUserCAKeys /etc/ssh/sallyport_target_ca.pub", "PermitUserRC no", "PermitUserEnvironment no"];
 const WEAK: &str = "no certificates: a lasting key";
 
 /// What policy says of one login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct May {
-    shell: Answer,
-    exec: Answer,
+pub(super) struct May {
+    pub(super) shell: Answer,
+    pub(super) exec: Answer,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
+pub(super) enum Answer {
     Yes,
     WithApproval,
     No,
@@ -274,9 +232,4 @@ fn kind(kind: Kind) -> &'static str {
 fn ends(time: Timestamp, now: Timestamp) -> Cell {
     let cell = Cell::new(moment(time, now));
     if time <= now { cell.bad() } else { cell }
-}
-
-/// Fit to stand between single quotes of a shell.
-fn key_line(line: &str) -> String {
-    printable(line.trim(), 2048).replace('\'', "")
 }

@@ -27,9 +27,15 @@ pub(super) enum Command {
     /// Who you are here, by which sign-in, and until when.
     Whoami(Form),
     /// Where you may go, with the ssh line for each. A command is judged as `true` would be.
-    Targets(Form),
-    /// What a target needs so that it lets this bastion in, ready to paste.
-    Trust(Form),
+    #[command(args_conflicts_with_subcommands = true)]
+    Targets {
+        #[command(subcommand)]
+        command: Option<TargetsCommand>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// What a target needs so that it lets this bastion in: to paste, as Ansible tasks, or as cloud-init.
+    Trust(Trust),
     /// The certificate that you showed.
     Certificate(Form),
     /// Sessions, newest first: your own, and whatever else policy lets you review.
@@ -51,6 +57,36 @@ pub(super) enum Command {
     /// Leave.
     #[command(hide = true)]
     Exit,
+}
+
+/// Below `targets`.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub(super) enum TargetsCommand {
+    /// Sign in at each target as each login that is open to you, run `echo` there, and say what to change. Each try is
+    /// a session of yours, recorded like any other.
+    Check(TargetsCheck),
+}
+
+/// Which targets to try.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub(super) struct TargetsCheck {
+    /// Only these.
+    #[arg(value_name = "TARGET")]
+    pub(super) names: Vec<String>,
+    #[command(flatten)]
+    pub(super) form: Form,
+}
+
+/// For which target, and in which form.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub(super) struct Trust {
+    /// With this target's own lines.
+    pub(super) target: Option<String>,
+    /// shell: a block to paste as root. ansible: tasks. cloud-init: user data.
+    #[arg(long, default_value = "shell", value_parser = ["shell", "ansible", "cloud-init"], conflicts_with = "json")]
+    pub(super) format: String,
+    #[command(flatten)]
+    pub(super) form: Form,
 }
 
 /// Below `sessions`.

@@ -23,15 +23,19 @@ mod io;
 mod line;
 mod play;
 mod prompt;
+mod reach;
 mod revoke;
 mod sessions;
 mod table;
+mod targets;
 mod trail;
+mod trust;
 
 pub use io::{Input, Io};
+pub use reach::{Grade, Reach, Trial};
 
 use io::{Ears, Say};
-use line::{Command, Form, NotOne, SessionsCommand};
+use line::{Command, Form, NotOne, SessionsCommand, TargetsCommand};
 
 /// What the console tells of the bastion itself.
 #[derive(Clone, Debug)]
@@ -59,13 +63,20 @@ struct Inner {
     settings: Settings,
     sessions: Sessions,
     identities: Identities,
+    reach: Arc<dyn Reach>,
     clock: Clock,
 }
 
 impl Console {
-    /// Over the sessions and identities of this bastion.
-    pub fn new(settings: Settings, sessions: Sessions, identities: Identities, clock: Clock) -> Self {
-        Self(Arc::new(Inner { settings, sessions, identities, clock }))
+    /// Over the sessions and identities of this bastion; `reach` tries targets for it.
+    pub fn new(
+        settings: Settings,
+        sessions: Sessions,
+        identities: Identities,
+        reach: Arc<dyn Reach>,
+        clock: Clock,
+    ) -> Self {
+        Self(Arc::new(Inner { settings, sessions, identities, reach, clock }))
     }
 
     /// Runs one command, or without one whatever commands come in. The exit code: 0 done, 1 failed, 2 usage, 4 denied.
@@ -112,8 +123,9 @@ impl Visit<'_> {
         match command {
             Command::Help { about, form } => self.help(&about, form).await,
             Command::Whoami(form) => self.whoami(form).await,
-            Command::Targets(form) => self.targets(form).await,
-            Command::Trust(form) => self.trust(form).await,
+            Command::Targets { command: None, form } => self.targets(form).await,
+            Command::Targets { command: Some(TargetsCommand::Check(asked)), .. } => self.check_targets(&asked).await,
+            Command::Trust(asked) => self.trust(&asked).await,
             Command::Certificate(form) => self.certificate(form).await,
             Command::Sessions { command: None, list } => self.list(&list).await,
             Command::Sessions { command: Some(SessionsCommand::List(list)), .. } => self.list(&list).await,
@@ -210,6 +222,12 @@ enum Error {
     /// The recording.
     #[error("recording")]
     Recording(#[from] recording::Error),
+    /// Unknown, or not for this caller: both read the same.
+    #[error("no target '{0}' for this caller")]
+    NoTarget(String),
+    /// So many logins of targets did not let us in.
+    #[error("{0} logins did not work")]
+    NotAll(usize),
     /// Policy has no rule that lets this caller do it.
     #[error("{0} is not for this caller")]
     Denied(&'static str),
@@ -241,10 +259,11 @@ impl Error {
         match self {
             Self::NotOne(NotOne::Help(_)) => 0,
             Self::Nothing | Self::NoCommand | Self::NotOne(_) | Self::ToTerminal(_) | Self::VoidStays => 2,
-            Self::NoSession(_) | Self::Denied(_) => 4,
+            Self::NoSession(_) | Self::NoTarget(_) | Self::Denied(_) => 4,
             // As a shell says of what Ctrl-C ended.
             Self::Interrupted => 130,
             Self::Gone
+            | Self::NotAll(_)
             | Self::NotYet(_)
             | Self::Ledger(_)
             | Self::Entry(_)
@@ -280,6 +299,9 @@ impl Disclose for Error {
                 "the recording is not the one that the ledger tells of: do not rely on it, and tell the operator".into()
             }
             Self::Recording(_) => "the recording cannot be read; tell the operator".into(),
+            Self::NoTarget(name) => format!("no target '{name}' for you").into(),
+            Self::NotAll(1) => "1 login did not work; see above what to do".into(),
+            Self::NotAll(count) => format!("{count} logins did not work; see above what to do").into(),
             Self::Denied(action) => {
                 format!("no rule lets you {action}; 'whoami' says what a policy can know you by").into()
             }

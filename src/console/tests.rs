@@ -97,7 +97,7 @@ async fn with(test: impl AsyncFnOnce(House)) {
         clock.clone(),
         _policies.subscribe(),
     );
-    let console = Console::new(settings, sessions.clone(), identities.await.unwrap(), clock.clone());
+    let console = Console::new(settings, sessions.clone(), identities.await.unwrap(), Arc::new(Paper), clock.clone());
     let sequence = async {
         // After a write that failed it is done; whoever appends hears so.
         let (_stop, stopping) = oneshot::channel();
@@ -107,7 +107,36 @@ async fn with(test: impl AsyncFnOnce(House)) {
     tokio::select! { () = test(House { console, sessions, clock, memory }) => {}, () = sequence => {} }
 }
 
-fn target(name: &str, environment: &str, logins: &[&str]) -> Arc<Target> {
+/// Tries nothing: says what it was asked.
+#[derive(Debug)]
+struct Paper;
+
+impl Reach for Paper {
+    fn source(&self, target: &Target) -> Option<std::net::IpAddr> {
+        target.seen_as.or_else(|| "10.0.3.2".parse().ok())
+    }
+
+    fn look(&self, target: Arc<Target>) -> futures_util::future::BoxFuture<'static, Trial> {
+        Box::pin(async move { Trial::good(format!("looked at {}", target.name)) })
+    }
+
+    fn sign_in(
+        &self,
+        _: Arc<Caller>,
+        target: Arc<Target>,
+        login: Login,
+        command: bool,
+    ) -> futures_util::future::BoxFuture<'static, Trial> {
+        Box::pin(async move {
+            match login.as_str() {
+                "root" => Trial::of(Grade::Refused, "root is refused", "see its log"),
+                _ => Trial::good(format!("{login}+{} with a command: {command}", target.name)),
+            }
+        })
+    }
+}
+
+pub(super) fn target(name: &str, environment: &str, logins: &[&str]) -> Arc<Target> {
     let logins: Vec<_> = logins.iter().map(|login| Login::parse(login).unwrap()).collect();
     Arc::new(Target {
         name: TargetName::parse(name).unwrap(),
@@ -318,15 +347,42 @@ async fn trust_is_ready_to_paste() {
     with(async |house| {
         let said = house.run(&alice(), "trust").await;
         let lines: Vec<&str> = said.text().lines().collect();
-        assert_eq!(lines[1], format!("echo '{KEY}target sallyport target CA' > /etc/ssh/sallyport_target_ca.pub"));
-        assert_eq!(
-            lines[2],
-            "printf '%s\\n' 'TrustedUserCAKeys /etc/ssh/sallyport_target_ca.pub' 'PermitUserRC no' \
-             'PermitUserEnvironment no' > /etc/ssh/sshd_config.d/10-sallyport.conf"
+        let key = format!("{KEY}target sallyport target CA");
+        assert!(
+            lines.contains(&format!("echo '{key}' > /etc/ssh/sallyport_target_ca.pub").as_str()),
+            "{}",
+            said.text()
         );
-        assert!(lines.contains(&format!("cert-authority {KEY}target sallyport target CA").as_str()));
-        assert!(lines.contains(&format!("@cert-authority [bastion.example.com]:2222 {KEY}host").as_str()));
+        assert!(said.text().contains("'TrustedUserCAKeys /etc/ssh/sallyport_target_ca.pub' 'RevokedKeys"));
+        assert!(lines.contains(&format!("# cert-authority {key}").as_str()));
+        assert!(lines.contains(&format!("# @cert-authority [bastion.example.com]:2222 {KEY}host").as_str()));
+        assert!(!said.text().lines().any(|line| line.contains("PerSourcePenaltyExemptList")));
         assert_eq!(house.run(&alice(), "trust --json").await.json()["user_ca"], format!("{KEY}user"));
+        for format in ["shell", "ansible", "cloud-init"] {
+            let said = house.run(&alice(), &format!("trust web --format {format}")).await;
+            assert!(said.code == 0 && said.text().contains(&key), "{}", said.err);
+            assert!(said.text().contains("PerSourcePenaltyExemptList=10.0.3.2"), "{}", said.text());
+        }
+        let none = house.run(&alice(), "trust db1").await;
+        assert_eq!((none.code, none.err.as_str()), (4, "sallyport: no target 'db1' for you\n"));
+        assert_eq!(house.run(&alice(), "trust --format yaml").await.code, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_login_that_is_open_is_tried_and_what_fails_says_what_to_do() {
+    with(async |house| {
+        let said = house.run(&caller("ada", &["admins"]), "targets check").await;
+        assert_eq!(said.code, 1);
+        assert!(said.text().contains("db1     deploy  good"), "{}", said.text());
+        assert!(said.text().contains("root is refused, and deploy is let in"), "{}", said.text());
+        assert_eq!(said.err, "sallyport: 1 login did not work; see above what to do\n");
+        let value = house.run(&alice(), "targets check --json").await.json();
+        assert_eq!(value["targets"].as_array().unwrap().len(), 1);
+        assert_eq!(value["targets"][0]["what"], "app+web with a command: true");
+        assert_eq!(house.run(&alice(), "targets check db1").await.code, 4);
+        assert_eq!(house.run(&alice(), "targets check web").await.code, 0);
     })
     .await;
 }

@@ -76,7 +76,7 @@ gone() {
 
 suite_up() {
   mkdir -p "$SUITE/work"
-  (cd "$HERE/node" && { [ -d node_modules/oidc-provider ] ||
+  (cd "$HERE/node" && { [ -d node_modules/oidc-provider ] && [ -d node_modules/yaml ] ||
     timeout 300 npm install --no-package-lock --no-audit --no-fund --loglevel=error; }) || return 1
   id "$TARGET_LOGIN" >/dev/null 2>&1 || make_account || return 1
   cd "$SUITE" || return 1

@@ -33,6 +33,7 @@ mod host_check;
 mod limit;
 pub mod probe;
 mod pump;
+pub mod reach;
 mod refuse;
 pub mod request;
 mod stream;

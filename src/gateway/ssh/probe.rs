@@ -30,6 +30,19 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// Dials `target`, compares its host key with the config, and leaves. The fingerprint that it showed.
 pub async fn look(target: &Target, now: Timestamp) -> Result<String, Trouble> {
+    resolve(target).await?;
+    match upstream::connect(target, now).await {
+        Ok(connected) => {
+            let seen = connected.host_key.clone();
+            connected.end().await;
+            Ok(seen)
+        }
+        Err(error) => Err(said(target, &error)),
+    }
+}
+
+/// Whether the target's name means an address, and not one of ours.
+pub(super) async fn resolve(target: &Target) -> Result<(), Trouble> {
     let address = &target.address;
     let found = match timeout(LOOK, lookup_host((address.host.as_str(), address.port))).await {
         Ok(Ok(found)) => found.map(|address| address.ip()).collect::<Vec<IpAddr>>(),
@@ -48,14 +61,7 @@ pub async fn look(target: &Target, now: Timestamp) -> Result<String, Trouble> {
         let what = format!("{} is {own}, an address of this machine", address.host);
         return Err(trouble("address", what, "name the target's own address, or say allow_loopback = true"));
     }
-    match upstream::connect(target, now).await {
-        Ok(connected) => {
-            let seen = connected.host_key.clone();
-            connected.end().await;
-            Ok(seen)
-        }
-        Err(error) => Err(said(target, &error)),
-    }
+    Ok(())
 }
 
 /// A refused connection in the words of an operator.
