@@ -33,11 +33,13 @@ pub mod config;
 mod disk;
 pub mod file;
 pub mod init;
+pub mod mend;
 mod probe;
 mod reload;
 pub mod revoke;
 mod rights;
 mod serve;
+pub mod store_check;
 mod systemd;
 
 use config::{Config, Faults, Transport};
@@ -130,8 +132,8 @@ const NOTE_EVERY: Duration = Duration::from_secs(60);
 
 /// Opens the stores of a state folder. Blocks.
 pub fn open_stores(state: &Path) -> Result<Stores, store::OpenError> {
-    let (blobs, registers) = store::sled(&state.join("store"), &store::sled::Settings::default())?;
-    let files = store::disk(&state.join("log"))?;
+    let (blobs, registers) = mend::open_store(state)?;
+    let files = store::disk(&state.join(mend::LOG))?;
     Ok(Stores { blobs, registers, files, volume: Volume::Folder(state.to_owned()) })
 }
 
@@ -185,6 +187,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         registry: Registry::default(),
         limits: Limits::new(&config.limits.shared(), clock.clone()),
     });
+    mend::finish(&config.state, &ledger, sessions.recordings(), clock.now()).await?;
     sessions.catch_up().await?;
     let recovered = sessions.recover().await?;
     if recovered > 0 {

@@ -23,6 +23,7 @@ mod pages;
 mod play;
 mod revoke;
 mod serve;
+mod store;
 mod target;
 mod terminal;
 
@@ -31,7 +32,7 @@ mod terminal;
     name = "sallyport",
     version,
     about = "An SSH bastion: short-lived certificates from OIDC, recordings, and a ledger that strangers can verify",
-    after_help = "Exit codes: 0 done, 1 failed, 2 usage or config, 4 denied.\n\
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage or config, 3 faults found, 4 denied.\n\
                   Environment: SALLYPORT_CONFIG names the config file, SALLYPORT_LOG is the log's filter.",
     max_term_width = 110
 )]
@@ -60,6 +61,11 @@ enum Command {
     Revoke(revoke::Revoke),
     /// Let a revoked identity sign in again, while the bastion is stopped.
     Reinstate(revoke::Reinstate),
+    /// What the bastion keeps: check it against the log, or make it anew from the log.
+    Store {
+        #[command(subcommand)]
+        command: store::Command,
+    },
     /// Sign in at a bastion and get a certificate, into the ssh-agent or into files.
     Login(login::Login),
     /// Replay a recording in the terminal. Keys: space pauses, left and right seek, up and down change
@@ -143,6 +149,7 @@ fn execute(line: Line) -> u8 {
         Command::Check(asked) => check::run(&asked),
         Command::Revoke(asked) => revoke::revoke(asked),
         Command::Reinstate(asked) => revoke::reinstate(asked),
+        Command::Store { command } => store::run(command),
         Command::Login(asked) => login::run(asked),
         Command::Play(asked) => play::run(&asked),
         Command::Demo { once } => serve::demo(once),
@@ -190,6 +197,7 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
+const FAULTS: u8 = 3;
 const DENIED: u8 = 4;
 
 /// Why a command was not done.

@@ -399,6 +399,31 @@ pub enum Event {
         /// Why, from a closed set.
         reason: &'static str,
     },
+    /// The store was damaged or gone, or an operator asked for it: registers and indexes were made anew from the log.
+    /// Recordings that are not whole any more have a record each.
+    StoreRebuilt {
+        /// `damaged`, `missing` or `asked`.
+        reason: &'static str,
+        /// Where the old store lies, in the state folder; absent if there was none.
+        aside: Option<String>,
+        /// How many recordings are whole.
+        recordings: u64,
+        /// How many are not.
+        recordings_lost: u64,
+        /// How many texts are there.
+        texts: u64,
+        /// How many are not.
+        texts_lost: u64,
+    },
+    /// A recording is not whole any more.
+    RecordingLost {
+        /// Which.
+        recording: RecordingId,
+        /// How many frames there were, as far as the log says.
+        said: u64,
+        /// How many of them are there, from the first on.
+        frames: u64,
+    },
     /// There is more, or less, room on the disk than before.
     SpaceChanged {
         /// `ample`, `low`, `last` or `gone`.

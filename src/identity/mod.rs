@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 mod admit;
+pub mod audit;
 mod ca;
 pub mod certificate;
 mod live;
@@ -147,6 +148,12 @@ struct Flight(u64, u64);
 /// The cursor moves on in steps of so many entries.
 const CURSOR_STEP: u64 = 1024;
 
+/// Which claim names a job, by issuer.
+fn job_claims(settings: &Settings) -> register::Jobs {
+    let named = settings.issuers.iter().filter_map(|issuer| Some((issuer.name.to_string(), issuer.profile.job?)));
+    named.collect()
+}
+
 impl Identities {
     /// Reads the registers, replays what the ledger has beyond them, and refuses settings under which strangers
     /// could sign in.
@@ -159,13 +166,10 @@ impl Identities {
         policy: watch::Receiver<Arc<Policy>>,
     ) -> Result<Self, Error> {
         let mut providers = BTreeMap::new();
-        let mut jobs = register::Jobs::new();
+        let jobs = job_claims(&settings);
         for issuer in &settings.issuers {
             if let Some(fault) = issuer.faults().first() {
                 return Err(Error::Issuer { name: issuer.name.clone(), fault: *fault });
-            }
-            if let Some(job) = issuer.profile.job {
-                jobs.insert(issuer.name.to_string(), job);
             }
             let provider = Provider::new(issuer.clone(), settings.stale_keys, clock.clone())?;
             if providers.insert(issuer.url.clone(), provider).is_some() {

@@ -22,7 +22,7 @@ use crate::store::{Key, Registers, Swap, SwapError};
 /// A register holds 8 KiB; what is longer goes on in the next part.
 const PART_BYTES: usize = 6 * 1024;
 const PAGE: usize = 256;
-const ROOM: &[u8] = b"identity";
+pub(super) const ROOM: &[u8] = b"identity";
 
 /// One register's new value; `None` removes it.
 pub(super) type Change = (Key, Option<Bytes>);
@@ -159,17 +159,17 @@ pub(super) async fn open(
 }
 
 /// Entries taken in order; each gives what the act behind it gave.
-struct Replay<'a> {
-    state: &'a mut State,
-    jobs: &'a Jobs,
-    now: Timestamp,
-    sign_ins: HashMap<RecordId, (Identity, SignIn)>,
-    changes: Vec<Change>,
+pub(super) struct Replay<'a> {
+    pub(super) state: &'a mut State,
+    pub(super) jobs: &'a Jobs,
+    pub(super) now: Timestamp,
+    pub(super) sign_ins: HashMap<RecordId, (Identity, SignIn)>,
+    pub(super) changes: Vec<Change>,
 }
 
 impl Replay<'_> {
     /// The serial that comes next after this entry, as far as it says.
-    fn entry(&mut self, entry: &Entry) -> u64 {
+    pub(super) fn entry(&mut self, entry: &Entry) -> u64 {
         match entry.kind() {
             "authn.oidc" if entry.outcome() == Outcome::Success => self.signed_in(entry),
             "cert.issued" => return self.issued(entry),
@@ -261,7 +261,7 @@ fn sign_in(entry: &Entry) -> Option<(Identity, SignIn)> {
     Some((identity, sign_in))
 }
 
-async fn all(registers: &Registers, prefix: &Key) -> Result<Vec<(Key, Bytes)>, Error> {
+pub(super) async fn all(registers: &Registers, prefix: &Key) -> Result<Vec<(Key, Bytes)>, Error> {
     let mut found: Vec<(Key, Bytes)> = Vec::new();
     loop {
         let after = found.last().map(|(key, _)| key.clone());
@@ -284,17 +284,17 @@ fn live_key(serial: u64) -> Key {
     Key::of(&[ROOM, b"live", &serial.to_be_bytes()])
 }
 
-fn part_key(serial: u64, number: u8) -> Key {
+pub(super) fn part_key(serial: u64, number: u8) -> Key {
     live_key(serial).with(&[number])
 }
 
-fn serial_of(key: &Key) -> Result<u64, Error> {
+pub(super) fn serial_of(key: &Key) -> Result<u64, Error> {
     let segments = key.segments();
     let bytes = segments.get(2).and_then(|bytes| <[u8; 8]>::try_from(bytes.as_slice()).ok());
     bytes.map(u64::from_be_bytes).ok_or(Error::Damaged)
 }
 
-fn read_cursor(bytes: &[u8]) -> Option<Cursor> {
+pub(super) fn read_cursor(bytes: &[u8]) -> Option<Cursor> {
     let value: Value = serde_json::from_slice(bytes).ok()?;
     Some(Cursor { entry: value.get("entry")?.as_u64()?, serial: value.get("serial")?.as_u64()? })
 }
@@ -323,7 +323,7 @@ fn write(certified: &Certified) -> Vec<u8> {
     value.to_string().into_bytes()
 }
 
-fn read(bytes: &[u8]) -> Option<Certified> {
+pub(super) fn read(bytes: &[u8]) -> Option<Certified> {
     let value: Value = serde_json::from_slice(bytes).ok()?;
     let text = |name: &str| Some(value.get(name)?.as_str()?.to_owned());
     let time = |name: &str| Some(Timestamp::from_micros(value.get(name)?.as_i64()?));

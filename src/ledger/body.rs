@@ -142,6 +142,16 @@ impl Writer<'_> {
             Event::RecordingFailed { recording, extent, reason } => {
                 stored(body.set("recording", show(recording)), extent).set("reason", *reason)
             }
+            Event::RecordingLost { recording, said, frames } => {
+                body.set("recording", show(recording)).set("said", number(*said)).set("frames", number(*frames))
+            }
+            Event::StoreRebuilt { reason, aside, recordings, recordings_lost, texts, texts_lost } => body
+                .set("reason", *reason)
+                .maybe("aside", aside.as_deref())
+                .set("recordings", number(*recordings))
+                .set("recordings_lost", number(*recordings_lost))
+                .set("texts", number(*texts))
+                .set("texts_lost", number(*texts_lost)),
             Event::SpaceChanged { room, free, total } => {
                 body.set("room", *room).set("free", number(*free)).set("total", number(*total))
             }

@@ -5,6 +5,7 @@
 use bytes::Bytes;
 
 use super::checkpoint::{self, Checkpoint};
+use super::entry::Entry;
 use super::tiles::{Edge, WIDTH, bundle_name, decode_bundle};
 use super::{CHECKPOINT, Error, entry, tail};
 use crate::domain::Timestamp;
@@ -33,6 +34,16 @@ impl Report {
 
 /// Checks the whole log in `files`. Nobody may be writing to it.
 pub async fn verify_log(files: &Files, key: &checkpoint::Key) -> Result<Report, Error> {
+    verify_log_with(files, key, &mut |_, _| {}).await
+}
+
+/// Likewise; `each` sees every entry in order, with the size of the checkpoint. It may see entries that the report then
+/// finds fault with: what it gathers counts only if the report is good.
+pub async fn verify_log_with(
+    files: &Files,
+    key: &checkpoint::Key,
+    each: &mut (dyn FnMut(&Entry, u64) + Send),
+) -> Result<Report, Error> {
     let mut report = Report::default();
     let checkpoint = match files.read(CHECKPOINT).await? {
         None => None,
@@ -46,7 +57,7 @@ pub async fn verify_log(files: &Files, key: &checkpoint::Key) -> Result<Report, 
     };
     let size = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
     report.signed = size;
-    let mut reading = Reading { edge: Edge::default(), time: None };
+    let mut reading = Reading { edge: Edge::default(), time: None, signed: size, each };
     let mut at = 0;
     while at < size {
         let width = WIDTH.min(size - at);
@@ -71,7 +82,7 @@ pub async fn verify_log(files: &Files, key: &checkpoint::Key) -> Result<Report, 
     Ok(report)
 }
 
-async fn check_tail(files: &Files, reading: &mut Reading, report: &mut Report) -> Result<(), Error> {
+async fn check_tail(files: &Files, reading: &mut Reading<'_>, report: &mut Report) -> Result<(), Error> {
     let found = tail::decode(&files.read(tail::NAME).await?.unwrap_or_default(), report.signed);
     let start = reading.edge.bundle_start();
     let bundle = reading.edge.bundle().to_vec();
@@ -97,12 +108,14 @@ async fn check_tail(files: &Files, reading: &mut Reading, report: &mut Report) -
     Ok(())
 }
 
-struct Reading {
+struct Reading<'a> {
     edge: Edge,
     time: Option<Timestamp>,
+    signed: u64,
+    each: &'a mut (dyn FnMut(&Entry, u64) + Send),
 }
 
-impl Reading {
+impl Reading<'_> {
     fn take(&mut self, name: &str, bytes: Bytes, report: &mut Report) {
         let index = self.edge.size();
         match entry::decode(&bytes) {
@@ -115,6 +128,7 @@ impl Reading {
                     report.faults.push(format!("{name}: entry {index} is older than the one before it"));
                 }
                 self.time = Some(entry.time());
+                (self.each)(&entry, self.signed);
             }
         }
         let leaf = merkle::leaf_hash(&bytes);
@@ -123,7 +137,7 @@ impl Reading {
 }
 
 /// Stored tiles must be what the entries make of them; partial ones matter only at the checkpoint's size.
-async fn compare_tiles(files: &Files, reading: &mut Reading, report: &mut Report, last: bool) -> Result<(), Error> {
+async fn compare_tiles(files: &Files, reading: &mut Reading<'_>, report: &mut Report, last: bool) -> Result<(), Error> {
     for (name, expected) in reading.edge.take() {
         if !last && name.contains(".p/") {
             continue;

@@ -15,7 +15,7 @@ pub(super) const SALT: [u8; 32] = [0x5a; 32];
 /// What no entry may show.
 pub(super) const TEXTS: [&str; 4] = ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 29;
+pub(super) const EVENTS: usize = 31;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -33,8 +33,8 @@ pub(super) fn exec() -> Fact {
 
 /// By file name.
 pub(super) fn all() -> Vec<(String, Fact)> {
-    let mut all: Vec<_> =
-        about_us().into_iter().chain(authn()).chain(sessions()).chain(limits()).chain(changes()).collect();
+    let firsts = about_us().into_iter().chain(authn()).chain(sessions()).chain(limits()).chain(changes());
+    let mut all: Vec<_> = firsts.chain(bad_day()).collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
     }
@@ -82,6 +82,8 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::ConfigChanged(_) => 26,
         Event::TargetChanged(_) => 27,
         Event::TlsChanged(_) => 28,
+        Event::StoreRebuilt { .. } => 29,
+        Event::RecordingLost { .. } => 30,
     }
 }
 
@@ -372,3 +374,17 @@ fn digest(of: &str) -> Digest {
 
 const KEY: &str = "SHA256:uH3JnYkZt9mU4u0Y0w7x2x0u1qkq9oQm6b7a1s2d3f4";
 const AUTHORITY: &str = "SHA256:Qw9vE1o4nL2p7Zx3aB5cD8eF0gH6iJ1kL4mN7oP2qRs";
+
+fn bad_day() -> Vec<Fact> {
+    let event = Event::StoreRebuilt {
+        reason: "damaged",
+        aside: Some("store.damaged-20261124T083000Z".into()),
+        recordings: 811,
+        recordings_lost: 1,
+        texts: 4102,
+        texts_lost: 0,
+    };
+    let lost = Event::RecordingLost { recording: recording(), said: 412, frames: 400 };
+    let us = |outcome, event| Fact::new(RecordId::from_parts(time(), 0), outcome, event);
+    vec![us(Outcome::Failure, lost), us(Outcome::Failure, event)]
+}

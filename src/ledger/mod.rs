@@ -112,6 +112,8 @@ struct Recent {
 
 /// Jobs that may wait for the sequencer; more wait to be queued.
 const QUEUE: usize = 1024;
+/// Most bytes that one step of a salvage writes.
+const SALVAGE_BYTES: usize = 1024 * 1024;
 /// Most entries that one listing returns.
 pub const MAX_LISTED: usize = 1000;
 
@@ -253,6 +255,37 @@ impl Ledger {
         }
     }
 
+    /// Copies the texts behind these hashes from another store, which may be damaged. Those that are not there then.
+    pub async fn salvage(&self, hashes: &[Digest], from: &[Blobs]) -> Result<Vec<Digest>, Error> {
+        let (mut missing, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for hash in hashes {
+            if has_payload(&self.blobs, hash).await? {
+                continue;
+            }
+            let key = payload_key(hash);
+            let mut found = None;
+            for blobs in from {
+                // What cannot be read of a damaged store is lost, whatever it says.
+                let stored = blobs.get(&key).await.ok().flatten();
+                found = found.or(stored.filter(|stored| entry::Payload::open(hash, stored).is_some()));
+            }
+            let Some(stored) = found else {
+                missing.push(*hash);
+                continue;
+            };
+            bytes += stored.len();
+            batch.push((key, stored));
+            if bytes >= SALVAGE_BYTES || batch.len() >= MAX_LISTED {
+                bytes = 0;
+                self.blobs.put(std::mem::take(&mut batch)).await?;
+            }
+        }
+        if !batch.is_empty() {
+            self.blobs.put(batch).await?;
+        }
+        Ok(missing)
+    }
+
     /// What other rooms count for the heartbeat.
     pub fn counters(&self) -> &Arc<Counts> {
         &self.counts
@@ -287,6 +320,12 @@ impl View {
 
 /// The file of the last signed checkpoint.
 const CHECKPOINT: &str = "checkpoint";
+
+/// Whether the text behind a payload's hash is in a store, as it was written.
+pub async fn has_payload(blobs: &Blobs, hash: &Digest) -> Result<bool, Error> {
+    let stored = blobs.get(&payload_key(hash)).await?;
+    Ok(stored.is_some_and(|stored| entry::Payload::open(hash, &stored).is_some()))
+}
 
 fn payload_key(hash: &Digest) -> Key {
     Key::of(&[b"payload", &hash.0])

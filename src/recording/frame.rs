@@ -70,7 +70,17 @@ pub(super) fn key(recording: RecordingId, index: u64) -> Key {
 
 /// Where all frames of a recording are.
 pub(super) fn prefix(recording: RecordingId) -> Key {
-    Key::of(&[b"recording", &recording.to_bytes()])
+    all().with(&recording.to_bytes())
+}
+
+/// Where all frames of all recordings are.
+pub(super) fn all() -> Key {
+    Key::of(&[b"recording"])
+}
+
+/// Of which recording a frame is that lies there.
+pub(super) fn recording_of(key: &Key) -> Option<RecordingId> {
+    key.segments().get(1)?.as_slice().try_into().ok().map(RecordingId::from_bytes)
 }
 
 /// Makes frames. Blocking work.

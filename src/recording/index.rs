@@ -140,6 +140,12 @@ impl Index {
         Ok(found)
     }
 
+    /// Sessions from the newest on, after `after`; a page of them.
+    pub async fn page(&self, after: Option<SessionId>) -> Result<Vec<Summary>, Error> {
+        let page = self.0.scan(&Key::of(&[SESSION]), after.map(key).as_ref(), PAGE).await?;
+        page.iter().map(|(_, bytes)| decode(bytes)).collect()
+    }
+
     /// The newest sessions that match, at most `limit`. Looks at no more than 100,000.
     pub async fn list(&self, filter: &Filter, limit: usize) -> Result<Vec<Summary>, Error> {
         self.list_where(filter, limit, |_| true).await

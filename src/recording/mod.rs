@@ -18,6 +18,7 @@ use crate::merkle::Frontier;
 use crate::store::{self, Blobs};
 
 pub mod asciicast;
+pub mod audit;
 pub mod drawing;
 pub mod export;
 pub mod file;
@@ -100,6 +101,29 @@ impl Recordings {
         recover(&self.blobs, recording, committed).await
     }
 
+    /// See [`salvage`].
+    pub async fn salvage(&self, recording: RecordingId, from: &Blobs) -> Result<u64, Error> {
+        salvage(&self.blobs, recording, from).await
+    }
+
+    /// Reads every frame of one and holds it against what was said of it in the ledger: commits and the last word, each
+    /// with the number of its entry. The error is what is wrong.
+    pub async fn audit(
+        &self,
+        recording: RecordingId,
+        commits: &[(u64, Extent)],
+        last: Option<(u64, &Extent, bool)>,
+    ) -> Result<audit::Checked, String> {
+        audit::check(&self.reader(recording), commits, last).await
+    }
+
+    /// The first stored recording after `after`, whatever the ledger knows of it.
+    pub async fn stored_after(&self, after: Option<RecordingId>) -> Result<Option<RecordingId>, Error> {
+        let after = after.map(|recording| frame::key(recording, u64::MAX));
+        let keys = self.blobs.keys(&frame::all(), after.as_ref(), 1).await?;
+        Ok(keys.first().and_then(frame::recording_of))
+    }
+
     /// What is stored of one.
     pub fn reader(&self, recording: RecordingId) -> Reader {
         Reader::open(self.blobs.clone(), recording)
@@ -135,6 +159,33 @@ pub async fn recover(blobs: &Blobs, recording: RecordingId, committed: Option<&E
         Some(extent) if extent.frames > frames => Err(Error::Missing { frame: frames, of: extent.frames }),
         Some(_) | None => Ok(Extent { frames, plain_bytes, stored_bytes, root: tree.root() }),
     }
+}
+
+/// Most stored bytes that one step of [`salvage`] writes.
+const SALVAGE_BYTES: usize = 1024 * 1024;
+
+/// Copies the frames of a recording from a store that may be damaged, from the first one to where they end or cannot be
+/// read. How many there are then.
+pub async fn salvage(to: &Blobs, recording: RecordingId, from: &Blobs) -> Result<u64, Error> {
+    let reader = Reader::open(from.clone(), recording);
+    let (mut frames, mut bytes, mut batch) = (0, 0, Vec::new());
+    // What cannot be read is where it ends: a recording has no holes.
+    while let Ok(Some(frame)) = reader.frame(frames).await {
+        if frame.text().await.is_err() {
+            break;
+        }
+        bytes += frame.stored().len();
+        batch.push((frame::key(recording, frames), frame.stored().clone()));
+        frames += 1;
+        if bytes >= SALVAGE_BYTES {
+            bytes = 0;
+            to.put(std::mem::take(&mut batch)).await?;
+        }
+    }
+    if !batch.is_empty() {
+        to.put(batch).await?;
+    }
+    Ok(frames)
 }
 
 /// A stranger hears that, never why: the cause is the operator's.

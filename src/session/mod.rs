@@ -20,6 +20,7 @@ use crate::recording::Recordings;
 use crate::recording::index::Index;
 
 mod ask;
+pub mod audit;
 pub mod budget;
 pub mod cut;
 mod disk;

@@ -10,10 +10,10 @@ use super::Sessions;
 use crate::domain::RecordId;
 use crate::domain::event::{Event, Fact, Outcome};
 use crate::domain::session::{End, RecordingId, SessionId};
-use crate::ledger;
 use crate::ledger::entry::{self, Entry};
+use crate::ledger::{self, Ledger};
 use crate::recording;
-use crate::recording::index::{self, Ended, Summary};
+use crate::recording::index::{self, Ended, Index, Summary};
 
 /// How many sessions one round takes; rounds go on until none is open.
 const ROUND: usize = 256;
@@ -21,41 +21,46 @@ const ROUND: usize = 256;
 /// Entries read at once.
 const PAGE: usize = 256;
 
-impl Sessions {
-    /// Brings the index to where the ledger is. An old copy of it loses nothing by that.
-    pub async fn catch_up(&self) -> Result<(), Error> {
-        let size = self.ledger().size();
-        let mut at = self.index().followed().await?.min(size);
-        while at < size {
-            let page = self.ledger().entries(at, PAGE).await?;
-            if page.is_empty() {
-                break;
-            }
-            for bytes in page {
-                at += 1;
-                let entry = entry::decode(&bytes).map_err(ledger::Error::from)?;
-                self.follow(&entry, at).await?;
-            }
+/// Brings the index to where the ledger is. An old copy of it loses nothing by that, and an empty one is made whole.
+pub async fn follow_log(ledger: &Ledger, index: &Index) -> Result<(), Error> {
+    let size = ledger.size();
+    let mut at = index.followed().await?.min(size);
+    while at < size {
+        let page = ledger.entries(at, PAGE).await?;
+        if page.is_empty() {
+            break;
         }
-        Ok(self.index().note_followed(size).await?)
+        for bytes in page {
+            at += 1;
+            let entry = entry::decode(&bytes).map_err(ledger::Error::from)?;
+            follow(index, &entry, at).await?;
+        }
     }
+    Ok(index.note_followed(size).await?)
+}
 
-    async fn follow(&self, entry: &Entry, follows: u64) -> Result<(), Error> {
-        let Some(session) = entry.session() else { return Ok(()) };
-        match entry.kind() {
-            "session.start" => {
-                if let Some(summary) = begun(entry, session) {
-                    self.index().put(&summary, follows).await?;
-                }
+async fn follow(index: &Index, entry: &Entry, follows: u64) -> Result<(), Error> {
+    let Some(session) = entry.session() else { return Ok(()) };
+    match entry.kind() {
+        "session.start" => {
+            if let Some(summary) = begun(entry, session) {
+                index.put(&summary, follows).await?;
             }
-            "session.end" => match self.index().end(session, ended(entry), follows).await {
-                // It began before the index does.
-                Ok(()) | Err(index::Error::Unknown(_)) => {}
-                Err(error) => return Err(error.into()),
-            },
-            _ => {}
         }
-        Ok(())
+        "session.end" => match index.end(session, ended(entry), follows).await {
+            // It began before the index does.
+            Ok(()) | Err(index::Error::Unknown(_)) => {}
+            Err(error) => return Err(error.into()),
+        },
+        _ => {}
+    }
+    Ok(())
+}
+
+impl Sessions {
+    /// See [`follow_log`].
+    pub async fn catch_up(&self) -> Result<(), Error> {
+        follow_log(self.ledger(), self.index()).await
     }
 
     /// Notes now and then how far the index follows the ledger, so that a start has little to read. `app` runs it.
@@ -123,7 +128,7 @@ impl Sessions {
     }
 }
 
-fn begun(entry: &Entry, session: SessionId) -> Option<Summary> {
+pub(super) fn begun(entry: &Entry, session: SessionId) -> Option<Summary> {
     let (body, actor, target) = (entry.body(), entry.actor(), entry.target()?);
     Some(Summary {
         session,
@@ -139,7 +144,7 @@ fn begun(entry: &Entry, session: SessionId) -> Option<Summary> {
     })
 }
 
-fn ended(entry: &Entry) -> Ended {
+pub(super) fn ended(entry: &Entry) -> Ended {
     let body = entry.body();
     let exit = body.map().get("exit");
     let exit = exit.and_then(|exit| match (exit.get("status").and_then(|n| n.as_u64()), exit.get("signal")) {

@@ -13,8 +13,14 @@ impl Event {
         let (_, number) = self.name_and_number();
         let letter = match (outcome, self) {
             (Outcome::Error, _) => 'E',
-            (_, Self::RecordingFailed { .. }) => 'E',
-            (_, Self::AuthnSshFailures { .. } | Self::RecordingRecovered { .. } | Self::ClockStep { .. }) => 'W',
+            (_, Self::RecordingFailed { .. } | Self::RecordingLost { .. }) => 'E',
+            (
+                _,
+                Self::AuthnSshFailures { .. }
+                | Self::RecordingRecovered { .. }
+                | Self::ClockStep { .. }
+                | Self::StoreRebuilt { .. },
+            ) => 'W',
             (outcome, _) if outcome.is_good() => 'I',
             _ => 'W',
         };
@@ -41,6 +47,7 @@ impl Event {
             Self::RecordingClose { .. } => ("recording.close", 2102),
             Self::RecordingRecovered { .. } => ("recording.recovered", 2103),
             Self::RecordingFailed { .. } => ("recording.failed", 2104),
+            Self::RecordingLost { .. } => ("recording.lost", 2105),
             Self::AuthzDecision(_) => ("authz.decision", 3001),
             Self::PolicyChanged { .. } => ("policy.changed", 6000),
             Self::ConfigChanged(_) => ("config.changed", 6001),
@@ -50,6 +57,7 @@ impl Event {
             Self::LogStop { .. } => ("log.stop", 7001),
             Self::LogHeartbeat(_) => ("log.heartbeat", 7002),
             Self::ClockStep { .. } => ("clock.step", 7003),
+            Self::StoreRebuilt { .. } => ("store.rebuilt", 7040),
             Self::EvidenceViewed { .. } => ("evidence.viewed", 7010),
             Self::SpaceChanged { .. } => ("space.changed", 7020),
             Self::LimitsRefused { .. } => ("limits.refused", 7021),

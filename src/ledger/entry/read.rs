@@ -215,6 +215,14 @@ impl<'a> Fields<'a> {
         Digest::parse(text).filter(|digest| digest.to_string() == text)
     }
 
+    /// Hashes of all texts that stand outside the record, wherever in it they are named.
+    pub fn payloads(self) -> Vec<Digest> {
+        let parts = self.0.keys().filter_map(|name| self.part(name).map(|part| (name, part)));
+        parts
+            .flat_map(|(name, part)| self.payload(name).map_or_else(|| part.payloads(), |(hash, _)| vec![hash]))
+            .collect()
+    }
+
     /// A list of texts.
     pub fn texts(self, name: &str) -> Option<Vec<&'a str>> {
         self.0.get(name)?.as_array()?.iter().map(Value::as_str).collect()

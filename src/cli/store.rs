@@ -1,0 +1,151 @@
+//! `store check` and `store rebuild`: what is kept, against the log, while the bastion is stopped.
+
+use std::io::IsTerminal as _;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::{Error, FAULTS, Which, runtime, terminal};
+use crate::app::config::Config;
+use crate::app::mend::{self, Mended};
+use crate::app::store_check::{self, Report};
+use crate::clock::Clock;
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// Hold everything that is kept against the log: registers, index, recordings, texts. Changes nothing.
+    ///
+    /// Exit codes: 0 all is as the log says, 3 something is not, 1 it could not be looked at.
+    Check(How),
+    /// Move the store aside and make it anew from the log. Recordings are copied as far as they can be read.
+    ///
+    /// Exit codes: 0 nothing is lost, 3 something is: it is named here and in the log.
+    Rebuild(How),
+}
+
+/// Which, and how to say it.
+#[derive(Args, Debug)]
+pub(super) struct How {
+    #[command(flatten)]
+    which: Which,
+    /// Answer as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(command: Command) -> Result<(), Error> {
+    match command {
+        Command::Check(how) => check(&how),
+        Command::Rebuild(how) => rebuild(&how),
+    }
+}
+
+fn check(how: &How) -> Result<(), Error> {
+    let config = Config::load(&how.which.path()).map_err(Error::Config)?;
+    let mut bar = Bar::new();
+    let runtime = runtime()?;
+    let mut show = |what, done, of| bar.show(what, done, of);
+    let report = runtime.block_on(store_check::check(&config, Clock::system().now(), &mut show)).map_err(Error::Serve);
+    bar.clear();
+    let report = report?;
+    if how.json {
+        let faults = report.faults.iter().map(|one| json!({ "at": one.at, "what": one.what, "mend": one.mend }));
+        let value = json!({
+            "good": report.is_good(), "entries": report.entries, "unsigned": report.unsigned,
+            "registers": report.registers, "sessions": report.sessions, "recordings": report.recordings,
+            "frames": report.frames, "bytes": report.bytes, "texts": report.texts,
+            "faults": faults.collect::<Vec<_>>(), "notes": report.notes,
+        });
+        terminal::out(&format!("{value:#}\n"))?;
+    } else {
+        tell(&report)?;
+    }
+    if report.is_good() { Ok(()) } else { Err(Error::Said(FAULTS)) }
+}
+
+fn tell(report: &Report) -> Result<(), Error> {
+    let Report { entries, unsigned, registers, sessions, recordings, frames, bytes, texts, .. } = report;
+    let mut text = format!(
+        "log         {entries} entries, {unsigned} of them not signed yet\n\
+         registers   {registers}\n\
+         sessions    {sessions}\n\
+         recordings  {recordings}, {frames} frames, {bytes} bytes\n\
+         texts       {texts}\n"
+    );
+    for note in &report.notes {
+        text += &format!("note: {}\n", terminal::printable(note));
+    }
+    for fault in &report.faults {
+        let (at, what) = (terminal::printable(&fault.at), terminal::printable(&fault.what));
+        text += &format!("FAULT {at}: {what}\n      {}\n", fault.mend);
+    }
+    text += &match report.faults.len() {
+        0 => "no fault\n".to_owned(),
+        1 => "1 fault\n".to_owned(),
+        many => format!("{many} faults\n"),
+    };
+    terminal::out(&text)
+}
+
+fn rebuild(how: &How) -> Result<(), Error> {
+    let config = Config::load(&how.which.path()).map_err(Error::Config)?;
+    let mended = runtime()?.block_on(mend::rebuild(&config, Clock::system())).map_err(Error::Serve)?;
+    let Mended { aside, recordings, lost, texts, texts_lost } = &mended;
+    if how.json {
+        let lost = lost.iter().map(|(id, said, frames)| json!({ "recording": id, "said": said, "frames": frames }));
+        let value = json!({
+            "aside": aside, "recordings": recordings, "recordings_lost": lost.collect::<Vec<_>>(),
+            "texts": texts, "texts_lost": texts_lost,
+        });
+        terminal::out(&format!("{value:#}\n"))?;
+    } else {
+        let mut text = format!(
+            "registers and index of sessions: made anew from the log\n\
+             recordings: {recordings} whole, {} not\n\
+             texts: {texts} there, {texts_lost} not\n\
+             open approvals: withdrawn at the next start\n",
+            lost.len()
+        );
+        for (id, said, frames) in lost {
+            text += &format!("LOST recording {id}: {frames} of {said} frames are left\n");
+        }
+        for name in aside {
+            let path = config.state.join(name);
+            text += &format!("the old store: {}; remove it when nothing of it is missed\n", path.display());
+        }
+        terminal::out(&text)?;
+    }
+    if lost.is_empty() && *texts_lost == 0 { Ok(()) } else { Err(Error::Said(FAULTS)) }
+}
+
+/// One line on a terminal, written over again and again.
+struct Bar {
+    shown: bool,
+    is_terminal: bool,
+}
+
+const WIDTH: u64 = 30;
+
+impl Bar {
+    fn new() -> Self {
+        Self { shown: false, is_terminal: std::io::stderr().is_terminal() }
+    }
+
+    fn show(&mut self, what: &str, done: u64, of: u64) {
+        if !self.is_terminal {
+            return;
+        }
+        self.shown = true;
+        let of = of.max(done).max(1);
+        let filled = usize::try_from(done.saturating_mul(WIDTH) / of).unwrap_or(0);
+        let empty = usize::try_from(WIDTH).unwrap_or(0).saturating_sub(filled);
+        let (hashes, dots) = ("#".repeat(filled), ".".repeat(empty));
+        terminal::err(&format!("\r\x1b[K{what:<10} [{hashes}{dots}] {}%", done.saturating_mul(100) / of));
+    }
+
+    fn clear(&mut self) {
+        if self.shown {
+            terminal::err("\r\x1b[K");
+        }
+    }
+}
