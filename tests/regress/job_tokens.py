@@ -16,7 +16,9 @@ MINT = f'. {HERE}/lib.sh; id_token "$PIPELINES" build "$1" "$(openssl rand -hex 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        if self.headers.get("Authorization") != f"Bearer {SECRET}":
+        # The scheme's case does not matter (RFC 9110 section 11.1).
+        scheme, _, secret = self.headers.get("Authorization", "").partition(" ")
+        if (scheme.lower(), secret) != ("bearer", SECRET):
             self.send_error(401)
             return
         query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
