@@ -20,6 +20,9 @@ export SALLYPORT="${SALLYPORT:-${CARGO_TARGET_DIR:-$PWD/target}/release/sallypor
 trap 'suite_down' EXIT
 suite_up || { echo "the programs that the tests need did not start"; echo "0 passed, 1 failed"; exit 1; }
 
+(cd "$SUITE" && exec bash -c ". '$here/lib.sh'; watch_arguments") >"$SUITE/arguments.log" 2>/dev/null &
+STARTED+=($!)
+
 passed=0 failed=0 names=()
 for case in "$here"/cases/*.sh; do
   name=$(basename "$case" .sh)
@@ -40,6 +43,21 @@ for case in "$here"/cases/*.sh; do
     sed 's/^/        | /' "$SUITE/$name.log" | tail -n 60
   fi
 done
+
+# Of everything that was produced: no secret in it; and one that is planted is found, or the search sees nothing.
+began=$SECONDS name=no-secret-is-in-anything-that-was-produced
+if bash "$here/secrets.sh" "$SUITE" >"$SUITE/secrets.out" && mkdir "$SUITE/planted" &&
+  tail -n 1 "$SUITE/.secrets" | sed 's/^/a log line with /' >"$SUITE/planted/serve.log" &&
+  ! bash "$here/secrets.sh" "$SUITE" >"$SUITE/planted.out" && grep -qx "a secret is in $SUITE/planted/serve.log" "$SUITE/planted.out"; then
+  passed=$((passed + 1))
+  echo "ok      $name ($((SECONDS - began)) s)"
+  sed -n 's/^figures: /        /p' "$SUITE/secrets.out"
+else
+  failed=$((failed + 1))
+  names+=("$name")
+  echo "FAILED  $name"
+  sed 's/^/        | /' "$SUITE/secrets.out" "$SUITE/planted.out" 2>/dev/null
+fi
 
 [ "${#names[@]}" = 0 ] || printf 'failed: %s\n' "${names[@]}"
 echo "$passed passed, $failed failed"
