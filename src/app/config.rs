@@ -12,6 +12,7 @@ use super::rights::{self, Readers};
 use crate::domain::Digest;
 use crate::domain::identity::{Group, IssuerName};
 use crate::domain::target::{Address, Target};
+use crate::http::ops::Place;
 use crate::identity::profile::IssuerSettings;
 use crate::policy::{Catalogue, Commands};
 
@@ -52,6 +53,8 @@ pub struct Config {
     pub sign_in: SignIn,
     /// Limits.
     pub limits: Limits,
+    /// Where metrics and health are answered, if anywhere.
+    pub ops: Option<Place>,
     /// SHA-256 of the file as read.
     pub digest: Digest,
 }
@@ -279,6 +282,7 @@ impl Reader<'_> {
             self.bytes("recording.max_recording", most, 2 * limit::GIB, limit::MIB..=1024 * limit::GIB);
         let sign_in = self.sign_in(file.sign_in.as_ref());
         let limits = self.limits(file.limits.as_ref());
+        let ops = file.ops.as_ref().and_then(|ops| self.ops(ops));
         Some(Config {
             name: name?.to_owned(),
             state: state?,
@@ -296,6 +300,7 @@ impl Reader<'_> {
             max_recording_bytes: max_recording_bytes?,
             sign_in: sign_in?,
             limits: limits?,
+            ops,
             digest,
         })
     }
@@ -360,6 +365,18 @@ impl Reader<'_> {
             },
         };
         Some(Http { listen, url, transport: transport? })
+    }
+
+    /// Never for strangers: numbers say who works when.
+    fn ops(&mut self, ops: &file::Ops) -> Option<Place> {
+        let mend = "write an address on loopback, such as \"127.0.0.1:9464\", or \"unix:/run/sallyport/ops.sock\"";
+        let listen = self.faults.required("ops.listen", ops.listen.as_deref(), mend)?;
+        if let Some(path) = listen.strip_prefix("unix:") {
+            return Some(Place::Unix(self.path(path)));
+        }
+        let address = self.faults.check("ops.listen", listen.parse::<SocketAddr>(), mend)?;
+        let near = if address.ip().is_loopback() { Ok(address) } else { Err("is not on loopback") };
+        self.faults.check("ops.listen", near, mend).map(Place::Tcp)
     }
 
     fn policy(&mut self, policy: Option<&file::Policy>) -> Policy {

@@ -206,6 +206,13 @@ table! {
         sign_in: SignIn,
         /// `[limits]`
         limits: Limits,
+        /// `[ops]`
+        ops: Ops,
+    }
+    /// `[ops]`
+    Ops {
+        /// Where metrics and health are answered.
+        listen: String,
     }
     /// `[ledger]`
     Ledger {

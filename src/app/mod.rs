@@ -19,7 +19,7 @@ use crate::domain::identity::Grouping;
 use crate::domain::target::Target;
 use crate::drain::Drain;
 use crate::gateway::ssh;
-use crate::http;
+use crate::http::{self, ops};
 use crate::identity::{self, Identities};
 use crate::ledger::{self, Ledger};
 use crate::policy::{self, Policy};
@@ -34,6 +34,7 @@ mod disk;
 pub mod file;
 pub mod init;
 pub mod mend;
+mod metrics;
 mod probe;
 mod reload;
 pub mod revoke;
@@ -43,6 +44,7 @@ pub mod store_check;
 mod systemd;
 
 use config::{Config, Faults, Transport};
+use metrics::{Metrics, Reloads};
 use probe::Probe;
 pub use reload::{ReloadError, Reloaded};
 use reload::{ReloadFaults, Reloader, Tls};
@@ -111,6 +113,11 @@ pub struct Bastion {
     pub ssh: SocketAddr,
     /// The address of the HTTP listener.
     pub http: Option<SocketAddr>,
+    /// The address of metrics and health, where they have one of TCP.
+    pub ops: Option<SocketAddr>,
+    /// Tasks that go on until the log is closed.
+    watched: Drain,
+    reloads: Arc<Reloads>,
     /// One reload at a time.
     reloader: Mutex<Reloader>,
     probe: Probe,
@@ -269,6 +276,26 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         });
     }
     info!(ssh = %ssh_address, http = ?http_address, targets = config.targets.len(), "serving");
+    let probe = Probe { ledger, ssh: ask, drain: drain.clone() };
+    let reloads = Arc::new(Reloads::default());
+    let watched = Drain::new();
+    let mut ops_address = None;
+    if let Some(place) = &config.ops {
+        let listener =
+            ops::Listener::bind(place).await.map_err(|source| StartError::Ops { place: place.clone(), source })?;
+        ops_address = listener.address();
+        info!(?place, "metrics and health");
+        let metrics = Metrics {
+            sessions: sessions.clone(),
+            identities: identities.clone(),
+            probe: probe.clone(),
+            clock: clock.clone(),
+            started: clock.now(),
+            reloads: reloads.clone(),
+            memory_limit_bytes: limits.memory_bytes,
+        };
+        watched.spawn(ops::serve(listener, metrics, watched.clone()));
+    }
     let grace = limits.drain;
     let reloader =
         Reloader { sessions: sessions.clone(), clock, started: config.clone(), read: config, policy, groups, tls };
@@ -276,7 +303,10 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         ssh: ssh_address,
         http: http_address,
         reloader: Mutex::new(reloader),
-        probe: Probe { ledger, ssh: ask, drain: drain.clone() },
+        ops: ops_address,
+        watched,
+        reloads,
+        probe,
         sessions,
         identities,
         key,
@@ -312,13 +342,21 @@ impl Bastion {
 
     /// Puts `next` into force, all of it or nothing. What cannot change while the bastion runs is named in the answer.
     pub async fn reload(&self, next: Config) -> Result<Reloaded, ReloadError> {
-        self.reloader.lock().await.reload(next).await
+        let mut reloader = self.reloader.lock().await;
+        let done = reloader.reload(next).await;
+        self.reloads.note(done.is_ok(), reloader.clock.now());
+        done
     }
 
     /// Reads the config file again, and everything that it names, and puts it into force.
     pub async fn reload_from(&self, path: &Path) -> Result<Reloaded, ReloadError> {
-        let next = Config::load(path).map_err(|faults| ReloadError::Faults(ReloadFaults::of_file(path, faults)))?;
-        self.reload(next).await
+        match Config::load(path) {
+            Ok(next) => self.reload(next).await,
+            Err(faults) => {
+                self.reloads.note(false, self.sessions.ledger().clock().now());
+                Err(ReloadError::Faults(ReloadFaults::of_file(path, faults)))
+            }
+        }
     }
 
     /// How to stop, for somebody who cannot hold it.
@@ -337,6 +375,7 @@ impl Bastion {
             Ok(Err(cause)) => error!(error = ?cause, "the log was not closed"),
             Err(cause) => error!(error = ?cause, "the sequencer"),
         }
+        self.watched.stop();
         drained
     }
 
@@ -435,6 +474,14 @@ pub enum StartError {
     File {
         /// Which.
         path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Where metrics and health are answered.
+    #[error("ops.listen: {place:?}")]
+    Ops {
+        /// Where.
+        place: ops::Place,
         /// What the system said.
         source: io::Error,
     },

@@ -247,6 +247,7 @@ impl Reloader {
             ("recording.max_recording", old.max_recording_bytes != next.max_recording_bytes),
             ("sign_in", old.sign_in != next.sign_in),
             ("limits", old.limits != next.limits),
+            ("ops", old.ops != next.ops),
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
     }

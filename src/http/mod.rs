@@ -26,6 +26,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 mod certificates;
+pub mod exposition;
+pub mod ops;
 mod problem;
 #[cfg(test)]
 mod tests;

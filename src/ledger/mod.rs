@@ -4,7 +4,6 @@
 //! not on the disk, and to go on after a write that failed.
 
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -19,6 +18,7 @@ use crate::store::{self, Blobs, Files, Key};
 
 pub mod check;
 pub mod checkpoint;
+pub mod counts;
 pub mod entry;
 pub mod sequencer;
 pub mod tiles;
@@ -31,6 +31,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 
+use counts::Counts;
 use sequencer::Sequencer;
 use tiles::{WIDTH, bundle_name, decode_bundle};
 
@@ -60,19 +61,6 @@ pub struct Receipt {
     pub leaf: Digest,
     /// The time it has in the log.
     pub time: Timestamp,
-}
-
-/// What other rooms count for the heartbeat.
-#[derive(Debug, Default)]
-pub struct Counts {
-    /// Connections accepted since start.
-    pub connections: AtomicU64,
-    /// Sessions open now.
-    pub sessions: AtomicU64,
-    /// Certificates issued since start.
-    pub certificates: AtomicU64,
-    /// The serial that the next certificate gets.
-    pub next_serial: AtomicU64,
 }
 
 /// The handle through which facts become entries. Cheap to clone; clones write to the same log.
@@ -192,6 +180,7 @@ impl Ledger {
         let mut payloads = Vec::new();
         for fact in facts {
             let mut draft = entry::encode(&fact, &self.writer, salt)?;
+            self.counts.fact(&fact);
             payloads.extend(draft.payloads.drain(..).map(|(hash, stored)| (payload_key(&hash), stored)));
             drafts.push(draft);
         }
@@ -286,7 +275,12 @@ impl Ledger {
         Ok(missing)
     }
 
-    /// What other rooms count for the heartbeat.
+    /// How many appends wait for the sequencer, and how many may.
+    pub fn queue_depth(&self) -> (usize, usize) {
+        (self.jobs.max_capacity() - self.jobs.capacity(), self.jobs.max_capacity())
+    }
+
+    /// What is counted since the start.
     pub fn counters(&self) -> &Arc<Counts> {
         &self.counts
     }

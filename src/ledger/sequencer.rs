@@ -244,7 +244,9 @@ impl Sequencer {
         for (bytes, receipt) in entries {
             tail::encode(receipt.index, *first, bytes, &mut out);
         }
+        let before = self.clock.elapsed();
         self.files.append(tail::NAME, out.freeze()).await?;
+        self.counts.syncs.add(self.clock.elapsed().saturating_sub(before));
         self.view.write(|recent| recent.entries.extend(entries.iter().map(|(bytes, _)| bytes.clone())));
         Ok(())
     }
@@ -281,6 +283,7 @@ impl Sequencer {
     /// A checkpoint of `size` is stored: full bundles are found on the disk, and the tail begins behind them.
     async fn published(&mut self, size: u64) -> Result<(), Error> {
         self.signed = size;
+        self.counts.signed(self.clock.now());
         let base = size - size % WIDTH;
         let rest: Vec<Bytes> = self.view.write(|recent| {
             recent.checkpoint = size;

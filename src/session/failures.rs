@@ -25,6 +25,8 @@ const KEY_IDS: usize = 16;
 pub struct Failures {
     clock: Clock,
     tallies: Mutex<HashMap<String, Tally>>,
+    /// Since the start, by reason.
+    total: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 #[derive(Debug)]
@@ -39,11 +41,12 @@ struct Tally {
 impl Failures {
     /// Nothing counted yet.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, tallies: Mutex::default() }
+        Self { clock, tallies: Mutex::default(), total: Mutex::default() }
     }
 
     /// One sign-in from `source` was refused for `reason`.
     pub fn note(&self, source: SocketAddr, reason: &'static str, key_id: Option<&str>) {
+        *self.total.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += 1;
         let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
         let mut prefix = prefix(source.ip());
         if tallies.len() >= PREFIXES && !tallies.contains_key(&prefix) {
@@ -65,6 +68,11 @@ impl Failures {
         {
             tally.key_ids.push(key_id.to_owned());
         }
+    }
+
+    /// How many there were of each reason since the start.
+    pub fn total(&self) -> BTreeMap<&'static str, u64> {
+        self.total.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The records of what was counted so far; counting starts anew.

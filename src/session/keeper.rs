@@ -38,6 +38,8 @@ pub struct Keeper {
     /// Told here when the recording cannot go on.
     pub(super) cut: Cut,
     pub(super) counted: Counted,
+    /// Bytes that were counted as stored.
+    pub(super) recorded: u64,
 }
 
 /// How the session ended, as the gateway saw it.
@@ -64,7 +66,15 @@ impl Keeper {
         }
     }
 
+    /// So much is stored by now.
+    fn count(&mut self, stored_bytes: u64) {
+        let more = stored_bytes.saturating_sub(self.recorded);
+        self.recorded += more;
+        self.inner.ledger.counters().recorded.fetch_add(more, Ordering::Relaxed);
+    }
+
     async fn commit(&mut self, extent: Extent) {
+        self.count(extent.stored_bytes);
         let event = Event::RecordingCommit { recording: self.summary.recording, extent };
         if let Err(cause) = self.inner.ledger.append_one(self.fact(Outcome::Success, event)).await {
             error!(session = %self.summary.session, error = ?cause, "ledger does not take a commit");
@@ -113,6 +123,7 @@ impl Keeper {
             Ok(sealed) => sealed.extent.stored_bytes,
             Err(failed) => failed.extent.stored_bytes,
         };
+        self.count(stored_bytes);
         let kept = match sealed {
             Ok(sealed) => {
                 let events: BTreeMap<_, _> = sealed.events.into_iter().collect();

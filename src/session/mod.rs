@@ -75,10 +75,10 @@ pub struct Inner {
 
 /// One open session, counted for as long as this lives.
 #[derive(Debug)]
-pub(crate) struct Counted(Arc<ledger::Counts>);
+pub(crate) struct Counted(Arc<ledger::counts::Counts>);
 
 impl Counted {
-    fn new(counters: &Arc<ledger::Counts>) -> Self {
+    fn new(counters: &Arc<ledger::counts::Counts>) -> Self {
         counters.sessions.fetch_add(1, Ordering::SeqCst);
         Self(counters.clone())
     }

@@ -139,6 +139,7 @@ impl Sessions {
                 closing: closed,
                 cut: cut.clone(),
                 counted: Counted::new(inner.ledger.counters()),
+                recorded: 0,
             },
             governed: Governed {
                 session: new.session,

@@ -86,6 +86,15 @@ impl Sessions {
         registered
     }
 
+    /// How many sessions of each kind are open.
+    pub fn open_by_kind(&self) -> BTreeMap<&'static str, u64> {
+        let mut kinds = BTreeMap::from([("exec", 0), ("shell", 0)]);
+        for entry in self.0.registry.entries().values() {
+            *kinds.entry(entry.action.as_str()).or_default() += 1;
+        }
+        kinds
+    }
+
     /// Judges every open session by the policy, the targets, the groups and the time of now, and ends what is not
     /// allowed any more. `because` are the records of what has changed. How many are told to end.
     pub async fn judge_again(&self, because: &[RecordId]) -> usize {

@@ -15,6 +15,7 @@ mod faults;
 mod flow;
 mod limits;
 mod login;
+mod ops;
 mod policy;
 mod recording;
 mod reload;

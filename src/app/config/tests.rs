@@ -285,7 +285,7 @@ fn the_sample_loads_and_its_policies_with_it() {
 
 /// Every key that a config file may have, as the documentation writes it.
 fn keys() -> BTreeSet<String> {
-    let tables: [(&str, &[&str]); 11] = [
+    let tables: [(&str, &[&str]); 12] = [
         ("ledger", file::Ledger::KEYS),
         ("ssh", file::Ssh::KEYS),
         ("http", file::Http::KEYS),
@@ -296,6 +296,7 @@ fn keys() -> BTreeSet<String> {
         ("recording", file::Recording::KEYS),
         ("sign_in", file::SignIn::KEYS),
         ("limits", file::Limits::KEYS),
+        ("ops", file::Ops::KEYS),
         ("person", &["ISSUER", "ISSUER_actor_id", "ISSUER_user_id"]),
     ];
     let names: BTreeSet<&str> = tables.iter().map(|(table, _)| *table).collect();
@@ -368,4 +369,24 @@ fn the_policy_document_names_every_action_and_annotation() {
     for annotation in policy::annotations() {
         assert!(POLICY_MD.contains(&format!("`@{annotation}")), "@{annotation}");
     }
+}
+
+#[test]
+fn metrics_are_for_this_machine_only() {
+    let with = |listen: &str| {
+        let faults = load(&text(&format!("[ops]\nlisten = \"{listen}\"\n")));
+        faults.map(|config| config.ops).map_err(|faults| {
+            faults
+                .0
+                .iter()
+                .filter(|fault| fault.path == "ops.listen")
+                .map(|fault| fault.what.clone())
+                .collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(with("[::1]:9464").unwrap(), Some(Place::Tcp("[::1]:9464".parse().unwrap())));
+    assert_eq!(with("unix:/run/x.sock").unwrap(), Some(Place::Unix("/run/x.sock".into())));
+    assert_eq!(with("0.0.0.0:9464").unwrap_err(), ["is not on loopback"]);
+    assert_eq!(with("192.0.2.7:9464").unwrap_err(), ["is not on loopback"]);
+    assert_eq!(with("9464").unwrap_err().len(), 1);
 }
