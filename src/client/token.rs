@@ -285,7 +285,7 @@ mod tests {
             let ci = Ci::parse(text, &environment).unwrap();
             assert!(!format!("{ci:?}").contains("eyJ"), "{ci:?}");
         }
-        for text in ["", "env:", "file:", "buildkite", "env", "GITHUB"] {
+        for text in ["", "env:", "file:", "circleci", "env", "GITHUB"] {
             assert!(matches!(Ci::parse(text, &environment), Err(Error::UnknownCi)), "{text}");
         }
     }
