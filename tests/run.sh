@@ -54,6 +54,8 @@ zstd:zstd:a raw recording is read without our code
 asciinema:asciinema:plays what we export
 expect:expect:sessions with a terminal
 jq:jq:reads what --json prints
+strace:strace:shows that a sync comes before each acknowledgement
+mount:mount:a full disk and a read-only one
 python3:python3:dependency rules, byte comparisons
 node:nodejs:runs oidc-provider, the certified issuer
 npm:npm:fetches oidc-provider

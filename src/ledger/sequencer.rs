@@ -101,6 +101,7 @@ impl Sequencer {
     }
 
     async fn serve(&mut self, mut stop: oneshot::Receiver<bool>) -> Result<(), Error> {
+        let left = self.edge.size() > self.signed;
         self.state(Event::LogStart {
             version: self.settings.version.clone(),
             origin: self.settings.origin.clone(),
@@ -112,7 +113,8 @@ impl Sequencer {
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         heartbeat.reset();
         let mut publishing: Option<Publishing> = None;
-        let mut due: Option<Pin<Box<Sleep>>> = None;
+        // What a crash left unsigned is signed at once: one that crashes again and again would never come to it.
+        let mut due: Option<Pin<Box<Sleep>>> = left.then(|| Box::pin(sleep(Duration::ZERO)));
         // Entries that are signed, or are being signed.
         let mut covered = self.signed;
         let drained = loop {

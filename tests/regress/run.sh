@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the built binary against real programs: one behaviour a script in cases/. Arguments: names of cases (default all).
+# Runs the built binary against real programs: one behaviour a script in cases/, which may print lines of `figures: ...`. Arguments: names of cases (default all).
 # The last line is `N passed, N failed`, alone.
 set -u -o pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -31,6 +31,7 @@ for case in "$here"/cases/*.sh; do
   if CASE=$name setsid --wait timeout --kill-after=10 "${CASE_LIMIT:-120}" bash ${TRACE:+-x} "$here/case.sh" "$case" >"$SUITE/$name.log" 2>&1; then
     passed=$((passed + 1))
     echo "ok      $name ($((SECONDS - began)) s)"
+    sed -n 's/^figures: /        /p' "$SUITE/$name.log"
   else
     code=$?
     failed=$((failed + 1))

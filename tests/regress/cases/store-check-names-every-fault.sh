@@ -5,7 +5,7 @@ via 'echo two' >out
 stop_bastion TERM
 started=$SECONDS
 "$SALLYPORT" store check --config "$CONFIG" --json >check.json || { cat check.json; fail 'a whole store has faults'; }
-jq -r '"store check: \(.entries) entries, \(.registers) registers, \(.sessions) sessions, \(.frames) frames, \(.texts) texts"' check.json
+jq -r '"figures: store check: \(.entries) entries, \(.registers) registers, \(.sessions) sessions, \(.frames) frames, \(.texts) texts"' check.json
 jq -e '.good and .sessions == 2 and .recordings == 2 and .texts > 1 and .registers > 2' check.json >/dev/null || { cat check.json; fail 'not all was looked at'; }
 
 # While it runs, nobody else may look.
