@@ -32,7 +32,7 @@ pub(super) struct Login {
     /// Sign in with a browser on another device, by a code.
     #[arg(long)]
     device: bool,
-    /// As a pipeline: github, gitlab, env:NAME or file:PATH says where its token is.
+    /// As a pipeline: github, gitlab, buildkite, env:NAME or file:PATH says where its token is.
     #[arg(long, value_name = "WHERE", conflicts_with = "issuer")]
     ci: Option<String>,
     /// Write what ssh needs into ~/.ssh/config and ~/.ssh/known_hosts. Shown first, and asked.

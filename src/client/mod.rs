@@ -328,7 +328,7 @@ pub enum Error {
         mend: &'static str,
     },
     /// Not one of the ways in which a pipeline gets a token.
-    #[error("--ci takes github, gitlab, env:NAME or file:PATH")]
+    #[error("--ci takes github, gitlab, buildkite, env:NAME or file:PATH")]
     UnknownCi,
     /// A file of this machine.
     #[error("{path}")]

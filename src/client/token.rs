@@ -4,6 +4,7 @@
 //! the bastion, not here.
 
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::Duration;
 
 use russh::keys::{HashAlg, PrivateKey};
@@ -49,6 +50,8 @@ pub enum Ci {
         /// `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
         request_token: Secret,
     },
+    /// Buildkite's agent asks for one with the audience that we name.
+    Buildkite,
     /// Minted before we were asked; bound to no key.
     Given(Secret),
     /// Likewise, in a file.
@@ -56,7 +59,7 @@ pub enum Ci {
 }
 
 impl Ci {
-    /// Understands `github`, `gitlab`, `env:NAME` and `file:PATH`; `variable` looks into the environment.
+    /// Understands `github`, `gitlab`, `buildkite`, `env:NAME` and `file:PATH`; `variable` looks into the environment.
     pub fn parse(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let need = |name: &str, mend: &'static str| {
             let value = variable(name).filter(|value| !value.is_empty());
@@ -70,6 +73,7 @@ impl Ci {
                 let request_url = Url::parse(&request_url).map_err(|_| Error::Unreadable { what: "request URL" })?;
                 Ok(Self::Github { request_url, request_token })
             }
+            None if text == "buildkite" => Ok(Self::Buildkite),
             None if text == "gitlab" => {
                 let mend = "give the job `id_tokens:` with this name and the bastion's audience";
                 Ok(Self::Given(Secret::new(need(GITLAB_VARIABLE, mend)?)))
@@ -132,12 +136,13 @@ pub(super) async fn obtain(
             device::sign_in(web, &issuer, &settings.clock, prompt).await
         }
         Way::Ci(ci) => {
+            let fingerprint = key.public_key().fingerprint(HashAlg::Sha256).to_string();
+            let audience = bound_audience(&offer.bastion, &fingerprint);
             let text = match ci {
                 Ci::Github { request_url, request_token } => {
-                    let fingerprint = key.public_key().fingerprint(HashAlg::Sha256).to_string();
-                    let audience = bound_audience(&offer.bastion, &fingerprint);
                     github(web, request_url, &request_token, &audience).await?
                 }
+                Ci::Buildkite => buildkite(&audience).await?,
                 Ci::Given(token) => trimmed(&token),
                 Ci::File(path) => read(&path).await?,
             };
@@ -226,6 +231,26 @@ async fn github(web: &Web, mut url: Url, secret: &Secret, audience: &str) -> Res
     Ok(Secret::new(reply.json::<Minted>("token of the CI system")?.value))
 }
 
+/// Longer than any agent takes.
+const AGENT_TIME: Duration = Duration::from_secs(30);
+
+/// The token comes by the agent's standard output: it is in no argument and no file.
+async fn buildkite(audience: &str) -> Result<Secret, Error> {
+    let fault = |source| Error::File { path: "buildkite-agent".to_owned(), source };
+    let mut agent = tokio::process::Command::new("buildkite-agent");
+    agent.args(["oidc", "request-token", "--audience", audience]).stdin(Stdio::null()).stderr(Stdio::inherit());
+    let asked = tokio::time::timeout(AGENT_TIME, agent.kill_on_drop(true).output()).await;
+    let output = asked.map_err(|_| fault(std::io::ErrorKind::TimedOut.into()))?.map_err(fault)?;
+    if !output.status.success() {
+        return Err(Error::IssuerRefused { reason: format!("buildkite-agent: {}", output.status) });
+    }
+    if output.stdout.len() as u64 > MAX_TOKEN_BYTES {
+        return Err(fault(std::io::ErrorKind::FileTooLarge.into()));
+    }
+    let text = String::from_utf8(output.stdout).map_err(|_| Error::Unreadable { what: "token of the CI system" })?;
+    Ok(trimmed(&Secret::new(text)))
+}
+
 async fn read(path: &std::path::Path) -> Result<Secret, Error> {
     let fault = |source| Error::File { path: path.display().to_string(), source };
     let length = tokio::fs::metadata(path).await.map_err(fault)?.len();
@@ -260,7 +285,7 @@ mod tests {
             let ci = Ci::parse(text, &environment).unwrap();
             assert!(!format!("{ci:?}").contains("eyJ"), "{ci:?}");
         }
-        for text in ["", "env:", "file:", "buildkite", "env", "GITHUB"] {
+        for text in ["", "env:", "file:", "circleci", "env", "GITHUB"] {
             assert!(matches!(Ci::parse(text, &environment), Err(Error::UnknownCi)), "{text}");
         }
     }

@@ -1,7 +1,7 @@
 """Takes the commands out of a document: each fenced block whose info string is `sh ROLE [MORE...]` becomes a file.
 
-Arguments: document, folder. The files are called NN.ROLE[.MORE].sh, in the order of the document. A block that says `sh`
-and no role is an error: it would not be run.
+Arguments: document, folder. The files are called NN.ROLE[.MORE].sh, in the order of the document; blocks of `yaml` are
+NN.yaml. A block that says `sh` and no role is an error: it would not be run.
 """
 import os
 import sys
@@ -17,6 +17,9 @@ for at, line in enumerate(open(document, encoding="utf-8"), 1):
                 sys.exit(f"{document}:{at}: a block of commands that nobody would run: say ```sh ROLE")
             number += 1
             block, name = [], f"{number:02}." + ".".join(words[1:]) + ".sh"
+        elif words == ["yaml"]:
+            number += 1
+            block, name = [], f"{number:02}.yaml"
         elif words:
             block, name = [], ""
         else:

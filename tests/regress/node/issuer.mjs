@@ -30,6 +30,16 @@ const pipelines = {
     run_attempt: '1',
     actor_id: '583231',
   },
+  // The same project, as GitLab says it.
+  gitlab: {
+    project_id: '4711',
+    project_path: 'example/app',
+    namespace_id: '1234',
+    ref: 'main',
+    pipeline_source: 'push',
+    environment: 'production',
+    job_id: '2001',
+  },
   // Somebody else's repository, at the same issuer.
   stranger: {
     repository: 'elsewhere/app',
@@ -94,6 +104,6 @@ await serve(peoplePort, people, {
 });
 await serve(pipelinesPort, pipelines, {
   adapter: AnyAudience,
-  claims: { openid: ['sub', ...Object.keys(pipelines.build)] },
+  claims: { openid: ['sub', ...new Set(Object.values(pipelines).flatMap(Object.keys))] },
 });
 console.log('ready');
