@@ -78,7 +78,7 @@ impl Sessions {
             opened.keeper.run().await;
             return Err(failed("recording", &cause));
         }
-        info!(%session, target = %opened.governed.target().name, action = ask.action.as_str(), "session opened");
+        info!(%session, host = %opened.governed.target().name, action = ask.action.as_str(), "session opened");
         Ok(opened)
     }
 

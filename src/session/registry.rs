@@ -142,7 +142,7 @@ impl Sessions {
             _ => {}
         }
         self.record_end(entry, decision.as_ref(), because, now).await;
-        info!(session = %entry.session, target = entry.target, end = end.as_str(), "session not allowed any more");
+        info!(session = %entry.session, host = entry.target, end = end.as_str(), "session not allowed any more");
         entry.orders.send_if_modified(|orders| {
             let first = orders.end.is_none();
             orders.end.get_or_insert(end);

@@ -156,3 +156,22 @@ async fn a_disk_below_its_reserve_is_not_ready() {
     assert_eq!(world.asks("/health/live").await.0, 200);
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_docs_name_every_number_and_no_other() {
+    let world = world().await;
+    let config = sallyport::app::config::Config::parse(&world.config, world.dir.path()).unwrap();
+    world.bastion.reload(config).await.unwrap();
+    let _ = world.person(Person::Bob).await.run("deploy+web1", "true").await;
+    let (_, text) = world.asks("/metrics").await;
+    let names = text.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next());
+    let names: std::collections::BTreeSet<&str> = names.collect();
+    let docs = include_str!("../../docs/OPERATIONS.md");
+    let words = docs.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let told: std::collections::BTreeSet<&str> = words
+        .filter(|word| word.starts_with("sallyport_") && *word != "sallyport_ca")
+        .map(|word| word.strip_suffix("_bucket").unwrap_or(word))
+        .collect();
+    assert_eq!(told, names);
+    world.stop().await;
+}

@@ -96,16 +96,17 @@ async fn a_recording_over_its_quota_cuts_its_session_and_no_other() {
     let output = bob.run("deploy+web1", "head -c 8388608 /dev/urandom; echo not reached").await;
     let (code, _, err) = shown(&output);
     assert_eq!(code, Some(255));
-    assert_eq!(err, "sallyport: the session was cut: its recording could not go on; tell the operator\n");
+    assert_eq!(err, "sallyport: the session was cut: its recording is as long as one may be; go on in a new session\n");
     other.write.eof().await.unwrap();
     assert_eq!(other.ends().await.status, Some(0));
     drop(library);
     let ended = world.ended(2).await;
-    let cut = ended.iter().find(|one| one.ended.as_ref().unwrap().end == "recording failed").unwrap();
+    let cut = ended.iter().find(|one| one.ended.as_ref().unwrap().end == "limit").unwrap();
     world.web.idle().await;
     let left = world.stop().await;
     let failed = left.log.one(cut.session, "recording.failed");
     assert_eq!((failed.body().text("reason"), failed.code()), (Some("quota"), "SP2104E"));
     assert!(extent(failed).stored_bytes <= 1 << 20);
-    assert_eq!(left.log.one(cut.session, "session.end").body().text("reason"), Some("recording failed"));
+    let end = left.log.one(cut.session, "session.end").body();
+    assert_eq!((end.text("reason"), end.text("detail")), (Some("limit"), Some("max_recording")));
 }

@@ -10,7 +10,7 @@ use russh::{ChannelReadHalf, ChannelWriteHalf, Sig, server};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{Instrument as _, debug, info_span, warn};
 
 use super::address::Destination;
 use super::pump::{Down, Ended, Up, Waiting, say};
@@ -103,7 +103,7 @@ impl Channel {
         }
     }
 
-    async fn relay(mut self, start: Start, login: Option<&str>, target: &str) {
+    async fn relay(self, start: Start, login: Option<&str>, target: &str) {
         let terminal = start.terminal.is_some();
         let action = match start.what {
             What::Shell => Action::Shell,
@@ -131,9 +131,29 @@ impl Channel {
             Err(refused) => return self.refuse(terminal, &refused.to_string()).await,
         };
         let Opened { governed, permit, up, down, keeper } = opened;
-        self.rooms.drain.spawn(keeper.run());
+        let span = info_span!(
+            "session",
+            session = %governed.id(),
+            identity = self.caller.identity.principal().as_str(),
+            host = governed.target().name.as_str(),
+            login = governed.login().as_str(),
+        );
+        self.rooms.drain.spawn(keeper.run().instrument(span.clone()));
+        self.govern(governed, &start.terminal, &start.environment, permit, (up, down)).instrument(span).await;
+    }
+
+    /// From the permit to the end of the session.
+    async fn govern(
+        mut self,
+        governed: Governed,
+        asked: &Option<Terminal>,
+        environment: &Environment,
+        permit: Permit,
+        (up, down): (UpTap, DownTap),
+    ) {
+        let terminal = asked.is_some();
         let reached = tokio::select! {
-            reached = self.reach(&governed, &start.terminal, &start.environment, permit) => Ok(reached),
+            reached = self.reach(&governed, asked, environment, permit) => Ok(reached),
             end = governed.cut() => Err(end),
         };
         let end = match reached {
@@ -141,7 +161,7 @@ impl Channel {
             Ok(Ok(upstream)) => self.carry(&governed, upstream, terminal, up, down).await,
             Ok(Err(error)) => {
                 let name = governed.target().name.as_str();
-                warn!(target = name, session = %governed.id(), error = ?error, "target not usable");
+                warn!(error = ?error, "target not usable");
                 let line = Shown { target: name, error: &error }.to_string();
                 governed.mark(&line).await;
                 say(&self.write, terminal, &line).await;
@@ -319,7 +339,7 @@ impl Channel {
             }
             _ => "the session was cut by the bastion; tell the operator",
         };
-        debug!(session = %governed.id(), ?end, "cut");
+        debug!(?end, "cut");
         governed.mark(why).await;
         say(&self.write, terminal, why).await;
         end

@@ -10,16 +10,16 @@ use std::time::Duration;
 
 use russh::keys::ssh_key::{Certificate, HashAlg};
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session};
-use russh::{Channel as Opened, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty, Sig};
+use russh::{Channel as Opened, ChannelId, MethodKind, MethodSet, Pty, Sig};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info};
+use tracing::{Instrument as _, Span, debug, info};
 
 use super::address::{self, Destination};
 use super::busy::Busy;
 use super::channel::{Channel, Live, Start, What};
 use super::pump::Waiting;
-use super::refuse::{not_carried, refuse};
+use super::refuse::{not_carried, prohibited, refuse};
 use super::request::{self, Environment, Terminal};
 use super::stream::Control;
 use super::upstream::{self, Ahead};
@@ -45,6 +45,7 @@ pub(crate) struct Connection {
     source: SocketAddr,
     control: Control,
     id: String,
+    span: Span,
     caller: Option<Arc<Caller>>,
     authority: String,
     destination: Destination,
@@ -100,7 +101,7 @@ impl Drop for Connection {
         if self.tried && !self.counted && self.caller.is_none() {
             self.rooms.sessions.failures().note(self.source, "no-live-certificate", None);
         }
-        debug!(connection = %self.id, "connection ended");
+        self.span.in_scope(|| debug!("connection ended"));
     }
 }
 
@@ -112,12 +113,14 @@ impl Connection {
         place: unauthenticated::Place,
         authenticated: oneshot::Sender<()>,
         busy: Busy,
+        (id, span): (String, Span),
     ) -> Self {
         Self {
             rooms,
             source,
             control,
-            id: super::connection_id(),
+            id,
+            span,
             caller: None,
             authority: String::new(),
             destination: Destination::Console,
@@ -194,7 +197,7 @@ impl Handler for Connection {
             Err(refusal) => {
                 self.counted = true;
                 let key_id = printable(certificate.key_id(), 128);
-                info!(source = %self.source, reason = refusal.code(), key_id, "certificate refused");
+                self.span.in_scope(|| info!(reason = refusal.code(), key_id, "certificate refused"));
                 self.rooms.sessions.failures().note(self.source, refusal.code(), Some(&key_id));
                 Ok(Auth::reject())
             }
@@ -220,6 +223,7 @@ impl Handler for Connection {
         let Some(caller) = self.caller.as_mut() else { return Err(russh::Error::Inconsistent) };
         let client = String::from_utf8_lossy(session.remote_sshid());
         Arc::make_mut(caller).client = printable(client.trim_end(), 255);
+        self.span.record("identity", caller.identity.principal().as_str());
         self.presence = limit::enter(&self.rooms, caller, session)?;
         if self.presence.is_none() {
             // Nothing is served on it while it ends.
@@ -228,7 +232,7 @@ impl Handler for Connection {
         }
         // Queued, not awaited: the first decision of this connection is behind it in the log, and waits for both.
         if let Err(error) = self.rooms.sessions.signed_in(caller, &self.authority).await {
-            tracing::error!(?error, "ledger does not take a sign-in");
+            self.span.in_scope(|| tracing::error!(?error, "ledger does not take a sign-in"));
             return Err(russh::Error::Disconnect);
         }
         self.place.give_back();
@@ -254,11 +258,8 @@ impl Handler for Connection {
     ) -> Result<(), russh::Error> {
         let Some(caller) = self.caller.clone() else { return Err(russh::Error::Inconsistent) };
         if let Err(refusal) = self.rooms.identities.still_good(&caller).await {
-            info!(connection = %self.id, reason = refusal.code(), "no new channel");
-            // Code 1 of RFC 4254 section 5.1, administratively prohibited, with the reason that a person may hear.
-            let reason = format!("sallyport: {}", refusal.disclose());
-            reply.reject(ChannelOpenFailure::Other { code: 1, reason }).await;
-            return Ok(());
+            self.span.in_scope(|| info!(reason = refusal.code(), "no new channel"));
+            return prohibited(reply, &refusal.disclose()).await;
         }
         let caller = self.rooms.sessions.as_of_now(&caller);
         self.channels.retain(|_, asked| !asked.gone.is_cancelled());
@@ -307,7 +308,7 @@ impl Handler for Connection {
         };
         self.opened = self.opened.saturating_add(1);
         reply.accept().await;
-        self.rooms.drain.spawn(self.busy.during(task.run()));
+        self.rooms.drain.spawn(self.busy.during(task.run().instrument(self.span.clone())));
         Ok(())
     }
 

@@ -14,7 +14,8 @@ use russh::{Disconnect, MethodKind, MethodSet, SshId};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
-use tracing::{debug, warn};
+use tracing::field::Empty;
+use tracing::{Instrument as _, debug, info_span, warn};
 
 use crate::clock::Clock;
 use crate::console::Console;
@@ -153,10 +154,14 @@ pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof, m
             let control = Control::default();
             let (authenticated, has_authenticated) = oneshot::channel();
             let busy = Busy::default();
+            let id = connection_id();
+            let span = info_span!("connection", connection = %id, %source, identity = Empty);
+            let about = (id, span.clone());
             let connection =
-                Connection::new(rooms.clone(), source, control.clone(), place, authenticated, busy.clone());
-            if let Err(error) = run(config, stream, connection, control, has_authenticated, busy, &rooms).await {
-                debug!(%source, ?error, "connection");
+                Connection::new(rooms.clone(), source, control.clone(), place, authenticated, busy.clone(), about);
+            let run = run(config, stream, connection, control, has_authenticated, busy, &rooms);
+            if let Err(error) = run.instrument(span.clone()).await {
+                span.in_scope(|| debug!(?error, "connection"));
             }
         });
     }

@@ -3,9 +3,14 @@
 use russh::server::{ChannelOpenHandle, Session};
 use russh::{ChannelId, ChannelOpenFailure};
 
-/// Refuses a channel by name. Code 1 of RFC 4254 §5.1, administratively prohibited, with a reason of ours.
+/// Refuses a channel by name.
 pub(super) async fn not_carried(reply: ChannelOpenHandle, what: &str) -> Result<(), russh::Error> {
-    reply.reject(ChannelOpenFailure::Other { code: 1, reason: format!("sallyport: {what} is not carried") }).await;
+    prohibited(reply, &format!("{what} is not carried")).await
+}
+
+/// Refuses a channel: code 1 of RFC 4254 §5.1, administratively prohibited, with a reason that a person may hear.
+pub(super) async fn prohibited(reply: ChannelOpenHandle, why: &str) -> Result<(), russh::Error> {
+    reply.reject(ChannelOpenFailure::Other { code: 1, reason: format!("sallyport: {why}") }).await;
     Ok(())
 }
 
