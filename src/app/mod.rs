@@ -397,6 +397,8 @@ fn identity_settings(config: &Config, grouping: Grouping) -> identity::Settings 
     let mut settings = identity::Settings::new(&config.name, config.issuers.clone(), grouping);
     settings.sign_in_age = config.sign_in.max_age;
     settings.person_certificate = config.sign_in.certificate;
+    settings.remember = config.sign_in.remember;
+    settings.page = config.http.as_ref().map(|http| http.url.clone());
     settings
 }
 

@@ -38,6 +38,14 @@ pub(super) enum Command {
     Trust(Trust),
     /// The certificate that you showed.
     Certificate(Form),
+    /// Plain keys that stand for you since you signed in with them.
+    #[command(args_conflicts_with_subcommands = true)]
+    Keys {
+        #[command(subcommand)]
+        command: Option<KeysCommand>,
+        #[command(flatten)]
+        form: Form,
+    },
     /// Sessions, newest first: your own, and whatever else policy lets you review.
     #[command(args_conflicts_with_subcommands = true)]
     Sessions {
@@ -102,6 +110,28 @@ pub(super) enum SessionsCommand {
         #[command(flatten)]
         form: Form,
     },
+}
+
+/// Below `keys`.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub(super) enum KeysCommand {
+    /// The same as `keys` alone.
+    List(Form),
+    /// Forget a key at once; what runs under it ends.
+    Drop(DropKeys),
+}
+
+/// Which keys.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub(super) struct DropKeys {
+    /// Its fingerprint, as `keys` lists it.
+    #[arg(value_name = "FINGERPRINT", required_unless_present = "all")]
+    pub(super) key: Option<String>,
+    /// All of yours.
+    #[arg(long, conflicts_with = "key")]
+    pub(super) all: bool,
+    #[command(flatten)]
+    pub(super) form: Form,
 }
 
 /// The form of an answer.

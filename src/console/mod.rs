@@ -20,6 +20,7 @@ use crate::{ledger, recording};
 
 mod identity;
 mod io;
+mod keys;
 mod line;
 mod play;
 mod prompt;
@@ -127,6 +128,7 @@ impl Visit<'_> {
             Command::Targets { command: Some(TargetsCommand::Check(asked)), .. } => self.check_targets(&asked).await,
             Command::Trust(asked) => self.trust(&asked).await,
             Command::Certificate(form) => self.certificate(form).await,
+            Command::Keys { command, form } => self.keys(form, command.as_ref()).await,
             Command::Sessions { command: None, list } => self.list(&list).await,
             Command::Sessions { command: Some(SessionsCommand::List(list)), .. } => self.list(&list).await,
             Command::Sessions { command: Some(SessionsCommand::Show { id, form }), .. } => self.show(id, form).await,
@@ -237,6 +239,9 @@ enum Error {
     /// A void certificate is not brought back.
     #[error("only identities are reinstated")]
     VoidStays,
+    /// The caller has no such key.
+    #[error("no such key of theirs is remembered")]
+    NoSuchKey,
     /// There is nothing to revoke, or to reinstate.
     #[error("nothing to revoke or to reinstate")]
     NotLive,
@@ -271,6 +276,7 @@ impl Error {
             | Self::Recording(_)
             | Self::Unnamed(_)
             | Self::NotLive
+            | Self::NoSuchKey
             | Self::Identity(_) => 1,
         }
     }
@@ -309,6 +315,7 @@ impl Disclose for Error {
             Self::VoidStays => {
                 "only an identity is reinstated: what was void stays void, its holder signs in anew".into()
             }
+            Self::NoSuchKey => "no such key of yours is remembered; 'keys' lists them".into(),
             Self::NotLive => {
                 "no such certificate lives, or no such identity is revoked; 'revoke --list' says what is".into()
             }

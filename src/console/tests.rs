@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::*;
 use crate::domain::event::{Counters, Event, Fact, Outcome};
-use crate::domain::identity::{Flow, Group, Grouping, Identity, IssuerName, Kind, Shown, SignIn};
+use crate::domain::identity::{Flow, Group, Grouping, Identity, IssuerName, Kind, Means, Shown, SignIn};
 use crate::domain::session::{Action, Command as Asked, End, Exit, Stream, TerminalSize};
 use crate::domain::target::{Address, HostTrust, Login, Target, TargetName};
 use crate::domain::{RecordId, Timestamp};
@@ -175,6 +175,7 @@ fn caller(name: &str, groups: &[&str]) -> Arc<Caller> {
             amr: vec!["hwk".to_owned()],
         },
         certificate: Shown {
+            means: Means::Certificate,
             serial: 42,
             key_id: format!("sp1:x:{name}"),
             valid_before: at.plus(Duration::from_secs(3600)),

@@ -13,8 +13,10 @@ use super::{Digest, RecordId, Text, Timestamp};
 pub mod change;
 mod code;
 mod decided;
+mod outcome;
 
 pub use decided::{Decided, Read};
+pub use outcome::Outcome;
 
 use change::Change;
 
@@ -62,41 +64,6 @@ impl Fact {
     pub fn towards(mut self, target: TargetRef) -> Self {
         self.target = Some(target);
         self
-    }
-}
-
-/// How a fact went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// A decision: yes.
-    Allow,
-    /// A decision: no.
-    Deny,
-    /// A decision: a person must agree first.
-    Hold,
-    /// It could not be judged or done, for a reason of ours.
-    Error,
-    /// Done.
-    Success,
-    /// Tried and refused.
-    Failure,
-}
-
-impl Outcome {
-    /// The word in records.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
-            Self::Hold => "hold",
-            Self::Error => "error",
-            Self::Success => "success",
-            Self::Failure => "failure",
-        }
-    }
-
-    fn is_good(self) -> bool {
-        matches!(self, Self::Allow | Self::Success)
     }
 }
 
@@ -233,7 +200,7 @@ pub enum Event {
     AuthnSsh {
         /// `certificate`, `remembered key` or `sign-in`.
         method: &'static str,
-        /// SHA-256 fingerprint of the authority that signed the certificate.
+        /// SHA-256 fingerprint of the authority that signed the certificate; of the key, where there is no certificate.
         authority: String,
     },
     /// Failed sign-ins over SSH of one source prefix within one minute, counted.
@@ -272,7 +239,20 @@ pub enum Event {
         /// Digest of the claims the certificate stands for.
         claims: Option<Digest>,
     },
-    /// Certificates are void from now on.
+    /// A plain key that was proved at a sign-in stands for its person.
+    KeyRemembered {
+        /// Of the same sequence as those of certificates.
+        serial: u64,
+        /// Names the record and the human.
+        key_id: String,
+        /// SHA-256 fingerprint of the key.
+        key: String,
+        /// To.
+        valid_before: Timestamp,
+        /// Whether on later connections too.
+        remembered: bool,
+    },
+    /// Certificates or remembered keys are void from now on.
     CertRevoked {
         /// Whose, as issuer and subject.
         identity: Option<(String, String)>,

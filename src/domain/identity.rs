@@ -190,9 +190,34 @@ pub struct SignIn {
     pub amr: Vec<String>,
 }
 
-/// The certificate that somebody showed.
+/// What somebody proved on a connection, so that they are who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Means {
+    /// A certificate of ours.
+    Certificate,
+    /// A plain key that was proved at a sign-in before, until its end.
+    RememberedKey,
+    /// A sign-in on this very connection, for the plain key that it proved.
+    SignIn,
+}
+
+impl Means {
+    /// The word in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Certificate => "certificate",
+            Self::RememberedKey => "remembered key",
+            Self::SignIn => "sign-in",
+        }
+    }
+}
+
+/// What somebody showed: a certificate, or a plain key that stands for one. Both have serial and key id, so that both are
+/// revoked alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
+    /// Which of them.
+    pub means: Means,
     /// Its serial.
     pub serial: u64,
     /// Its key id.
@@ -208,7 +233,7 @@ pub struct Caller {
     pub identity: Identity,
     /// By which sign-in.
     pub sign_in: SignIn,
-    /// With which certificate.
+    /// With what.
     pub certificate: Shown,
     /// From where.
     pub source: SocketAddr,

@@ -121,7 +121,7 @@ fn read(headers: &HeaderMap, body: &[u8], source: SocketAddr) -> Result<Exchange
     Ok(Exchange {
         token: Zeroizing::new(form.required("subject_token")?.to_owned()),
         public_key,
-        proof: Proof {
+        proof: Proof::Signed {
             armored: form.required("proof")?.to_owned(),
             time: time.ok_or_else(|| Problem::bad("proof_time must be whole seconds since 1970, or RFC 3339"))?,
         },

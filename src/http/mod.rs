@@ -29,11 +29,13 @@ mod certificates;
 pub mod exposition;
 pub mod ops;
 mod problem;
+mod sign_in;
 #[cfg(test)]
 mod tests;
 
 use crate::drain::Drain;
 use crate::identity::Identities;
+use crate::identity::pending::RETURN_PATH;
 use crate::wire;
 use problem::Problem;
 
@@ -78,6 +80,8 @@ struct Rooms {
     identities: Identities,
     drain: Drain,
     ssh_example: String,
+    /// Whether browsers reach us by HTTPS.
+    https: bool,
 }
 
 /// Who asks: the connection's other end, or whom a trusted proxy names.
@@ -106,7 +110,9 @@ pub async fn serve(
     if matches!(settings.transport, Transport::Loopback) && !local.ip().is_loopback() {
         return Err(Error::NotLoopback { local });
     }
-    let rooms = Arc::new(Rooms { identities, drain: drain.clone(), ssh_example: settings.ssh_example.clone() });
+    let https = !matches!(settings.transport, Transport::Loopback);
+    let rooms = Rooms { identities, drain: drain.clone(), ssh_example: settings.ssh_example.clone(), https };
+    let rooms = Arc::new(rooms);
     let router = router(rooms);
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let networks = Networks::default();
@@ -174,6 +180,8 @@ fn router(rooms: Arc<Rooms>) -> Router {
         .route(wire::CA_PATH, get(certificates::authorities))
         .route(&format!("{}/{{authority}}", wire::CA_PATH), get(certificates::authority))
         .route(wire::SIGN_IN_PATH, get(certificates::sign_in))
+        .route(RETURN_PATH, get(sign_in::back))
+        .route("/sign-in/{id}", get(sign_in::show).post(sign_in::leave))
         .fallback(async || nothing())
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this address takes another method")

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use url::form_urlencoded::Serializer;
 
 use super::*;
+use crate::identity::proof::Proof;
 use crate::identity::tests::fixture::{BASTION, RANDOM, proof};
 use crate::identity::tests::{House, key, source};
 
@@ -74,13 +75,14 @@ impl Door {
         let key = key();
         let token = self.house.token(self.house.claims(&key));
         let proof = proof(&key, &token, self.house.clock.now());
+        let Proof::Signed { armored, time } = proof else { panic!() };
         vec![
             ("grant_type", wire::GRANT_TYPE.into()),
             ("subject_token_type", wire::ID_TOKEN_TYPE.into()),
             ("subject_token", token),
             ("public_key", key.public_key().to_openssh().unwrap()),
-            ("proof", proof.armored),
-            ("proof_time", proof.time.secs().to_string()),
+            ("proof", armored),
+            ("proof_time", time.secs().to_string()),
             ("nonce_random", BASE64_URL_SAFE_NO_PAD.encode(RANDOM)),
             ("unknown", "is ignored".into()),
         ]

@@ -6,14 +6,16 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
+use russh::keys::PublicKey;
 use russh::keys::ssh_encoding::Encode as _;
 use russh::keys::ssh_key::certificate::{CertType, Certificate};
 use russh::keys::ssh_key::public::KeyData;
 use russh::keys::ssh_key::{Algorithm, HashAlg};
 
 use super::Identities;
+use super::live::Certified;
 use super::live::Standing;
-use crate::domain::identity::{Caller, Shown};
+use crate::domain::identity::{Caller, Means, Shown, SignIn};
 use crate::domain::{Disclose, Timestamp};
 
 macro_rules! refusals {
@@ -64,6 +66,8 @@ refusals! {
     Mismatch "register-mismatch";
     /// `reserved` is not empty.
     Reserved "reserved";
+    /// A plain key that is not remembered.
+    UnknownKey "unknown-key";
     /// The certificate has ended while its connection went on.
     Ended "certificate-ended";
     /// The sign-in behind it has ended.
@@ -76,9 +80,23 @@ impl Disclose for Refusal {
             Self::Ended | Self::SignInEnded | Self::Validity => "the certificate has ended: run sallyport login",
             Self::Revoked | Self::IdentityRevoked => "access was revoked",
             Self::Source => "this certificate is not for this address",
+            Self::UnknownKey => "this key is not known: sign in with it",
             _ => "this certificate is not accepted: run sallyport login",
         })
     }
+}
+
+/// A plain key that stands for somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RememberedKey {
+    /// `SHA256:` fingerprint.
+    pub fingerprint: String,
+    /// By which it is revoked.
+    pub serial: u64,
+    /// Until when.
+    pub valid_before: Timestamp,
+    /// Since which sign-in.
+    pub sign_in: SignIn,
 }
 
 impl Identities {
@@ -134,6 +152,34 @@ impl Identities {
     /// proof: this only says whether asking for one is worth a touch.
     pub fn knows(&self, fingerprint: &str) -> bool {
         self.state().knows_key(fingerprint, self.clock().now())
+    }
+
+    /// Who stands behind a plain key that the client has proved, if it is remembered.
+    pub fn remembered(&self, key: &PublicKey, source: SocketAddr) -> Result<Caller, Refusal> {
+        let now = self.clock().now();
+        let state = self.state();
+        let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
+        let live = state.remembered(&fingerprint, now).ok_or(Refusal::UnknownKey)?;
+        if state.is_barred(&(live.identity.issuer_url.clone(), live.identity.subject.clone())) {
+            return Err(Refusal::IdentityRevoked);
+        }
+        if now >= live.sign_in.until {
+            return Err(Refusal::SignInEnded);
+        }
+        Ok(live.caller(source))
+    }
+
+    /// The plain keys that stand for the caller's identity now.
+    pub fn remembered_keys(&self, caller: &Caller) -> Vec<RememberedKey> {
+        let who = (caller.identity.issuer_url.clone(), caller.identity.subject.clone());
+        let found = self.state().remembered_of(&who, self.clock().now());
+        let shown = |one: &Certified| RememberedKey {
+            fingerprint: one.key.clone(),
+            serial: one.serial,
+            valid_before: one.valid_before,
+            sign_in: one.sign_in.clone(),
+        };
+        found.iter().map(|one| shown(one)).collect()
     }
 
     fn judge(&self, certificate: &Certificate, source: SocketAddr, now: Timestamp) -> Result<Caller, Refusal> {
@@ -201,7 +247,11 @@ impl Identities {
         }
         let key = certificate.public_key().fingerprint(HashAlg::Sha256).to_string();
         let end = Timestamp::from_secs(i64::try_from(certificate.valid_before()).unwrap_or(0));
-        if live.key != key || live.key_id != certificate.key_id() || live.valid_before != end {
+        if live.means != Means::Certificate
+            || live.key != key
+            || live.key_id != certificate.key_id()
+            || live.valid_before != end
+        {
             return Err(Refusal::Mismatch);
         }
         if !reserved_is_empty(certificate) {
@@ -210,13 +260,25 @@ impl Identities {
         if now >= live.sign_in.until {
             return Err(Refusal::SignInEnded);
         }
-        Ok(Caller {
-            identity: live.identity.clone(),
-            sign_in: live.sign_in.clone(),
-            certificate: Shown { serial: live.serial, key_id: live.key_id.clone(), valid_before: live.valid_before },
+        Ok(live.caller(source))
+    }
+}
+
+impl Certified {
+    /// Whoever proved it, from there.
+    pub(super) fn caller(&self, source: SocketAddr) -> Caller {
+        Caller {
+            identity: self.identity.clone(),
+            sign_in: self.sign_in.clone(),
+            certificate: Shown {
+                means: self.means,
+                serial: self.serial,
+                key_id: self.key_id.clone(),
+                valid_before: self.valid_before,
+            },
             source,
             client: String::new(),
-        })
+        }
     }
 }
 

@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::revocation::Void;
-use crate::domain::identity::{Identity, SignIn};
+use crate::domain::identity::{Identity, Means, SignIn};
 use crate::domain::{Digest, Timestamp};
 
-/// A certificate that was issued and has not ended: the sign-in's record behind it decides, not its bytes.
+/// A certificate that was issued and has not ended, or a plain key that stands for one: the sign-in's record behind it
+/// decides, not its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Certified {
+    pub(super) means: Means,
     pub(super) serial: u64,
     pub(super) key_id: String,
     /// `SHA256:` fingerprint of the certified key.
@@ -94,6 +96,21 @@ impl State {
             .filter(|serial| !self.revoked.contains(serial))
             .filter_map(|serial| self.certificates.get(serial))
             .any(|certified| certified.valid_before > now)
+    }
+
+    /// The newest remembered key with this fingerprint that lives.
+    pub(super) fn remembered(&self, fingerprint: &str, now: Timestamp) -> Option<Arc<Certified>> {
+        let serials = self.by_key.get(fingerprint)?.iter().rev().filter(|serial| !self.revoked.contains(serial));
+        let mut found = serials.filter_map(|serial| self.certificates.get(serial));
+        found.find(|one| one.means == Means::RememberedKey && one.valid_before > now).cloned()
+    }
+
+    /// Remembered keys that live and are this identity's.
+    pub(super) fn remembered_of(&self, who: &Who, now: Timestamp) -> Vec<Arc<Certified>> {
+        let live = self.certificates.values().filter(|one| {
+            one.means == Means::RememberedKey && one.valid_before > now && !self.revoked.contains(&one.serial)
+        });
+        live.filter(|one| one.identity.issuer_url == who.0 && one.identity.subject == who.1).cloned().collect()
     }
 
     /// Serials whose certificate fits.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use russh::keys::ssh_key::certificate::Certificate;
 
+mod here;
 mod refusals;
 
 pub use refusals::LoginError;
@@ -20,7 +21,7 @@ use super::reason::Reason;
 use super::token::{self, Checked, Raw, Refused, SKEW, Showing, raw_checks};
 use super::{Error, Exchange, Identities, ca, certificate, fingerprint, register};
 use crate::domain::event::{Actor, Event, Fact, Outcome};
-use crate::domain::identity::{Flow, Identity, Kind, SignIn};
+use crate::domain::identity::{Flow, Identity, Kind, Means, SignIn};
 use crate::domain::{Digest, RecordId, Text, Timestamp};
 use crate::policy::{self, Asked, Request};
 use crate::signer::check_key;
@@ -51,19 +52,18 @@ struct Attempt<'a> {
     now: Timestamp,
 }
 
+impl<'a> Attempt<'a> {
+    fn begin(exchange: &'a Exchange, now: Timestamp) -> Self {
+        let (key, token) = (fingerprint(&exchange.public_key), token::digest(exchange.token.as_bytes()));
+        Self { exchange, key, token, issuer: None, id: RecordId::new(now), now }
+    }
+}
+
 impl Identities {
     /// Trades a token for a certificate. Do not drop the future half-way: what it holds for the token is given
     /// back only at its end.
     pub async fn login(&self, exchange: &Exchange) -> Result<Issued, LoginError> {
-        let now = self.clock().now();
-        let mut attempt = Attempt {
-            exchange,
-            key: fingerprint(&exchange.public_key),
-            token: token::digest(exchange.token.as_bytes()),
-            issuer: None,
-            id: RecordId::new(now),
-            now,
-        };
+        let mut attempt = Attempt::begin(exchange, self.clock().now());
         let (provider, checked, claims) = match self.judge_token(&mut attempt).await {
             Ok(judged) => judged,
             Err(Judged::Refused(refused)) => return Err(self.refuse(&attempt, refused).await),
@@ -184,26 +184,9 @@ impl Identities {
     ) -> Result<Issued, LoginError> {
         let now = attempt.now;
         let kind = issuer.profile.kind;
-        let identity = Identity {
-            issuer: issuer.name.clone(),
-            issuer_url: issuer.url.clone(),
-            subject: checked.seen.subject.clone(),
-            kind,
-            name: checked.name.clone(),
-            groups: self.0.settings.groups.of(&issuer.name, &checked.seen.subject, &checked.groups),
-            claims: checked.about.clone(),
-        };
-        let until = now.plus(self.sign_in_age(kind));
-        let sign_in = SignIn {
-            record: attempt.id,
-            at: now,
-            auth_time: checked.seen.auth_time,
-            until,
-            flow: checked.flow,
-            amr: checked.seen.amr.clone(),
-        };
+        let (identity, sign_in) = self.person(attempt, issuer, &checked);
         let actor = actor(&identity, &sign_in, attempt);
-        let signed_in = signed_in(attempt, issuer, &checked, &actor, until);
+        let signed_in = signed_in(attempt, issuer, &checked, &actor, sign_in.until);
 
         let policy = Arc::clone(&self.0.policy.borrow());
         let began = self.clock().elapsed();
@@ -253,6 +236,7 @@ impl Identities {
                 let draft = certificate::user(&identity, &sign_in, key, serial, now, life);
                 let issued = follow(Outcome::Success, ca::user_issued(&draft), RecordId::new(now));
                 let certified = Arc::new(Certified {
+                    means: Means::Certificate,
                     serial,
                     key_id: draft.key_id.clone(),
                     key: attempt.key.clone(),
@@ -292,6 +276,29 @@ impl Identities {
         self.land(flight, changes, &receipts).await.map_err(failed)?;
         let (serial, valid_before) = (certified.serial, certified.valid_before);
         Ok(Issued { certificate, identity, sign_in, serial, valid_before })
+    }
+
+    /// Who a judged token says it is, and by which sign-in.
+    fn person(&self, attempt: &Attempt<'_>, issuer: &IssuerSettings, checked: &Checked) -> (Identity, SignIn) {
+        let kind = issuer.profile.kind;
+        let identity = Identity {
+            issuer: issuer.name.clone(),
+            issuer_url: issuer.url.clone(),
+            subject: checked.seen.subject.clone(),
+            kind,
+            name: checked.name.clone(),
+            groups: self.0.settings.groups.of(&issuer.name, &checked.seen.subject, &checked.groups),
+            claims: checked.about.clone(),
+        };
+        let sign_in = SignIn {
+            record: attempt.id,
+            at: attempt.now,
+            auth_time: checked.seen.auth_time,
+            until: attempt.now.plus(self.sign_in_age(kind)),
+            flow: checked.flow,
+            amr: checked.seen.amr.clone(),
+        };
+        (identity, sign_in)
     }
 
     /// Removes some certificates that have ended, a few at a time.

@@ -21,6 +21,7 @@ mod ca;
 pub mod certificate;
 mod live;
 mod login;
+pub mod pending;
 pub mod profile;
 pub mod proof;
 pub mod provider;
@@ -31,7 +32,7 @@ mod revocation;
 pub(crate) mod tests;
 pub mod token;
 
-pub use admit::Refusal;
+pub use admit::{Refusal, RememberedKey};
 pub use ca::TargetAsk;
 pub use login::{Issued, LoginError};
 pub use revocation::{Revocation, Unnamed, Void};
@@ -64,6 +65,10 @@ pub struct Settings {
     pub person_certificate: Duration,
     /// The life of a pipeline's certificate.
     pub pipeline_certificate: Duration,
+    /// How long a plain key that was proved at a sign-in stands for its person; zero: on that connection only.
+    pub remember: Duration,
+    /// Address of the bastion's HTTP side as browsers reach it, without a slash at the end; none, and nobody signs in by page.
+    pub page: Option<String>,
     /// How long an issuer's cached keys are used while it cannot be reached.
     pub stale_keys: Duration,
 }
@@ -78,6 +83,8 @@ impl Settings {
             sign_in_age: Duration::from_secs(8 * 3600),
             person_certificate: Duration::from_secs(8 * 3600),
             pipeline_certificate: Duration::from_secs(600),
+            remember: Duration::from_secs(8 * 3600),
+            page: None,
             stale_keys: Duration::from_secs(4 * 3600),
         }
     }
@@ -127,6 +134,7 @@ struct Inner {
     flights: Mutex<Flights>,
     told: watch::Sender<u64>,
     refusals: login::Refusals,
+    desk: pending::Desk,
 }
 
 struct Turn {
@@ -191,6 +199,7 @@ impl Identities {
             flights: Mutex::default(),
             told: watch::Sender::new(0),
             refusals: login::Refusals::default(),
+            desk: pending::Desk::default(),
         })))
     }
 
@@ -303,6 +312,11 @@ impl Identities {
             Kind::Pipeline => self.0.settings.pipeline_certificate,
         }
     }
+}
+
+/// Whether a plain key is of a kind that may stand for somebody.
+pub fn may_be_remembered(key: &PublicKey) -> bool {
+    signer::check_key(key).is_ok()
 }
 
 /// `SHA256:…`, as `ssh-keygen -l` prints it.

@@ -12,13 +12,18 @@ use super::reason::Reason;
 use crate::domain::Timestamp;
 use crate::domain::binding::{PROOF_NAMESPACE, proof_message};
 
-/// What a client sends to prove that it holds the key.
+/// How it is known that a client holds the key.
 #[derive(Clone, Debug)]
-pub struct Proof {
-    /// Armored SSHSIG.
-    pub armored: String,
-    /// The time in the signed message.
-    pub time: Timestamp,
+pub enum Proof {
+    /// It sent a signature.
+    Signed {
+        /// Armored SSHSIG.
+        armored: String,
+        /// The time in the signed message.
+        time: Timestamp,
+    },
+    /// It signed in the exchange of the SSH connection on which the sign-in goes on (RFC 4252 §7).
+    OnConnection,
 }
 
 /// How far the proof's time may lie from ours, either way. One use is the token's business.
@@ -28,28 +33,42 @@ const LIMIT_BYTES: usize = 8 * 1024;
 impl Proof {
     /// Checks that `key` signed for `token` at `bastion`, close enough to `now`.
     pub fn check(&self, bastion: &str, token: &str, key: &PublicKey, now: Timestamp) -> Result<(), Reason> {
-        if self.armored.len() > LIMIT_BYTES {
-            return Err(Reason::ProofForm);
+        match self {
+            Self::Signed { armored, time } => check(armored, *time, bastion, token, key, now),
+            Self::OnConnection => Ok(()),
         }
-        // Browsers and shells rewrite line ends; the armor does not care about them.
-        let armored = self.armored.trim().replace("\r\n", "\n") + "\n";
-        let signature = SshSig::from_pem(&armored).map_err(|_| Reason::ProofForm)?;
-        if signature.version() != SshSig::VERSION || signature.namespace() != PROOF_NAMESPACE {
-            return Err(Reason::ProofForm);
-        }
-        // `ssh-rsa` is SHA-1, and the library would take it.
-        if signature.algorithm() == (Algorithm::Rsa { hash: None }) {
-            return Err(Reason::ProofForm);
-        }
-        if signature.public_key() != key.key_data() {
-            return Err(Reason::ProofKey);
-        }
-        if now.since(self.time) > WINDOW || self.time.since(now) > WINDOW {
-            return Err(Reason::ProofTime);
-        }
-        let message = proof_message(bastion, token, self.time);
-        key.verify(PROOF_NAMESPACE, message.as_bytes(), &signature).map_err(|_| Reason::Proof)
     }
+}
+
+fn check(
+    armored: &str,
+    time: Timestamp,
+    bastion: &str,
+    token: &str,
+    key: &PublicKey,
+    now: Timestamp,
+) -> Result<(), Reason> {
+    if armored.len() > LIMIT_BYTES {
+        return Err(Reason::ProofForm);
+    }
+    // Browsers and shells rewrite line ends; the armor does not care about them.
+    let armored = armored.trim().replace("\r\n", "\n") + "\n";
+    let signature = SshSig::from_pem(&armored).map_err(|_| Reason::ProofForm)?;
+    if signature.version() != SshSig::VERSION || signature.namespace() != PROOF_NAMESPACE {
+        return Err(Reason::ProofForm);
+    }
+    // `ssh-rsa` is SHA-1, and the library would take it.
+    if signature.algorithm() == (Algorithm::Rsa { hash: None }) {
+        return Err(Reason::ProofForm);
+    }
+    if signature.public_key() != key.key_data() {
+        return Err(Reason::ProofKey);
+    }
+    if now.since(time) > WINDOW || time.since(now) > WINDOW {
+        return Err(Reason::ProofTime);
+    }
+    let message = proof_message(bastion, token, time);
+    key.verify(PROOF_NAMESPACE, message.as_bytes(), &signature).map_err(|_| Reason::Proof)
 }
 
 #[cfg(test)]
@@ -64,7 +83,7 @@ mod tests {
 
     fn sign(key: &PrivateKey, namespace: &str, message: &str) -> Proof {
         let signature = key.sign(namespace, HashAlg::Sha512, message.as_bytes()).unwrap();
-        Proof { armored: signature.to_pem(LineEnding::LF).unwrap(), time: NOW }
+        Proof::Signed { armored: signature.to_pem(LineEnding::LF).unwrap(), time: NOW }
     }
 
     #[test]
@@ -88,10 +107,10 @@ mod tests {
         let message = proof_message("b.example", "token", NOW);
         let check = |proof: Proof| proof.check("b.example", "token", key.public_key(), NOW);
         assert_eq!(check(sign(&key, "file", &message)), Err(Reason::ProofForm));
-        assert_eq!(check(Proof { armored: "no".into(), time: NOW }), Err(Reason::ProofForm));
-        assert_eq!(check(Proof { armored: "x".repeat(9000), time: NOW }), Err(Reason::ProofForm));
-        let good = sign(&key, "sallyport", &message);
-        assert_eq!(check(Proof { armored: good.armored.replace('\n', "\r\n"), ..good }), Ok(()));
+        assert_eq!(check(Proof::Signed { armored: "no".into(), time: NOW }), Err(Reason::ProofForm));
+        assert_eq!(check(Proof::Signed { armored: "x".repeat(9000), time: NOW }), Err(Reason::ProofForm));
+        let Proof::Signed { armored, time } = sign(&key, "sallyport", &message) else { panic!() };
+        assert_eq!(check(Proof::Signed { armored: armored.replace('\n', "\r\n"), time }), Ok(()));
     }
 
     /// As OpenSSH 9 made it; the private keys were thrown away.
@@ -99,7 +118,7 @@ mod tests {
     fn a_proof_made_by_ssh_keygen_alone_is_taken() {
         for (key, armored) in SSH_KEYGEN {
             let key = PublicKey::from_openssh(key).unwrap();
-            let proof = Proof { armored: (*armored).to_owned(), time: NOW };
+            let proof = Proof::Signed { armored: (*armored).to_owned(), time: NOW };
             assert_eq!(proof.check("bastion.example.com", "token", &key, NOW), Ok(()), "{}", key.algorithm());
             assert_eq!(proof.check("bastion.example.com", "other", &key, NOW), Err(Reason::Proof));
         }

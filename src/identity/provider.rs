@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::domain::Timestamp;
 
 pub mod inspect;
+pub(super) mod relying;
 
 /// How long fetched keys are used without asking again.
 pub const FRESH: Duration = Duration::from_secs(3600);
@@ -45,6 +46,7 @@ pub struct Provider {
 struct Cache {
     keys: Option<(Arc<KeySet>, Duration)>,
     tried: Option<Duration>,
+    endpoints: Option<(Arc<relying::Endpoints>, Duration)>,
 }
 
 impl Provider {
@@ -269,6 +271,9 @@ pub enum FetchError {
     /// An answer that is not 200. Redirects are not followed.
     #[error("the issuer answered with status {0}")]
     Status(u16),
+    /// The issuer said no, in one word of its protocol.
+    #[error("the issuer refused: {0}")]
+    Refused(String),
     /// Over 256 KiB.
     #[error("the answer is longer than 256 KiB")]
     TooLong,

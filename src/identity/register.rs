@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::Error;
 use super::live::{Certified, Claim, State};
 use crate::domain::event::Outcome;
-use crate::domain::identity::{Flow, Group, Identity, IssuerName, Kind, SignIn};
+use crate::domain::identity::{Flow, Group, Identity, IssuerName, Kind, Means, SignIn};
 use crate::domain::{RecordId, Timestamp};
 use crate::ledger::Ledger;
 use crate::ledger::entry::{Entry, decode};
@@ -173,6 +173,7 @@ impl Replay<'_> {
         match entry.kind() {
             "authn.oidc" if entry.outcome() == Outcome::Success => self.signed_in(entry),
             "cert.issued" => return self.issued(entry),
+            "key.remembered" => return self.remembered(entry),
             "cert.revoked" => self.revoked(entry),
             "identity.reinstated" => {
                 if let Some(who) = who(entry) {
@@ -207,18 +208,43 @@ impl Replay<'_> {
             && let Some(valid_before) = body.time("valid_before").filter(|end| *end > self.now)
             && let Some((identity, sign_in)) = entry.refs().iter().find_map(|record| self.sign_ins.get(record))
         {
-            let certified = Certified {
+            self.lives(Certified {
+                means: Means::Certificate,
                 serial,
                 key_id: body.text("key_id").unwrap_or_default().to_owned(),
                 key: body.text("key").unwrap_or_default().to_owned(),
                 valid_before,
                 identity: identity.clone(),
                 sign_in: sign_in.clone(),
-            };
-            self.changes.extend(self::certified(&certified));
-            self.state.add(Arc::new(certified));
+            });
         }
         serial.saturating_add(1)
+    }
+
+    fn remembered(&mut self, entry: &Entry) -> u64 {
+        let body = entry.body();
+        let Some(serial) = body.number("serial") else { return 0 };
+        // Without `remembered` it ended with its connection.
+        if body.flag("remembered") == Some(true)
+            && let Some(valid_before) = body.time("valid_before").filter(|end| *end > self.now)
+            && let Some((identity, sign_in)) = entry.refs().iter().find_map(|record| self.sign_ins.get(record))
+        {
+            self.lives(Certified {
+                means: Means::RememberedKey,
+                serial,
+                key_id: body.text("key_id").unwrap_or_default().to_owned(),
+                key: body.text("key").unwrap_or_default().to_owned(),
+                valid_before,
+                identity: identity.clone(),
+                sign_in: sign_in.clone(),
+            });
+        }
+        serial.saturating_add(1)
+    }
+
+    fn lives(&mut self, certified: Certified) {
+        self.changes.extend(self::certified(&certified));
+        self.state.add(Arc::new(certified));
     }
 
     fn revoked(&mut self, entry: &Entry) {
@@ -302,6 +328,7 @@ pub(super) fn read_cursor(bytes: &[u8]) -> Option<Cursor> {
 fn write(certified: &Certified) -> Vec<u8> {
     let (identity, sign_in) = (&certified.identity, &certified.sign_in);
     let value = json!({
+        "remembered": certified.means == Means::RememberedKey,
         "serial": certified.serial,
         "key_id": certified.key_id,
         "key": certified.key,
@@ -331,7 +358,10 @@ pub(super) fn read(bytes: &[u8]) -> Option<Certified> {
         value.get(name)?.as_array()?.iter().map(|one| one.as_str().map(str::to_owned)).collect()
     };
     let claims = value.get("claims")?.as_object()?;
+    // Absent in what was written before keys were remembered.
+    let remembered = value.get("remembered").and_then(Value::as_bool).unwrap_or(false);
     Some(Certified {
+        means: if remembered { Means::RememberedKey } else { Means::Certificate },
         serial: value.get("serial")?.as_u64()?,
         key_id: text("key_id")?,
         key: text("key")?,

@@ -9,6 +9,7 @@ use russh::keys::ssh_key::certificate::Certificate;
 use serde_json::{Map, Value, json};
 
 use self::fixture::{BASTION, Issuer, NOW, Pair, RANDOM, claims, issuer, proof};
+use super::proof::Proof;
 use super::reason::Reason;
 use super::*;
 use crate::domain::Text;
@@ -25,6 +26,7 @@ use crate::store::memory::Memory;
 mod admission;
 mod exchange;
 pub(crate) mod fixture;
+mod here;
 
 /// An identity room over real rooms in memory, and an issuer on loopback.
 pub(crate) struct House {
@@ -32,6 +34,7 @@ pub(crate) struct House {
     pub(crate) clock: Clock,
     pub(crate) ledger: Ledger,
     pub(crate) memory: Memory,
+    pub(crate) server: Issuer,
     pub(crate) pair: Pair,
     pub(crate) settings: IssuerSettings,
     /// The user authority's own key, for certificates that the signer would never make.
@@ -93,7 +96,7 @@ impl House {
             policy.clone(),
         );
         let identities = identities.await.unwrap();
-        Self { identities, clock, ledger, memory, pair, settings, user_ca, policy, _stop: stop, _drain: drain }
+        Self { identities, clock, ledger, memory, server, pair, settings, user_ca, policy, _stop: stop, _drain: drain }
     }
 
     /// Opens the room again, over these registers.
@@ -140,11 +143,16 @@ impl House {
     }
 }
 
+/// Where browsers reach it.
+const PAGE: &str = "https://bastion.example.com";
+
 fn room(settings: &IssuerSettings) -> Settings {
     let groups = |issuer: &IssuerName, _: &str, asserted: &[String]| {
         asserted.iter().map(|name| Group::asserted(issuer, name)).collect()
     };
-    Settings::new(BASTION, vec![settings.clone()], Grouping::new(groups))
+    let mut room = Settings::new(BASTION, vec![settings.clone()], Grouping::new(groups));
+    room.page = Some(PAGE.into());
+    room
 }
 
 pub(crate) fn source() -> SocketAddr {

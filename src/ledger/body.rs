@@ -92,6 +92,12 @@ impl Writer<'_> {
                 .set("options", texts(options))
                 .set("key", text(key))
                 .digest("claims", claims),
+            Event::KeyRemembered { serial, key_id, key, valid_before, remembered } => body
+                .set("serial", show(serial))
+                .set("key_id", text(key_id))
+                .set("key", text(key))
+                .set("valid_before", show(valid_before))
+                .set("remembered", *remembered),
             Event::CertRevoked { identity, serials, reason } => body
                 .maybe("identity", identity.as_ref().map(|(issuer, subject)| json!({ "iss": issuer, "sub": subject })))
                 .set("serials", serials.iter().map(show).collect::<Vec<_>>())

@@ -15,7 +15,7 @@ pub(super) const SALT: [u8; 32] = [0x5a; 32];
 /// What no entry may show.
 pub(super) const TEXTS: [&str; 4] = ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 31;
+pub(super) const EVENTS: usize = 32;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -34,7 +34,7 @@ pub(super) fn exec() -> Fact {
 /// By file name.
 pub(super) fn all() -> Vec<(String, Fact)> {
     let firsts = about_us().into_iter().chain(authn()).chain(sessions()).chain(limits()).chain(changes());
-    let mut all: Vec<_> = firsts.chain(bad_day()).collect();
+    let mut all: Vec<_> = firsts.chain(bad_day()).chain([remembered()]).collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
     }
@@ -83,6 +83,7 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::TargetChanged(_) => 27,
         Event::TlsChanged(_) => 28,
         Event::StoreRebuilt { .. } => 29,
+        Event::KeyRemembered { .. } => 31,
         Event::RecordingLost { .. } => 30,
     }
 }
@@ -387,4 +388,17 @@ fn bad_day() -> Vec<Fact> {
     let lost = Event::RecordingLost { recording: recording(), said: 412, frames: 400 };
     let us = |outcome, event| Fact::new(RecordId::from_parts(time(), 0), outcome, event);
     vec![us(Outcome::Failure, lost), us(Outcome::Failure, event)]
+}
+
+fn remembered() -> Fact {
+    let event = Event::KeyRemembered {
+        serial: 4212,
+        key_id: "sp1:01KB2R9V6Z7M3N4P5Q6R7S8T9V:alice%40example.com".into(),
+        key: KEY.into(),
+        valid_before: Timestamp::from_secs(1_795_496_629),
+        remembered: true,
+    };
+    let mut fact = Fact::new(RecordId::from_parts(time(), 0), Outcome::Success, event);
+    fact.actor = Some(alice());
+    fact
 }

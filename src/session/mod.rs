@@ -132,10 +132,10 @@ impl Sessions {
         &self.0.limits
     }
 
-    /// Records that `caller` has signed in; `authority` is the fingerprint of the CA that certified them. Returns once
+    /// Records that `caller` has signed in; `authority` is the fingerprint of the CA that certified them, or of the key that they proved. Returns once
     /// the record is queued: whatever the caller then asks for is recorded behind it, and waits for both.
     pub async fn signed_in(&self, caller: &Caller, authority: &str) -> Result<(), crate::ledger::Error> {
-        let event = Event::AuthnSsh { method: "certificate", authority: authority.to_owned() };
+        let event = Event::AuthnSsh { method: caller.certificate.means.as_str(), authority: authority.to_owned() };
         let fact = Fact::new(RecordId::new(self.0.clock.now()), Outcome::Success, event).by(caller);
         self.0.ledger.submit(vec![fact]).await.map(drop)
     }

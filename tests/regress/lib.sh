@@ -161,6 +161,26 @@ walk() {
   return 1
 }
 
+# page_sign_in LINK LOGIN [CURL OPTIONS]: signs LOGIN in on the bastion's own page, as a browser would; prints the digits on it.
+page_sign_in() {
+  local link=$1 who=$2 jar page back
+  shift 2
+  jar=$(mktemp -p "$SUITE") page=$(mktemp -p "$SUITE")
+  curl -sS "$@" -b "$jar" -c "$jar" "$link" -o "$page"
+  grep -q 'Sign in with' "$page" || { cat "$page" >&2; return 1; }
+  back=$(walk "$jar" "$(curl -sS "$@" -b "$jar" -c "$jar" -X POST -o /dev/null -w '%{redirect_url}' "$link")" \
+    "$who" "${link%/*}/return") || return 1
+  curl -sS "$@" -b "$jar" -c "$jar" "$back" -o "$page"
+  sed -n 's/.*class="digits">\([0-9]*\) \([0-9]*\)<.*/\1\2/p' "$page" | grep -x '[0-9]\{6\}' || { cat "$page" >&2; return 1; }
+}
+
+# at_prompts LOGIN COMMAND...: runs a client in a terminal, answers the bastion's prompts as LOGIN would; its output: client.log.
+at_prompts() {
+  local code=0
+  expect "$HERE/sign_in.exp" "$@" >client.log 2>&1 || code=$?
+  return "$code"
+}
+
 # id_token ISSUER LOGIN CLIENT NONCE: an ID token by the authorization code flow, with curl in place of a browser.
 id_token() {
   local issuer=$1 who=$2 client=$3 nonce=$4 jar verifier challenge code scope='openid'

@@ -35,6 +35,7 @@ impl Event {
             Self::AuthnSshFailures { .. } => ("authn.ssh_failures", 1002),
             Self::CertIssued { .. } => ("cert.issued", 1100),
             Self::CertRevoked { .. } => ("cert.revoked", 1101),
+            Self::KeyRemembered { .. } => ("key.remembered", 1102),
             Self::IdentityReinstated { .. } => ("identity.reinstated", 1103),
             Self::SessionStart { .. } => ("session.start", 2000),
             Self::UpstreamOpen { .. } => ("upstream.open", 2001),

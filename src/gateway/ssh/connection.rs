@@ -9,27 +9,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use russh::keys::ssh_key::{Certificate, HashAlg};
-use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session};
-use russh::{Channel as Opened, ChannelId, MethodKind, MethodSet, Pty, Sig};
+use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey};
+use russh::{Channel as Opened, ChannelId, Pty, Sig};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, debug, info};
 
 use super::address::{self, Destination};
+use super::asked::Asked;
 use super::busy::Busy;
 use super::channel::{Channel, Live, Start, What};
 use super::pump::Waiting;
 use super::refuse::{not_carried, prohibited, refuse};
 use super::request::{self, Environment, Terminal};
+use super::sign_in::{Patience, Round, SignIn};
 use super::stream::Control;
 use super::upstream::{self, Ahead};
 use super::{Rooms, limit, unauthenticated};
 use crate::domain::identity::Caller;
 use crate::domain::{Disclose as _, printable};
+use crate::identity::Refusal;
 use crate::session::people::Presence;
 
-/// Uploads stop growing over this backlog of one channel.
-const BLOCKED_AT: usize = 512 * 1024;
 /// The window that the client gets as long as no upload is blocked.
 pub(super) const WINDOW: u32 = 2 * 1024 * 1024;
 /// What it gets while one is. Never 1: no grant would ever follow it.
@@ -49,8 +50,7 @@ pub(crate) struct Connection {
     caller: Option<Arc<Caller>>,
     authority: String,
     destination: Destination,
-    /// The client was told how to sign in.
-    told: bool,
+    sign_in: SignIn,
     authenticated: Option<oneshot::Sender<()>>,
     /// It has tried to sign in.
     tried: bool,
@@ -66,30 +66,6 @@ pub(crate) struct Connection {
     busy: Busy,
     /// Counts it among its person's connections.
     presence: Option<Presence>,
-}
-
-/// What is known of a channel before and while its task serves it.
-struct Asked {
-    environment: Environment,
-    allowed: Vec<String>,
-    terminal: Option<Terminal>,
-    start: Option<oneshot::Sender<Start>>,
-    live: mpsc::Sender<Live>,
-    backlog: Waiting,
-    gone: CancellationToken,
-}
-
-impl Asked {
-    /// Whether more has come than its target takes. What a channel that has ended left behind goes nowhere, and blocks nobody.
-    fn is_blocked(&self) -> bool {
-        !self.gone.is_cancelled() && self.backlog.bytes() > BLOCKED_AT
-    }
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        self.gone.cancel();
-    }
 }
 
 impl Drop for Connection {
@@ -109,10 +85,9 @@ impl Connection {
     pub(crate) fn new(
         rooms: Arc<Rooms>,
         source: SocketAddr,
-        control: Control,
-        place: unauthenticated::Place,
+        (place, prompted): (unauthenticated::Place, unauthenticated::Places),
         authenticated: oneshot::Sender<()>,
-        busy: Busy,
+        (control, busy, patience): (Control, Busy, Patience),
         (id, span): (String, Span),
     ) -> Self {
         Self {
@@ -124,7 +99,7 @@ impl Connection {
             caller: None,
             authority: String::new(),
             destination: Destination::Console,
-            told: false,
+            sign_in: SignIn::new(patience, prompted),
             authenticated: Some(authenticated),
             tried: false,
             counted: false,
@@ -161,6 +136,20 @@ impl Connection {
         }
     }
 
+    fn let_in(&mut self, user: &str, caller: Caller, authority: String) -> Auth {
+        self.destination = address::parse(user);
+        self.authority = authority;
+        self.caller = Some(Arc::new(caller));
+        Auth::Accept
+    }
+
+    fn turn_away(&mut self, refusal: Refusal, key_id: Option<&str>) -> Auth {
+        self.counted = true;
+        self.span.in_scope(|| info!(reason = refusal.code(), key_id, "not let in"));
+        self.rooms.sessions.failures().note(self.source, refusal.code(), key_id);
+        Auth::reject()
+    }
+
     /// Hands what starts something to the channel's task. Whether there is one that waits for it.
     fn start(&mut self, channel: ChannelId, what: What) -> bool {
         let Some(asked) = self.channels.get_mut(&channel) else { return false };
@@ -179,44 +168,54 @@ impl Handler for Connection {
         Ok(Auth::reject())
     }
 
-    async fn auth_publickey_offered(&mut self, _: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, russh::Error> {
+    async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, russh::Error> {
         self.tried = true;
-        // A touch or a yes is asked for only where a live certificate may follow.
+        // A touch or a yes is asked for only where something may follow: a live certificate, a remembered key, a sign-in.
         let fingerprint = offer.public_key.fingerprint(HashAlg::Sha256).to_string();
-        Ok(if self.rooms.identities.knows(&fingerprint) { Auth::Accept } else { Auth::reject() })
+        let wanted =
+            self.rooms.identities.knows(&fingerprint) || self.sign_in.wants_key(&self.rooms, user, offer.public_key);
+        Ok(if wanted { Auth::Accept } else { Auth::reject() })
+    }
+
+    async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
+        let fingerprint = key.public_key.fingerprint(HashAlg::Sha256).to_string();
+        match self.rooms.identities.remembered(key.public_key, self.source) {
+            Ok(caller) => Ok(self.let_in(user, caller, fingerprint)),
+            Err(Refusal::UnknownKey) => Ok(self.sign_in.proved(&self.rooms, user, key.public_key)),
+            Err(refusal) => Ok(self.turn_away(refusal, None)),
+        }
     }
 
     async fn auth_openssh_certificate(&mut self, user: &str, certificate: &Certificate) -> Result<Auth, russh::Error> {
         match self.rooms.identities.admit(certificate, self.source).await {
             Ok(caller) => {
-                self.destination = address::parse(user);
-                self.authority = certificate.signature_key().fingerprint(HashAlg::Sha256).to_string();
-                self.caller = Some(Arc::new(caller));
-                Ok(Auth::Accept)
+                let authority = certificate.signature_key().fingerprint(HashAlg::Sha256).to_string();
+                Ok(self.let_in(user, caller, authority))
             }
-            Err(refusal) => {
-                self.counted = true;
-                let key_id = printable(certificate.key_id(), 128);
-                self.span.in_scope(|| info!(reason = refusal.code(), key_id, "certificate refused"));
-                self.rooms.sessions.failures().note(self.source, refusal.code(), Some(&key_id));
-                Ok(Auth::reject())
-            }
+            Err(refusal) => Ok(self.turn_away(refusal, Some(&printable(certificate.key_id(), 128)))),
         }
     }
 
-    /// Lets nobody in: asks nothing, and says what would. A client comes here once its keys were of no use.
+    /// A client comes here once its keys have let nobody in.
     async fn auth_keyboard_interactive<'a>(
         &'a mut self,
-        _: &str,
+        user: &str,
         _: &str,
         response: Option<Response<'a>>,
     ) -> Result<Auth, russh::Error> {
-        if response.is_some() || std::mem::replace(&mut self.told, true) {
-            let proceed_with_methods = Some(MethodSet::from(&[MethodKind::PublicKey][..]));
-            return Ok(Auth::Reject { proceed_with_methods, partial_success: false });
+        let answer = response.map(|mut answers| answers.next().unwrap_or_default());
+        let answer = answer.map(|answer| String::from_utf8_lossy(&answer).into_owned());
+        let client = self.control.version();
+        match self.sign_in.round(&self.rooms, user, (self.source, &client), answer).await {
+            Round::Answer(auth) => {
+                // Who was shown a prompt has a place among those; this one is for the next stranger.
+                if self.sign_in.is_at_prompt() {
+                    self.place.give_back();
+                }
+                Ok(auth)
+            }
+            Round::In(caller) => Ok(self.let_in(user, *caller, self.sign_in.fingerprint())),
         }
-        let instructions = format!("sallyport: no valid certificate was shown; {}", self.rooms.settings.sign_in);
-        Ok(Auth::Partial { name: "".into(), instructions: instructions.into(), prompts: Vec::new().into() })
     }
 
     async fn auth_succeeded(&mut self, session: &mut Session) -> Result<(), russh::Error> {
@@ -236,6 +235,7 @@ impl Handler for Connection {
             return Err(russh::Error::Disconnect);
         }
         self.place.give_back();
+        self.sign_in.over();
         if let Some(authenticated) = self.authenticated.take() {
             let _ = authenticated.send(());
         }

@@ -26,6 +26,7 @@ use crate::session::limits::Limit;
 
 pub mod address;
 mod algorithms;
+mod asked;
 mod busy;
 mod channel;
 mod connection;
@@ -37,17 +38,22 @@ mod pump;
 pub mod reach;
 mod refuse;
 pub mod request;
+mod sign_in;
 mod stream;
 mod unauthenticated;
 mod upstream;
 
 use busy::{Busy, idle};
 use connection::{Connection, WINDOW};
+use sign_in::Patience;
 use stream::{Control, Steered};
 use unauthenticated::Places;
 
 /// What whoever is signing in gets to do so, once the bastion stops.
 const SIGN_IN_WHILE_STOPPING: Duration = Duration::from_secs(5);
+/// Sign-ins at a prompt: in all, and from one address.
+const PROMPTED: usize = 256;
+const PROMPTED_EACH: usize = 4;
 /// What is left of a connection that ends from our side.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -117,6 +123,8 @@ pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof, m
     let config = Arc::new(config(&rooms.settings, proof));
     let (all, each) = rooms.settings.unauthenticated;
     let places = Places::new(all, each);
+    // Sign-ins at a prompt take minutes: a pool of their own.
+    let prompted = Places::new(PROMPTED, PROMPTED_EACH);
     let all_connections = Arc::new(Semaphore::new(rooms.settings.connections));
     loop {
         let accepted = tokio::select! {
@@ -147,7 +155,7 @@ pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof, m
             rooms.sessions.limits().met.refused(Limit::Connections, rooms.clock.now());
             continue;
         };
-        let (config, rooms) = (config.clone(), rooms.clone());
+        let (config, rooms, places) = (config.clone(), rooms.clone(), (place, prompted.clone()));
         let drain = rooms.drain.clone();
         drain.spawn(async move {
             let _counted = counted;
@@ -157,9 +165,10 @@ pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof, m
             let id = connection_id();
             let span = info_span!("connection", connection = %id, %source, identity = Empty);
             let about = (id, span.clone());
-            let connection =
-                Connection::new(rooms.clone(), source, control.clone(), place, authenticated, busy.clone(), about);
-            let run = run(config, stream, connection, control, has_authenticated, busy, &rooms);
+            let patience = Patience::default();
+            let parts = (control.clone(), busy.clone(), patience.clone());
+            let connection = Connection::new(rooms.clone(), source, places, authenticated, parts, about);
+            let run = run(config, stream, connection, (control, busy, patience), has_authenticated, &rooms);
             if let Err(error) = run.instrument(span.clone()).await {
                 span.in_scope(|| debug!(?error, "connection"));
             }
@@ -171,9 +180,8 @@ async fn run(
     config: Arc<server::Config>,
     stream: TcpStream,
     connection: Connection,
-    control: Control,
+    (control, busy, patience): (Control, Busy, Patience),
     authenticated: oneshot::Receiver<()>,
-    busy: Busy,
     rooms: &Rooms,
 ) -> Result<(), russh::Error> {
     stream.set_nodelay(true)?;
@@ -191,7 +199,7 @@ async fn run(
     };
     let signed_in = tokio::select! {
         ended = &mut session => return ended,
-        signed_in = timeout(grace, authenticated) => matches!(signed_in, Ok(Ok(()))),
+        signed_in = in_time(authenticated, grace, &patience) => signed_in,
         () = too_late => false,
         () = cutting.cancelled() => false,
     };
@@ -219,6 +227,15 @@ async fn run(
             control.kill();
             session.await
         }
+    }
+}
+
+/// Whether somebody signed in within the grace, or within what a person gets who was shown a prompt.
+async fn in_time(mut authenticated: oneshot::Receiver<()>, grace: Duration, patience: &Patience) -> bool {
+    match (timeout(grace, &mut authenticated).await, patience.more()) {
+        (Ok(signed_in), _) => signed_in.is_ok(),
+        (Err(_), None) => false,
+        (Err(_), Some(more)) => matches!(timeout(more, authenticated).await, Ok(Ok(()))),
     }
 }
 

@@ -7,8 +7,8 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ use tokio::time::{Sleep, sleep};
 
 /// Reads of this size keep the number of system calls low without holding more than one socket buffer's worth.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
+
+/// RFC 4253 §4.2: with its end.
+const VERSION_BYTES: usize = 255;
 
 /// Steers one wrapped stream. Cheap to clone; clones steer the same stream.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +34,8 @@ struct State {
     pace_ms: AtomicU64,
     /// Milliseconds until a kill that was announced; 0 means none was.
     last_words_ms: AtomicU64,
+    /// What the peer sent first: its version line (RFC 4253 §4.2), as far as it came at once.
+    version: OnceLock<Vec<u8>>,
     reader: AtomicWaker,
     writer: AtomicWaker,
 }
@@ -53,6 +58,12 @@ impl Control {
     /// Whether it was killed.
     pub(crate) fn is_killed(&self) -> bool {
         self.0.killed.load(Ordering::SeqCst)
+    }
+
+    /// What the peer calls itself, before the library says so; empty as long as it has said nothing.
+    pub(crate) fn version(&self) -> String {
+        let line = self.0.version.get().map(Vec::as_slice).unwrap_or_default();
+        crate::domain::printable(String::from_utf8_lossy(line).trim_end(), VERSION_BYTES)
     }
 
     /// Stops or resumes reading; writing goes on.
@@ -120,14 +131,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for Steered<S> {
             }
             self.pacing = None;
         }
-        let filled = match Pin::new(&mut self.inner).poll_fill_buf(cx) {
+        let this = &mut *self;
+        let filled = match Pin::new(&mut this.inner).poll_fill_buf(cx) {
             Poll::Ready(Ok(filled)) => filled,
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             Poll::Pending => return Poll::Pending,
         };
+        if this.control.0.version.get().is_none() && !filled.is_empty() {
+            let line = filled.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            let _ = this.control.0.version.set(line.iter().take(VERSION_BYTES).copied().collect());
+        }
         let take = filled.len().min(out.remaining());
         out.put_slice(filled.get(..take).unwrap_or_default());
-        Pin::new(&mut self.inner).consume(take);
+        Pin::new(&mut this.inner).consume(take);
         Poll::Ready(Ok(()))
     }
 }

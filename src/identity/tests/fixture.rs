@@ -134,7 +134,7 @@ pub(crate) fn claims(settings: &IssuerSettings, key: &PrivateKey, now: Timestamp
 pub(crate) fn proof(key: &PrivateKey, token: &str, now: Timestamp) -> Proof {
     let message = binding::proof_message(BASTION, token, now);
     let signature = key.sign(binding::PROOF_NAMESPACE, HashAlg::Sha512, message.as_bytes()).unwrap();
-    Proof { armored: signature.to_pem(LineEnding::LF).unwrap(), time: now }
+    Proof::Signed { armored: signature.to_pem(LineEnding::LF).unwrap(), time: now }
 }
 
 /// A loopback issuer whose answers a test can change.
@@ -158,7 +158,13 @@ impl Issuer {
         let url = format!("http://{}", listener.local_addr().unwrap());
         issuer.set(
             "/.well-known/openid-configuration",
-            Answer::Json(json!({"issuer": url, "jwks_uri": format!("{url}/jwks")})),
+            Answer::Json(json!({
+                "issuer": url,
+                "jwks_uri": format!("{url}/jwks"),
+                "authorization_endpoint": format!("{url}/authorize"),
+                "token_endpoint": format!("{url}/token"),
+                "device_authorization_endpoint": format!("{url}/device"),
+            })),
         );
         let router = Router::new().fallback(answer).with_state(issuer.clone());
         drain.spawn(async move { axum::serve(listener, router).await });

@@ -190,7 +190,7 @@ impl World {
         let exchange = Exchange {
             token: Zeroizing::new(token),
             public_key: key.public_key().clone(),
-            proof: Proof { armored: signature.to_pem(LineEnding::LF).unwrap(), time: now },
+            proof: Proof::Signed { armored: signature.to_pem(LineEnding::LF).unwrap(), time: now },
             nonce_random: random,
             flow: None,
             source: (Ipv4Addr::LOCALHOST, 1).into(),

@@ -60,12 +60,12 @@ const jwk = (type, options, extra) => {
   return { ...made, kid, use: 'sig', ...extra };
 };
 
-// A public client may not ask for anything that needs a secret; the loopback ports of `sallyport login` are open (RFC 8252).
+// A public client may not ask for anything that needs a secret; the loopback ports of `sallyport login` and of the bastion's page are open (RFC 8252).
 const client = (id, more = {}) => ({
   client_id: id,
   application_type: 'native',
   token_endpoint_auth_method: 'none',
-  redirect_uris: ['http://127.0.0.1/callback', 'http://127.0.0.1:7000/callback'],
+  redirect_uris: ['http://127.0.0.1/callback', 'http://127.0.0.1:7000/callback', 'http://127.0.0.1/sign-in/return'],
   grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
   response_types: ['code'],
   ...more,
