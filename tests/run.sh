@@ -61,6 +61,10 @@ node:nodejs:runs oidc-provider, the certified issuer
 npm:npm:fetches oidc-provider
 systemd-analyze:systemd:how closed the systemd unit is
 ps:procps:memory and process checks
+plink:putty-tools:signs in at the prompt as PuTTY does
+dbclient:dropbear-bin:signs in at the prompt as dropbear does
+pip3:python3-pip:installs paramiko, which signs in at the prompt too
+chromium:chromium:looks at the page that signs people in
 TOOLS
   [ "${#packages[@]}" = 0 ] && { echo "every tool is here"; return 0; }
   command -v apt-get >/dev/null || { echo "no apt-get: install these yourself: ${packages[*]}"; return 1; }

@@ -148,7 +148,7 @@ impl Identities {
     /// A link for this connection; none when too many wait already.
     pub fn wait_for_page(&self, offer: &Offer, about: For) -> Option<PageSignIn> {
         let base = self.settings().page.as_deref()?;
-        let id = random_text()?;
+        let id = short_text()?;
         let now = self.clock().elapsed();
         let mut desk = self.desk();
         desk.retain(|_, waiting| waiting.until > now);
@@ -358,6 +358,11 @@ fn random<const N: usize>() -> Option<[u8; N]> {
 /// 256 bits, fit for addresses, cookies and a PKCE verifier.
 fn random_text() -> Option<String> {
     Some(BASE64_URL_SAFE_NO_PAD.encode(random::<32>()?))
+}
+
+/// 128 bits, for what a person may have to copy: a longer link is broken in two by clients that wrap at 76 columns.
+fn short_text() -> Option<String> {
+    Some(BASE64_URL_SAFE_NO_PAD.encode(random::<16>()?))
 }
 
 /// Six digits, each as likely as any other.
