@@ -43,6 +43,13 @@ pub struct Offer {
     url: String,
 }
 
+impl Offer {
+    /// At the issuer with this address.
+    pub fn new(name: IssuerName, page: bool, url: &str) -> Self {
+        Self { name, page, url: url.to_owned() }
+    }
+}
+
 /// The connection that somebody signs in for.
 #[derive(Clone, Debug)]
 pub struct For {
@@ -142,7 +149,7 @@ impl Identities {
         let people = settings.issuers.iter().filter(|issuer| issuer.profile.kind == Kind::Person);
         let page = settings.page.is_some();
         let offered = people.filter(|issuer| page || issuer.device);
-        offered.map(|issuer| Offer { name: issuer.name.clone(), page, url: issuer.url.clone() }).collect()
+        offered.map(|issuer| Offer::new(issuer.name.clone(), page, &issuer.url)).collect()
     }
 
     /// A link for this connection; none when too many wait already.

@@ -249,3 +249,43 @@ fn ended() -> Auth {
     let methods = MethodSet::from(&[MethodKind::PublicKey][..]);
     Auth::Reject { proceed_with_methods: Some(methods), partial_success: false }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::identity::IssuerName;
+
+    fn offers(names: &[&str]) -> Vec<Offer> {
+        names.iter().map(|name| Offer::new(IssuerName::parse(name).unwrap(), true, "https://issuer.example")).collect()
+    }
+
+    #[track_caller]
+    fn check(names: &[&str], answer: &str, expect: Option<&str>) {
+        let offers = offers(names);
+        let chosen = chosen(&offers, answer);
+        assert_eq!(chosen.as_ref().map(|offer| offer.name.as_str()), expect, "{answer:?}");
+    }
+
+    #[test]
+    fn enter_chooses_the_only_issuer_and_a_number_one_of_several() {
+        check(&["corp"], "", Some("corp"));
+        check(&["corp"], " 1 ", Some("corp"));
+        check(&["corp"], "yes", None);
+        check(&["corp", "partners"], "2", Some("partners"));
+        for answer in ["", "0", "3", "-1", "18446744073709551616", "corp"] {
+            check(&["corp", "partners"], answer, None);
+        }
+    }
+
+    #[test]
+    fn what_stands_in_a_prompt_is_ascii() {
+        let Round::Answer(Auth::Partial { prompts, .. }) =
+            SignIn::new(Patience::default(), Places::new(1, 1)).which(offers(&["corp", "partners"]), Duration::ZERO, 0)
+        else {
+            panic!("no prompt");
+        };
+        let (prompt, echo) = &prompts[0];
+        assert!(prompt.is_ascii() && *echo);
+        assert!(prompt.ends_with("Sign in with\n  1) corp\n  2) partners\nNumber: "), "{prompt}");
+    }
+}
