@@ -91,6 +91,8 @@ fn is_placeholder(value: &[u8]) -> bool {
 
 const WORDS: &[&str] = &[
     "null",
+    "password",
+    "passwd",
     "none",
     "undefined",
     "true",

@@ -170,7 +170,7 @@ pub(super) const RULES: &[Rule] = &[
         &[("bot ", concat!("1234567890", ":A", "A", a32!(), "W"), "\n")],
         &["12345678:AA", "12:34:56", "1234567890:AAshort"],
     )
-    .starting(Start::Any(Class::Digit), Before::NoWord),
+    .starting(Start::Two(Class::Digit), Before::NoWord),
     Rule::token(
         "anthropic-key",
         &["sk-ant-"],

@@ -183,7 +183,9 @@ impl Masker {
 
     /// One place further. Whether there is more to decide.
     fn scan(&mut self, rules: &Rules, ahead: &[u8], is_end: bool, out: &mut Masked) -> bool {
-        let plain = ahead.iter().take_while(|byte| !rules.may_begin(**byte)).count();
+        // The last byte has no other behind it yet: whoever may begin with it decides.
+        let pairs = ahead.iter().zip(ahead.iter().skip(1));
+        let plain = pairs.take_while(|(first, second)| !rules.may_begin(**first, **second)).count();
         self.pass(plain, false, out);
         let ahead = ahead.get(plain..).unwrap_or_default();
         if ahead.is_empty() {
@@ -252,6 +254,16 @@ impl Masker {
     fn pass(&mut self, count: usize, is_hidden: bool, out: &mut Masked) {
         let until = self.cursor.at + count;
         let end = self.seen.get(until).map_or(self.raw.len(), |(raw, _)| *raw);
+        if !is_hidden {
+            let from = self.cursor.raw.max(self.shown);
+            let passed = self.raw.get(from..end).unwrap_or_default();
+            out.bytes.extend_from_slice(passed);
+            self.put_out += passed.len() as u64;
+            let last = until.checked_sub(1).filter(|_| count > 0).and_then(|last| self.seen.get(last));
+            self.cursor.before = last.map_or(self.cursor.before, |(_, byte)| Some(*byte));
+            (self.cursor.at, self.cursor.raw) = (until.min(self.seen.len()), end.max(self.cursor.raw));
+            return;
+        }
         while self.cursor.raw < end {
             let Some(byte) = self.raw.get(self.cursor.raw).copied() else { break };
             let is_seen = self.seen.get(self.cursor.at).is_some_and(|(raw, _)| *raw == self.cursor.raw);
@@ -260,7 +272,7 @@ impl Masker {
                 self.cursor.before = Some(byte);
             }
             if self.cursor.raw >= self.shown {
-                if is_seen && is_hidden {
+                if is_seen {
                     self.cover(byte, out);
                 } else {
                     self.put(&[byte], out);

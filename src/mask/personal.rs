@@ -29,7 +29,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
     )
     .checked(Check::Luhn)
-    .starting(Start::Any(Class::Digit), Before::NoNumber),
+    .starting(Start::Two(Class::Digit), Before::NoNumber),
     Rule::token(
         "iban",
         &[],
@@ -42,7 +42,7 @@ pub(super) const RULES: &[Rule] = &[
         &["DE88370400440532013000", "DE89 is a prefix", "GB82WEST1234569876543", "SHA256"],
     )
     .checked(Check::Mod97)
-    .starting(Start::Any(Class::Upper), Before::NoWord),
+    .starting(Start::Two(Class::Upper), Before::NoWord),
     Rule::token(
         "us-ssn",
         &[],
@@ -51,7 +51,7 @@ pub(super) const RULES: &[Rule] = &[
         &["000-12-3456", "666-12-3456", "912-12-3456", "219-00-9999", "219-09-0000", "1219-09-9999", "219-09-99991"],
     )
     .checked(Check::Ssn)
-    .starting(Start::Any(Class::Digit), Before::NoNumber),
+    .starting(Start::Two(Class::Digit), Before::NoNumber),
     // Every word could begin one and is held until it ends: not for everybody.
     Rule {
         default: false,

@@ -34,6 +34,8 @@ pub enum Start {
     AnyCase(&'static [&'static str]),
     /// Any byte of a class.
     Any(Class),
+    /// Any two bytes of a class.
+    Two(Class),
 }
 
 /// What may stand before the start.
@@ -161,6 +163,21 @@ impl Rule {
         Self { id, default: true, start, before, forms, check: check::Check::None, hide, keep }
     }
 
+    fn may_begin_with(&self, [first, second]: [u8; 2]) -> bool {
+        let begins = |word: &&str, first: u8, second: u8| {
+            let mut bytes = word.bytes();
+            bytes.next() == Some(first) && bytes.next().is_none_or(|byte| byte == second)
+        };
+        match self.start {
+            Start::Exact(words) => words.iter().any(|word| begins(word, first, second)),
+            Start::AnyCase(words) => {
+                words.iter().any(|word| begins(word, first.to_ascii_lowercase(), second.to_ascii_lowercase()))
+            }
+            Start::Any(class) => class.has(first),
+            Start::Two(class) => class.has(first) && class.has(second),
+        }
+    }
+
     pub(super) const fn checked(self, check: check::Check) -> Self {
         Self { check, ..self }
     }
@@ -176,6 +193,8 @@ pub struct Rules {
     rules: Vec<Rule>,
     /// For each first byte, which rules may begin with it.
     by_first: Vec<Vec<usize>>,
+    /// For each two bytes, whether any rule may begin with them.
+    pairs: Vec<bool>,
 }
 
 impl Rules {
@@ -185,11 +204,17 @@ impl Rules {
         let begins = |rule: &Rule, byte: u8| match rule.start {
             Start::Exact(words) => words.iter().any(|word| word.bytes().next() == Some(byte)),
             Start::AnyCase(words) => words.iter().any(|word| word.bytes().next() == Some(byte.to_ascii_lowercase())),
-            Start::Any(class) => class.has(byte),
+            Start::Any(class) | Start::Two(class) => class.has(byte),
         };
         let of = |byte| (0..).zip(&rules).filter(|(_, rule)| begins(rule, byte)).map(|(index, _)| index).collect();
-        let by_first = (0..=u8::MAX).map(of).collect();
-        Self { rules, by_first }
+        let by_first: Vec<Vec<usize>> = (0..=u8::MAX).map(of).collect();
+        let mut pairs = Vec::with_capacity(1 << 16);
+        for (first, indexes) in (0..=u8::MAX).zip(&by_first) {
+            let begins = |second| move |rule: &Rule| rule.may_begin_with([first, second]);
+            let possible: Vec<&Rule> = indexes.iter().filter_map(|index| rules.get(*index)).collect();
+            pairs.extend((0..=u8::MAX).map(|second| possible.iter().copied().any(begins(second))));
+        }
+        Self { rules, by_first, pairs }
     }
 
     /// In the order they are asked.
@@ -202,7 +227,7 @@ impl Rules {
         indexes.iter().filter_map(|index| self.rules.get(*index))
     }
 
-    pub(super) fn may_begin(&self, byte: u8) -> bool {
-        self.by_first.get(usize::from(byte)).is_some_and(|rules| !rules.is_empty())
+    pub(super) fn may_begin(&self, first: u8, second: u8) -> bool {
+        self.pairs.get(usize::from(u16::from_be_bytes([first, second]))).copied().unwrap_or(true)
     }
 }

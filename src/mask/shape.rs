@@ -73,7 +73,7 @@ impl<'a> Place<'a> {
         match rule.start {
             Start::Exact(words) => self.words(rule, words, false),
             Start::AnyCase(words) => self.words(rule, words, true),
-            Start::Any(_) => self.forms(rule, 0),
+            Start::Any(_) | Start::Two(_) => self.forms(rule, 0),
         }
     }
 

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 
 fn every() -> Arc<Rules> {
-    Arc::new(Rules::new(known()))
+    static RULES: std::sync::LazyLock<Arc<Rules>> = std::sync::LazyLock::new(|| Arc::new(Rules::new(known())));
+    Arc::clone(&RULES)
 }
 
 fn masked(rules: &Arc<Rules>, width: Width, pieces: &[&[u8]]) -> (Vec<u8>, Vec<Hit>) {
