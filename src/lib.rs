@@ -4,8 +4,8 @@
 //! The rooms in reading order, ground floor first; an arrow between rooms points only downwards
 //! (`docs/ARCHITECTURE.md` has the plan, `tests/house.rs` holds it):
 //!
-//! 1. `domain` the nouns; `wire` shapes of `/v1`; `merkle` tree hashes and proofs; `store` durable
-//!    bytes; `signer` lasting keys; `clock` time; `drain` tasks.
+//! 1. `domain` the nouns; `wire` shapes of `/v1`; `merkle` tree hashes and proofs; `mask`
+//!    secrets out of a stream; `store` durable bytes; `signer` lasting keys; `clock` time; `drain` tasks.
 //! 2. `policy` what may be done; `ledger` evidence; `recording` what was seen.
 //! 3. `identity` from ID token to certificate.
 //! 4. `session` a governed session: decide, record, open the recording, act, close.
@@ -27,6 +27,7 @@ pub mod gateway;
 pub mod http;
 pub mod identity;
 pub mod ledger;
+pub mod mask;
 pub mod merkle;
 pub mod policy;
 pub mod recording;

@@ -19,6 +19,7 @@ mod check;
 mod init;
 mod log;
 mod login;
+mod mask;
 mod pages;
 mod play;
 mod revoke;
@@ -71,6 +72,8 @@ enum Command {
     /// Replay a recording in the terminal. Keys: space pauses, left and right seek, up and down change
     /// speed, ] next marker, / finds, i limits pauses, q quits.
     Play(play::Play),
+    /// Hide secrets: standard input to standard output.
+    Mask(mask::Mask),
     /// The whole story on loopback, with nothing to configure.
     Demo {
         /// End after the story; exit code 0 only if every step held.
@@ -152,6 +155,7 @@ fn execute(line: Line) -> u8 {
         Command::Store { command } => store::run(command),
         Command::Login(asked) => login::run(asked),
         Command::Play(asked) => play::run(&asked),
+        Command::Mask(asked) => mask::run(&asked),
         Command::Demo { once } => serve::demo(once),
         Command::Version => terminal::out(concat!("sallyport ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::Completions { shell } => pages::completions(shell),

@@ -27,6 +27,8 @@ fn what_contradicts_itself_is_refused() {
     refused(&["play", "f", "--speed", "0"]);
     refused(&["play", "f", "--idle-limit", "-1"]);
     refused(&["init", "--require", "tid"]);
+    refused(&["mask", "--list", "--check"]);
+    refused(&["mask", "--width", "none"]);
     refused(&[]);
 }
 

@@ -1,0 +1,264 @@
+//! Whether a secret stands at one place of a text whose rest may not have come yet.
+//!
+//! An answer other than `More` never changes when more text comes: that is why pieces do not matter.
+
+use std::ops::Range;
+
+use super::rule::{Before, Class, Form, Part, Rule, Rules, Start};
+
+/// What is known of a place.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The byte before.
+    pub(super) before: Option<u8>,
+    /// From the place on.
+    pub(super) text: &'a [u8],
+    /// Whether nothing will follow.
+    pub(super) is_closed: bool,
+}
+
+pub(super) enum Verdict<'a> {
+    Nothing,
+    /// It depends on what comes.
+    More,
+    Found(&'a Rule, Span),
+}
+
+/// What to hide, counted from the place, and what of the bytes behind it.
+#[derive(Clone, Debug)]
+pub(super) struct Span {
+    pub(super) hidden: Range<usize>,
+    pub(super) then: Then,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    /// The secret ended.
+    Scan,
+    /// It goes on as long as bytes of the class come.
+    Onward(Class),
+    /// It is a key's body.
+    Block,
+}
+
+/// A part did not fit, or it cannot be known yet.
+enum Miss {
+    No,
+    More,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn verdict<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
+        let Some(first) = self.text.first() else { return Verdict::Nothing };
+        for rule in rules.beginning_with(*first).filter(|rule| self.may_stand(rule.before)) {
+            match self.rule(rule) {
+                Ok(span) => return Verdict::Found(rule, span),
+                Err(Miss::More) => return Verdict::More,
+                Err(Miss::No) => {}
+            }
+        }
+        Verdict::Nothing
+    }
+
+    fn may_stand(&self, before: Before) -> bool {
+        let Some(byte) = self.before else { return true };
+        match before {
+            Before::Anything => true,
+            Before::NoWord => !Class::Word.has(byte),
+            Before::NoNumber => !Class::Word.has(byte) && !b".-/+=:".contains(&byte),
+        }
+    }
+
+    fn rule(&self, rule: &Rule) -> Result<Span, Miss> {
+        match rule.start {
+            Start::Exact(words) => self.words(rule, words, false),
+            Start::AnyCase(words) => self.words(rule, words, true),
+            Start::Any(_) | Start::Two(_) => self.forms(rule, 0),
+        }
+    }
+
+    fn words(&self, rule: &Rule, words: &[&str], any_case: bool) -> Result<Span, Miss> {
+        for word in words {
+            let found = self.text(0, word, any_case).and_then(|at| self.forms(rule, at));
+            if !matches!(found, Err(Miss::No)) {
+                return found;
+            }
+        }
+        Err(Miss::No)
+    }
+
+    fn forms(&self, rule: &Rule, from: usize) -> Result<Span, Miss> {
+        for form in rule.forms {
+            match self.form(form, from) {
+                Ok(span) if rule.check.passes(self.text.get(span.hidden.clone()).unwrap_or_default()) => {
+                    return Ok(span);
+                }
+                Ok(_) | Err(Miss::No) => {}
+                Err(Miss::More) => return Err(Miss::More),
+            }
+        }
+        Err(Miss::No)
+    }
+
+    fn form(&self, form: Form, from: usize) -> Result<Span, Miss> {
+        let mut at = from;
+        let mut begin = 0;
+        let mut end = None;
+        let mut then = Then::Scan;
+        for part in form {
+            match *part {
+                Part::FromStart => begin = 0,
+                Part::Hide => begin = at,
+                Part::Show => end = Some(at),
+                Part::Text(text) => at = self.text(at, text, false)?,
+                Part::Run(class, least, most) => at = self.run(at, class, least, most)?,
+                Part::Not(class) => match self.at(at)? {
+                    Some(byte) if class.has(byte) => return Err(Miss::No),
+                    _ => {}
+                },
+                Part::Onward(class) => then = Then::Onward(class),
+                Part::Card => at = self.card()?,
+                Part::Iban => at = self.iban()?,
+                Part::Block => then = Then::Block,
+            }
+        }
+        Ok(Span { hidden: begin..end.unwrap_or(at), then })
+    }
+
+    /// The byte there; none at the end.
+    fn at(&self, at: usize) -> Result<Option<u8>, Miss> {
+        match self.text.get(at) {
+            None if !self.is_closed => Err(Miss::More),
+            byte => Ok(byte.copied()),
+        }
+    }
+
+    fn text(&self, from: usize, text: &str, any_case: bool) -> Result<usize, Miss> {
+        for (offset, wanted) in text.bytes().enumerate() {
+            match self.at(from + offset)? {
+                Some(byte) if byte == wanted || (any_case && byte.to_ascii_lowercase() == wanted) => {}
+                _ => return Err(Miss::No),
+            }
+        }
+        Ok(from + text.len())
+    }
+
+    fn run(&self, from: usize, class: Class, least: usize, most: usize) -> Result<usize, Miss> {
+        let mut at = from;
+        while at < from + most && self.at(at)?.is_some_and(|byte| class.has(byte)) {
+            at += 1;
+        }
+        if at < from + least { Err(Miss::No) } else { Ok(at) }
+    }
+
+    fn card(&self) -> Result<usize, Miss> {
+        let plain = self.run(0, Class::Digit, 4, 20)?;
+        if (13..=19).contains(&plain) {
+            return Ok(plain);
+        }
+        let separator = match self.at(plain)? {
+            Some(byte @ (b' ' | b'-')) if plain == 4 => byte,
+            _ => return Err(Miss::No),
+        };
+        let second = self.run(plain + 1, Class::Digit, 4, 6)?;
+        let rest: &[usize] = match second - plain - 1 {
+            4 => &[4, 4],
+            6 => &[5],
+            _ => return Err(Miss::No),
+        };
+        let mut at = second;
+        for digits in rest {
+            if self.at(at)? != Some(separator) {
+                return Err(Miss::No);
+            }
+            at = self.run(at + 1, Class::Digit, *digits, *digits)?;
+        }
+        Ok(at)
+    }
+
+    fn iban(&self) -> Result<usize, Miss> {
+        self.run(0, Class::Upper, 2, 2)?;
+        self.run(2, Class::Digit, 2, 2)?;
+        let country = self.text.get(..2).unwrap_or_default();
+        let known = IBANS.iter().find(|(name, _)| name.as_bytes() == country);
+        let Some((_, length)) = known else { return Err(Miss::No) };
+        let (mut at, mut count) = (4, 4);
+        while count < *length {
+            match self.at(at)? {
+                Some(b' ') if count % 4 == 0 && self.at(at - 1)? != Some(b' ') => {}
+                Some(byte) if Class::UpperDigit.has(byte) => count += 1,
+                _ => return Err(Miss::No),
+            }
+            at += 1;
+        }
+        Ok(at)
+    }
+}
+
+/// Countries and the length of their IBANs (SWIFT's registry).
+const IBANS: &[(&str, usize)] = &[
+    ("AD", 24),
+    ("AE", 23),
+    ("AL", 28),
+    ("AT", 20),
+    ("AZ", 28),
+    ("BA", 20),
+    ("BE", 16),
+    ("BG", 22),
+    ("BH", 22),
+    ("BR", 29),
+    ("CH", 21),
+    ("CR", 22),
+    ("CY", 28),
+    ("CZ", 24),
+    ("DE", 22),
+    ("DK", 18),
+    ("DO", 28),
+    ("EE", 20),
+    ("EG", 29),
+    ("ES", 24),
+    ("FI", 18),
+    ("FO", 18),
+    ("FR", 27),
+    ("GB", 22),
+    ("GE", 22),
+    ("GI", 23),
+    ("GL", 18),
+    ("GR", 27),
+    ("GT", 28),
+    ("HR", 21),
+    ("HU", 28),
+    ("IE", 22),
+    ("IL", 23),
+    ("IS", 26),
+    ("IT", 27),
+    ("JO", 30),
+    ("KW", 30),
+    ("KZ", 20),
+    ("LB", 28),
+    ("LI", 21),
+    ("LT", 20),
+    ("LU", 20),
+    ("LV", 21),
+    ("MC", 27),
+    ("MD", 24),
+    ("ME", 22),
+    ("MK", 19),
+    ("MT", 31),
+    ("NL", 18),
+    ("NO", 15),
+    ("PK", 24),
+    ("PL", 28),
+    ("PT", 25),
+    ("QA", 29),
+    ("RO", 24),
+    ("RS", 22),
+    ("SA", 24),
+    ("SE", 24),
+    ("SI", 19),
+    ("SK", 24),
+    ("SM", 27),
+    ("TN", 24),
+    ("TR", 26),
+    ("UA", 29),
+];
