@@ -4,6 +4,7 @@
 log.py sessions LOG: ids of all sessions, a line each.
 log.py checkpoints LOG FILE...: whether each kept checkpoint is one of this log: the root over its first entries.
 log.py once LOG: whether any serial, token or record id stands there twice where it may only once.
+log.py kinds LOG: how often each kind stands there, a line each.
 """
 
 import base64
@@ -70,6 +71,9 @@ def main():
     decoded = [json.loads(entry) for entry in found]
     if what == "sessions":
         print("\n".join(one["session"] for one in decoded if one["kind"] == "session.start"))
+    elif what == "kinds":
+        for kind in sorted({one["kind"] for one in decoded}):
+            print(kind, sum(one["kind"] == kind for one in decoded))
     elif what == "checkpoints":
         kept = [checkpoint(path) for path in sys.argv[3:]] + [checkpoint(log / "checkpoint")]
         right = roots(found, [size for size, _ in kept])

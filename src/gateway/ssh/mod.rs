@@ -145,11 +145,16 @@ pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof, m
             }
         };
         rooms.sessions.count_connection();
-        let Some(place) = places.take(source.ip()) else {
+        let control = Control::default();
+        let Some(place) = places.take(source.ip(), Some(&control)) else {
             debug!(%source, "no place for a connection that has not signed in");
             rooms.sessions.limits().met.refused(Limit::Unauthenticated, rooms.clock.now());
             continue;
         };
+        if place.made_room {
+            debug!(%source, "another connection that had not signed in made room");
+            rooms.sessions.limits().met.refused(Limit::Unauthenticated, rooms.clock.now());
+        }
         let Ok(counted) = all_connections.clone().try_acquire_owned() else {
             debug!(%source, "no place for one more connection");
             rooms.sessions.limits().met.refused(Limit::Connections, rooms.clock.now());
@@ -159,7 +164,6 @@ pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof, m
         let drain = rooms.drain.clone();
         drain.spawn(async move {
             let _counted = counted;
-            let control = Control::default();
             let (authenticated, has_authenticated) = oneshot::channel();
             let busy = Busy::default();
             let id = connection_id();

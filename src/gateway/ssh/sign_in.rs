@@ -131,7 +131,7 @@ impl SignIn {
         let now = rooms.clock.elapsed();
         match (std::mem::replace(&mut self.stage, Stage::Over), answer) {
             (_, None) => {
-                self.place = self.place.take().or_else(|| self.prompted.take(source.ip()));
+                self.place = self.place.take().or_else(|| self.prompted.take(source.ip(), None));
                 match self.place {
                     Some(_) => self.which(rooms.identities.offers(), now, 0),
                     None => self.last(CROWDED.to_owned()),
