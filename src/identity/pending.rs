@@ -322,12 +322,16 @@ impl DeviceSignIn {
         (&self.device.address, &self.device.user_code)
     }
 
-    /// Waits, within the issuer's time, until the person has signed in.
-    pub async fn finish(self) -> Result<Caller, DeviceError> {
+    /// Waits, within the issuer's time, until the person has signed in or `over` comes first.
+    pub async fn finish(self, over: impl Future<Output = ()>) -> Result<Caller, DeviceError> {
         let Self { identities, issuer, device, about } = self;
         let provider = identities.0.providers.get(&issuer);
         let provider = provider.ok_or(DeviceError::Issuer(FetchError::Document("an address")))?;
-        let token = provider.device_token(&device).await.map_err(DeviceError::Issuer)?;
+        let token = tokio::select! {
+            token = provider.device_token(&device) => token.map_err(DeviceError::Issuer)?,
+            () = over => return Err(DeviceError::Over),
+        };
+        // From here on it goes to its end: what is held for a token is given back only there.
         let exchange = exchange(about, token, None, Flow::Device);
         identities.sign_in_here(&exchange).await.map_err(DeviceError::Login)
     }
@@ -398,6 +402,9 @@ pub enum PageError {
 /// Why a device flow came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
+    /// Something else ended it.
+    #[error("it was ended before anybody signed in")]
+    Over,
     /// The issuer cannot be asked, or refused.
     #[error("the issuer")]
     Issuer(#[source] FetchError),

@@ -154,11 +154,12 @@ impl SignIn {
                 Typed::Over => self.last("too late, or wrong digits too often: connect again to sign in".to_owned()),
                 Typed::Refused(error) => self.last(format!("{} (reference {})", error.disclose(), error.reference())),
             },
-            (Stage::Device(device), Some(_)) => match device.finish().await {
+            (Stage::Device(device), Some(_)) => match device.finish(rooms.drain.stopping().cancelled()).await {
                 Ok(caller) => Round::In(Box::new(caller)),
                 Err(DeviceError::Login(error)) => {
                     self.last(format!("{} (reference {})", error.disclose(), error.reference()))
                 }
+                Err(DeviceError::Over) => self.last("the bastion is stopping; connect again in a minute".to_owned()),
                 Err(DeviceError::Issuer(error)) => {
                     info!(error = &error as &dyn std::error::Error, "a device sign-in");
                     self.last("nobody signed in at the issuer: connect again to sign in".to_owned())

@@ -225,8 +225,13 @@ async fn the_device_flow_is_only_where_the_config_says_so_and_marked() {
     house.server.set("/token", Answer::Json(json!({"id_token": house.token(claims.clone())})));
     let device = house.identities.wait_for_device(offer, about(&key)).await.unwrap();
     assert_eq!(device.told(), ("https://issuer.example/device", "ABCD-EFGH"));
-    let caller = device.finish().await.unwrap();
+    let caller = device.finish(std::future::pending()).await.unwrap();
     assert_eq!(caller.sign_in.flow, Flow::Device);
+
+    // A bastion that stops waits for nobody.
+    let again = house.identities.wait_for_device(offer, about(&key)).await.unwrap();
+    house.server.set("/token", Answer::Json(json!({"error": "authorization_pending"})));
+    assert!(matches!(again.finish(std::future::ready(())).await, Err(DeviceError::Over)));
 
     // An issuer that does not say `device` takes no token without a nonce.
     let strict = House::new("generic").await;
@@ -240,5 +245,5 @@ async fn the_device_flow_is_only_where_the_config_says_so_and_marked() {
     claims.remove("nonce");
     strict.server.set("/token", Answer::Json(json!({"id_token": strict.token(claims)})));
     let device = strict.identities.wait_for_device(&strict.identities.offers()[0], about(&key)).await.unwrap();
-    assert!(matches!(device.finish().await, Err(DeviceError::Login(_))));
+    assert!(matches!(device.finish(std::future::pending()).await, Err(DeviceError::Login(_))));
 }
