@@ -1,7 +1,11 @@
 # A thousand connections that say nothing, or next to nothing, from one address and from a hundred: a person elsewhere gets in within the grace.
-ready
+new_bastion
 trust_bastion
+new_key
 mapfile -t options < <(ssh_options)
+export LIB="$HERE/lib.sh"
+# Somebody whose key is remembered, with no certificate at all.
+at_prompts alice ssh -o BatchMode=no "${options[@]}" "$TARGET_LOGIN+db1@127.0.0.1" true || { cat client.log; fail 'the sign-in'; }
 grace=30
 
 # flood SOURCES: the crowd comes, then the person; how long they waited and what became of the crowd are figures.
