@@ -202,49 +202,35 @@ impl Replay<'_> {
     }
 
     fn issued(&mut self, entry: &Entry) -> u64 {
-        let body = entry.body();
-        let Some(serial) = body.number("serial") else { return 0 };
-        if body.text("authority") == Some("user")
-            && let Some(valid_before) = body.time("valid_before").filter(|end| *end > self.now)
-            && let Some((identity, sign_in)) = entry.refs().iter().find_map(|record| self.sign_ins.get(record))
-        {
-            self.lives(Certified {
-                means: Means::Certificate,
-                serial,
-                key_id: body.text("key_id").unwrap_or_default().to_owned(),
-                key: body.text("key").unwrap_or_default().to_owned(),
-                valid_before,
-                identity: identity.clone(),
-                sign_in: sign_in.clone(),
-            });
-        }
-        serial.saturating_add(1)
+        self.lives(entry, Means::Certificate, entry.body().text("authority") == Some("user"))
     }
 
     fn remembered(&mut self, entry: &Entry) -> u64 {
+        // Without `remembered` it ended with its connection.
+        self.lives(entry, Means::RememberedKey, entry.body().flag("remembered") == Some(true))
+    }
+
+    /// Adds what the entry gave, if it is one that clients show and has not ended; the serial that comes next.
+    fn lives(&mut self, entry: &Entry, means: Means, shown: bool) -> u64 {
         let body = entry.body();
         let Some(serial) = body.number("serial") else { return 0 };
-        // Without `remembered` it ended with its connection.
-        if body.flag("remembered") == Some(true)
+        if shown
             && let Some(valid_before) = body.time("valid_before").filter(|end| *end > self.now)
             && let Some((identity, sign_in)) = entry.refs().iter().find_map(|record| self.sign_ins.get(record))
         {
-            self.lives(Certified {
-                means: Means::RememberedKey,
+            let certified = Certified {
+                means,
                 serial,
                 key_id: body.text("key_id").unwrap_or_default().to_owned(),
                 key: body.text("key").unwrap_or_default().to_owned(),
                 valid_before,
                 identity: identity.clone(),
                 sign_in: sign_in.clone(),
-            });
+            };
+            self.changes.extend(self::certified(&certified));
+            self.state.add(Arc::new(certified));
         }
         serial.saturating_add(1)
-    }
-
-    fn lives(&mut self, certified: Certified) {
-        self.changes.extend(self::certified(&certified));
-        self.state.add(Arc::new(certified));
     }
 
     fn revoked(&mut self, entry: &Entry) {
