@@ -29,10 +29,26 @@ def answer(_title, _instructions, prompts):
     return answers
 
 
-# The older kind asks for the service again before each method, which the bastion's SSH library does not answer.
-transport = paramiko.ServiceRequestingTransport(("127.0.0.1", port))
-transport.start_client(timeout=20)
-more = transport.auth_publickey(user, paramiko.Ed25519Key.from_private_key_file(key))
+
+def connect():
+    """A transport whose key was proved, and the methods that are asked for besides it."""
+    # The older kind asks for the service again before each method, which the bastion's SSH library does not answer.
+    transport = paramiko.ServiceRequestingTransport(("127.0.0.1", port))
+    transport.start_client(timeout=20)
+    patience, transport.auth_timeout = transport.auth_timeout, 5
+    more = transport.auth_publickey(user, paramiko.Ed25519Key.from_private_key_file(key))
+    transport.auth_timeout = patience
+    return transport, more
+
+
+# This kind begins to wait for the answer after it has asked, and misses one that is faster: then it is asked anew.
+for attempt in range(5):
+    try:
+        transport, more = connect()
+        break
+    except paramiko.AuthenticationException as error:
+        if attempt == 4 or "timeout" not in str(error).lower():
+            raise
 if more:
     print("asked for", " ".join(sorted(more)), file=sys.stderr)
     transport.auth_interactive(user, answer)

@@ -45,5 +45,6 @@ code=0
 "${paramiko[@]}" "$command" >client.log 2>&1 || code=$?
 first paramiko "$code"
 contains 'paramiko' "$(cat client.log)" 'asked for'
-equal 'paramiko again' "$("${paramiko[@]}" 'echo again' 2>paramiko.log)" again
+"${paramiko[@]}" 'echo again' >client.log 2>paramiko.log || { cat paramiko.log; fail "paramiko again ends with $?"; }
+equal 'paramiko again' "$(cat client.log)" again
 lacks 'paramiko the second time' "$(cat paramiko.log)" 'asked for'
