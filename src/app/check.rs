@@ -8,6 +8,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 
 use super::config::{Config, Faults};
+use super::explain;
 use crate::clock::Clock;
 use crate::domain::Timestamp;
 use crate::domain::target::HostTrust;
@@ -110,7 +111,7 @@ pub async fn run(path: &Path, clock: &Clock, offline: bool) -> Report {
         report.skipped.push("keys, clock, free space, targets and issuers: the config does not say enough".to_owned());
         return report.sorted();
     };
-    report.policies(&config, path, whole);
+    report.policies(&config, path, whole, clock.now());
     report.state(&config, clock.now());
     report.tls(&config, clock.now());
     report.twins(&config);
@@ -142,7 +143,7 @@ impl Report {
         }
     }
 
-    fn policies(&mut self, config: &Config, path: &Path, whole: bool) {
+    fn policies(&mut self, config: &Config, path: &Path, whole: bool, now: Timestamp) {
         if !whole {
             // What ids mean is judged once the config has no fault: a target that was not understood would count twice.
             self.policy_faults(Policy::faults(&Config::policy_files_of_faulty(path)));
@@ -153,9 +154,7 @@ impl Report {
             Ok(files) => files,
             Err(faults) => return self.all(faults),
         };
-        if let Err(faults) = config.commands() {
-            self.all(faults);
-        }
+        let commands = config.commands().map_err(|faults| self.all(faults)).ok();
         if files.is_empty() {
             let at = format!("policy.dir ({})", config.policy.dir.display());
             self.fault(
@@ -165,7 +164,13 @@ impl Report {
             );
         }
         match Policy::load(&files, &config.catalogue()) {
-            Ok(policy) => self.look(policy.rules().count(), "rule"),
+            Ok(policy) => {
+                self.look(policy.rules().count(), "rule");
+                let held = commands.map(|commands| explain::hold(config, &policy.with_commands(commands), now));
+                if let Some(Err(faults)) = held {
+                    self.all(faults);
+                }
+            }
             Err(faults) => self.policy_faults(faults),
         }
     }

@@ -104,6 +104,8 @@ pub struct Policy {
     pub environments: BTreeSet<String>,
     /// Files that add to what is known about commands.
     pub commands: Vec<PathBuf>,
+    /// Files of cases that it must answer as expected before it counts.
+    pub tests: Vec<PathBuf>,
 }
 
 /// Environments where the config names none.
@@ -170,17 +172,12 @@ impl Config {
 
     /// What is known about commands: the shipped lists, and the files that the config names.
     pub fn commands(&self) -> Result<Commands, Faults> {
-        let mut faults = Faults::default();
-        let mut files = Vec::new();
-        for path in &self.policy.commands {
-            let name = path.display().to_string();
-            match rights::read(path, Readers::Anyone).map(String::from_utf8) {
-                Ok(Ok(text)) => files.push((name, text)),
-                Ok(Err(_)) => faults.add(name, "is not UTF-8", "save it as UTF-8"),
-                Err((what, mend)) => faults.add(name, what, mend),
-            }
-        }
-        if faults.0.is_empty() { commands::commands(&files) } else { Err(faults) }
+        commands::commands(&texts(&self.policy.commands)?)
+    }
+
+    /// Name and text of every file of cases that the policy must answer as expected.
+    pub fn policy_tests(&self) -> Result<Vec<(String, String)>, Faults> {
+        texts(&self.policy.tests)
     }
 
     /// Name and text of every policy file of a config at `path` that has faults of its own; nothing if it does not even say where they are.
@@ -193,6 +190,21 @@ impl Config {
         let policy = Reader { folder, faults: &mut told }.policy(file.policy.as_ref());
         policy.files().unwrap_or_default()
     }
+}
+
+/// Name and text of each file; what cannot be read is a fault of it.
+fn texts(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Faults> {
+    let mut faults = Faults::default();
+    let mut files = Vec::new();
+    for path in paths {
+        let name = path.display().to_string();
+        match rights::read(path, Readers::Anyone).map(String::from_utf8) {
+            Ok(Ok(text)) => files.push((name, text)),
+            Ok(Err(_)) => faults.add(name, "is not UTF-8", "save it as UTF-8"),
+            Err((what, mend)) => faults.add(name, what, mend),
+        }
+    }
+    if faults.0.is_empty() { Ok(files) } else { Err(faults) }
 }
 
 impl Policy {
@@ -394,9 +406,12 @@ impl Reader<'_> {
             let mend = "add \"production\": what is labelled so is recorded to disk before it is shown";
             self.faults.add("policy.environments", "lacks production", mend);
         }
-        let commands = policy.and_then(|policy| policy.commands.as_ref());
-        let commands = commands.map(|files| files.iter().map(|file| self.path(file)).collect()).unwrap_or_default();
-        Policy { dir: self.path(dir), environments: environments.into_iter().collect(), commands }
+        let paths = |files: Option<&Vec<String>>| {
+            files.map(|files| files.iter().map(|file| self.path(file)).collect()).unwrap_or_default()
+        };
+        let commands = paths(policy.and_then(|policy| policy.commands.as_ref()));
+        let tests = paths(policy.and_then(|policy| policy.tests.as_ref()));
+        Policy { dir: self.path(dir), environments: environments.into_iter().collect(), commands, tests }
     }
 
     /// A path of the file, made absolute or relative to the file's folder.

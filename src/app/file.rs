@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::policy::nearest;
 
+pub mod cases;
 pub mod commands;
 
 /// One fault of the config: where, what, and what to do.
@@ -310,6 +311,8 @@ table! {
         environments: Vec<String>,
         /// Files that add to what is known about commands.
         commands: Vec<String>,
+        /// Files of cases that the policy must answer as expected.
+        tests: Vec<String>,
     }
     /// `[recording]`
     Recording {

@@ -22,7 +22,7 @@ use crate::gateway::ssh;
 use crate::http::{self, ops};
 use crate::identity::{self, Identities};
 use crate::ledger::{self, Ledger};
-use crate::policy::{self, Policy};
+use crate::policy;
 use crate::recording::{self, Recordings, index::Index};
 use crate::session::{self, Sessions, failures::Failures, limits::Limits, registry::Registry};
 use crate::signer::{self, Signer};
@@ -31,6 +31,7 @@ use crate::store::{self, Blobs, Files, Registers, Volume};
 pub mod check;
 pub mod config;
 mod disk;
+pub mod explain;
 pub mod file;
 pub mod init;
 pub mod mend;
@@ -147,7 +148,7 @@ pub fn open_stores(state: &Path) -> Result<Stores, store::OpenError> {
 /// Builds every room and begins to serve.
 pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
     let Parts { config, signer, stores, origin, clock, ssh: ssh_listener, http: http_listener } = parts;
-    let policy = load_policy(&config)?;
+    let policy = explain::load(&config, clock.now())?;
     let (policy, policy_now) = watch::channel(Arc::new(policy));
     let (groups, groups_now) = watch::channel(config.groups.clone());
     let grouping = Grouping::new(move |issuer, subject, asserted| groups_now.borrow().of(issuer, subject, asserted));
@@ -385,12 +386,6 @@ impl Bastion {
         self.stop().await;
         ledger::check::verify_log(&files, &key).await
     }
-}
-
-fn load_policy(config: &Config) -> Result<Policy, StartError> {
-    let files = config.policy_files()?;
-    let commands = config.commands()?;
-    Ok(Policy::load(&files, &config.catalogue())?.with_commands(commands))
 }
 
 fn identity_settings(config: &Config, grouping: Grouping) -> identity::Settings {

@@ -22,6 +22,7 @@ mod login;
 mod mask;
 mod pages;
 mod play;
+mod policy;
 mod revoke;
 mod serve;
 mod store;
@@ -58,6 +59,11 @@ enum Command {
     Serve(Which),
     /// Name every fault at once: config, policy, rights, keys, TLS, clock, space, targets, issuers. Opens no store.
     Check(check::Check),
+    /// What the rules would answer, and whether they still answer what is expected of them.
+    Policy {
+        #[command(subcommand)]
+        command: policy::Command,
+    },
     /// Put somebody out while the bastion is stopped. While it runs: ssh BASTION revoke WHOM --reason TEXT.
     Revoke(revoke::Revoke),
     /// Let a revoked identity sign in again, while the bastion is stopped.
@@ -150,6 +156,7 @@ fn execute(line: Line) -> u8 {
         Command::Target { command: TargetCommand::Add(add) } => target::add(&add),
         Command::Serve(which) => serve::run(&which.path()),
         Command::Check(asked) => check::run(&asked),
+        Command::Policy { command } => policy::run(command),
         Command::Revoke(asked) => revoke::revoke(asked),
         Command::Reinstate(asked) => revoke::reinstate(asked),
         Command::Store { command } => store::run(command),
@@ -260,6 +267,9 @@ enum Error {
     /// `revoke` and `reinstate`.
     #[error("{}nothing was done", if .0.is_in_use() { "the bastion runs, ask it: ssh BASTION revoke WHOM --reason TEXT; " } else { "" })]
     Revoke(#[source] app::revoke::Error),
+    /// `policy explain`.
+    #[error(transparent)]
+    Unasked(app::explain::Unasked),
     /// `target add`.
     #[error("scan the host key of {address}")]
     Scan {
@@ -288,7 +298,7 @@ impl Error {
     fn code(&self) -> u8 {
         match self {
             Self::Said(code) => *code,
-            Self::Missing { .. } | Self::Argument { .. } | Self::Config(_) => USAGE,
+            Self::Missing { .. } | Self::Argument { .. } | Self::Config(_) | Self::Unasked(_) => USAGE,
             Self::Init(app::init::Error::Config(_)) => USAGE,
             Self::Serve(
                 app::ServeError::Config(_)

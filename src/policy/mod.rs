@@ -10,6 +10,7 @@ use cedar_policy::{Authorizer, PolicySet};
 
 mod command;
 mod document;
+mod explain;
 mod fault;
 mod known;
 mod lint;
@@ -21,6 +22,7 @@ mod starter;
 mod wrapper;
 
 pub use command::{Commands, Form, Reading};
+pub use explain::{Explanation, explain};
 pub use fault::{Fault, Faults, nearest};
 pub use known::{Class, Harmless, Pattern, Program};
 pub use request::{Approvals, Asked, Request};

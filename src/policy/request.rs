@@ -141,9 +141,9 @@ pub struct Approvals {
 pub(super) struct Case<'a> {
     policy: &'a Policy,
     request: &'a Request<'a>,
-    principal: EntityUid,
-    action: EntityUid,
-    resource: EntityUid,
+    pub(super) principal: EntityUid,
+    pub(super) action: EntityUid,
+    pub(super) resource: EntityUid,
     pub(super) entities: Entities,
     pub(super) reading: Option<Reading>,
 }

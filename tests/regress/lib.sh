@@ -46,7 +46,8 @@ secret() {
 # watch_arguments: notes what stands in the arguments of every process that runs the bastion's program, for as long as the suite runs.
 watch_arguments() {
   local process
-  while sleep 0.2; do
+  # A kill reaches the shell, not this loop of its pipe: it ends with the suite by itself.
+  while sleep 0.2 && [ -d "/proc/$PPID" ]; do
     for process in /proc/[0-9]*; do
       [ "$process/exe" -ef "$SALLYPORT" ] && tr '\0' ' ' <"$process/cmdline" && echo
     done 2>/dev/null
