@@ -21,7 +21,7 @@ sign_in alice
 approver() {
   local options
   mapfile -t options < <(cd approver && ssh_options)
-  ssh "${options[@]}" -o "UserKnownHostsFile=$PWD/known_hosts" console@127.0.0.1 "$@"
+  ssh -o "UserKnownHostsFile=$PWD/known_hosts" "${options[@]}" console@127.0.0.1 "$@"
 }
 is_held() {
   grep -q 'sallyport: held ' err
