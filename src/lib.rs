@@ -16,6 +16,7 @@
 //! 9. `cli` a person at a terminal of this machine.
 
 pub mod app;
+pub mod approval;
 pub mod cli;
 pub mod client;
 pub mod clock;

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+use crate::approval::Desk;
 use crate::clock::Clock;
 use crate::console::{self, Console};
 use crate::domain::identity::Grouping;
@@ -194,6 +195,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         failures: Failures::new(clock.clone()),
         registry: Registry::default(),
         limits: Limits::new(&config.limits.shared(), clock.clone()),
+        desk: Desk::new(ledger.clone(), clock.clone()),
     });
     mend::finish(&config.state, &ledger, sessions.recordings(), clock.now()).await?;
     sessions.catch_up().await?;

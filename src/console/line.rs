@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use thiserror::Error;
 
+use super::approvals::{Approve, Deny};
 use crate::domain::session::SessionId;
 use crate::domain::{Timestamp, parse_span, printable};
 use crate::recording::Format;
@@ -58,6 +59,12 @@ pub(super) enum Command {
     Play(Play),
     /// A session's recording, to standard output.
     Export(Export),
+    /// Requests that wait for people: your own, and those that you may vote on.
+    Approvals(Form),
+    /// Agree to a request; in a terminal (ssh -t) it is shown first.
+    Approve(Approve),
+    /// Say no to a request.
+    Deny(Deny),
     /// Put somebody out at once: an identity, one certificate, or one key id; what runs under it ends.
     Revoke(Revoke),
     /// Let a revoked identity sign in again. Certificates that were void stay void.
@@ -347,7 +354,7 @@ fn session(text: &str) -> Result<SessionId, String> {
     SessionId::parse(&text.to_ascii_uppercase()).ok_or_else(|| "not a session's id; 'sessions' lists them".to_owned())
 }
 
-fn reason(text: &str) -> Result<String, &'static str> {
+pub(super) fn reason(text: &str) -> Result<String, &'static str> {
     let text = text.trim();
     if text.is_empty() { Err("say why: it goes into the ledger") } else { Ok(text.to_owned()) }
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use tracing::error;
 
+use crate::approval::{self, Fault, Id};
 use crate::clock::Clock;
 use crate::domain::Disclose;
 use crate::domain::identity::Caller;
@@ -18,6 +19,7 @@ use crate::identity::{self as identities, Identities};
 use crate::session::Sessions;
 use crate::{ledger, recording};
 
+mod approvals;
 mod identity;
 mod io;
 mod keys;
@@ -80,6 +82,12 @@ impl Console {
         Self(Arc::new(Inner { settings, sessions, identities, reach, clock }))
     }
 
+    /// How somebody at another machine gives this command.
+    pub fn line_for(&self, command: &str) -> String {
+        let Settings { host, port, .. } = &self.0.settings;
+        format!("ssh -p {port} {host} {command}")
+    }
+
     /// Runs one command, or without one whatever commands come in. The exit code: 0 done, 1 failed, 2 usage, 4 denied.
     pub async fn run(&self, caller: &Arc<Caller>, command: Option<&str>, io: &mut Io) -> u8 {
         let mut ears = Ears::new(&mut io.input, io.terminal);
@@ -114,6 +122,9 @@ impl Visit<'_> {
         if let Command::Play(play) = &command {
             return self.play(play, ears).await;
         }
+        if let Command::Approve(asked) = &command {
+            return self.approve(asked, ears).await;
+        }
         tokio::select! {
             done = self.command(command) => done,
             () = ears.interrupted() => Err(Error::Interrupted),
@@ -133,10 +144,12 @@ impl Visit<'_> {
             Command::Sessions { command: Some(SessionsCommand::List(list)), .. } => self.list(&list).await,
             Command::Sessions { command: Some(SessionsCommand::Show { id, form }), .. } => self.show(id, form).await,
             Command::Export(export) => self.export(&export).await,
+            Command::Approvals(form) => self.approvals(form).await,
+            Command::Deny(asked) => self.deny(&asked).await,
             Command::Revoke(asked) => self.revoke(&asked).await,
             Command::Reinstate(asked) => self.reinstate(&asked).await,
-            // Both are taken care of where input is read.
-            Command::Play(_) | Command::Exit => Ok(()),
+            // They are taken care of where input is read.
+            Command::Play(_) | Command::Approve(_) | Command::Exit => Ok(()),
         }
     }
 
@@ -176,7 +189,12 @@ impl Visit<'_> {
         };
         if matches!(
             error,
-            Error::Ledger(_) | Error::Entry(_) | Error::Index(_) | Error::Recording(_) | Error::Identity(_)
+            Error::Ledger(_)
+                | Error::Entry(_)
+                | Error::Index(_)
+                | Error::Recording(_)
+                | Error::Identity(_)
+                | Error::Approval(_)
         ) {
             error!(error = ?error, "console command failed");
         }
@@ -245,6 +263,21 @@ enum Error {
     /// There is nothing to revoke, or to reinstate.
     #[error("nothing to revoke or to reinstate")]
     NotLive,
+    /// Unknown, or not for this caller: both read the same.
+    #[error("no open request {0} for this caller")]
+    NoRequest(Id),
+    /// Without a terminal nothing was shown.
+    #[error("an approval without digest")]
+    NoDigest,
+    /// They did not say yes.
+    #[error("not approved")]
+    NotApproved,
+    /// The vote does not count.
+    #[error(transparent)]
+    Vote(Fault),
+    /// The desk.
+    #[error("approval")]
+    Approval(#[source] approval::Error),
     /// A revocation could not be recorded or kept.
     #[error("identities")]
     Identity(#[source] identities::Error),
@@ -259,12 +292,29 @@ impl From<identities::Error> for Error {
     }
 }
 
+impl From<approval::Error> for Error {
+    fn from(error: approval::Error) -> Self {
+        match error {
+            approval::Error::Vote(fault) => Self::Vote(fault),
+            other => Self::Approval(other),
+        }
+    }
+}
+
 impl Error {
     fn code(&self) -> u8 {
         match self {
             Self::NotOne(NotOne::Help(_)) => 0,
-            Self::Nothing | Self::NoCommand | Self::NotOne(_) | Self::ToTerminal(_) | Self::VoidStays => 2,
-            Self::NoSession(_) | Self::NoTarget(_) | Self::Denied(_) => 4,
+            Self::Nothing
+            | Self::NoCommand
+            | Self::NotOne(_)
+            | Self::ToTerminal(_)
+            | Self::VoidStays
+            | Self::NoDigest => 2,
+            Self::NoSession(_)
+            | Self::NoTarget(_)
+            | Self::Denied(_)
+            | Self::Vote(Fault::Policy | Fault::Oneself | Fault::Group | Fault::NoPerson) => 4,
             // As a shell says of what Ctrl-C ended.
             Self::Interrupted => 130,
             Self::Gone
@@ -277,6 +327,10 @@ impl Error {
             | Self::Unnamed(_)
             | Self::NotLive
             | Self::NoSuchKey
+            | Self::NoRequest(_)
+            | Self::NotApproved
+            | Self::Vote(_)
+            | Self::Approval(_)
             | Self::Identity(_) => 1,
         }
     }
@@ -319,6 +373,13 @@ impl Disclose for Error {
             Self::NotLive => {
                 "no such certificate lives, or no such identity is revoked; 'revoke --list' says what is".into()
             }
+            Self::NoRequest(id) => format!("no open request {id} for you; 'approvals' lists them").into(),
+            Self::NoDigest => {
+                "without a terminal nothing can be shown: ssh -t ..., or --digest with what 'approvals' lists".into()
+            }
+            Self::NotApproved => "not approved; the request stays open".into(),
+            Self::Vote(fault) => fault.to_string().into(),
+            Self::Approval(_) => "the ledger does not answer, so no vote counts; tell the operator".into(),
             Self::Identity(_) => {
                 "the revocation holds in this process, and could not be kept; tell the operator".into()
             }

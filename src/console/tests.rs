@@ -70,6 +70,7 @@ async fn with(test: impl AsyncFnOnce(House)) {
     let targets = vec![target("db1", "production", &["root", "deploy"]), target("web", "staging", &["app"])];
     let sessions = Sessions::new(crate::session::Inner {
         bastion: "bastion.example.com".to_owned(),
+        desk: crate::approval::Desk::new(ledger.clone(), clock.clone()),
         ledger,
         recordings: Recordings::new(memory.blobs(), crate::recording::Settings::default()),
         index: Index::new(memory.registers()),

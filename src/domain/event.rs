@@ -13,6 +13,7 @@ use super::{Digest, RecordId, Text, Timestamp};
 pub mod change;
 mod code;
 mod decided;
+pub mod held;
 mod outcome;
 
 pub use decided::{Decided, Read};
@@ -330,6 +331,14 @@ pub enum Event {
     },
     /// Policy was asked.
     AuthzDecision(Decided),
+    /// A request waits for people.
+    ApprovalRequested(held::Requested),
+    /// Somebody votes on one.
+    ApprovalVoted(held::Voted),
+    /// One is open no longer.
+    ApprovalResolved(held::Resolved),
+    /// A grant is used up.
+    ApprovalUsed(held::Used),
     /// A recording begins.
     RecordingOpen {
         /// Which.

@@ -131,6 +131,31 @@ impl Writer<'_> {
             }
             Event::ChannelShell { term } => body.maybe("term", term.as_deref()),
             Event::AuthzDecision(decided) => decision(body, decided),
+            Event::ApprovalRequested(asked) => body
+                .set("id", text(&asked.id))
+                .set("digest", show(&asked.digest))
+                .set("quorum", number(asked.quorum))
+                .set("groups", texts(&asked.groups))
+                .set("rules", texts(&asked.rules))
+                .set("policy", show(&asked.policy))
+                .set("expires", show(&asked.expires))
+                .set("command", self.payload(&asked.command))
+                .set("pty", asked.pty)
+                .set("input", number(asked.input)),
+            Event::ApprovalVoted(voted) => body
+                .set("id", text(&voted.id))
+                .set("digest", show(&voted.digest))
+                .set("vote", voted.vote)
+                .maybe("comment", voted.comment.as_ref().map(|comment| self.payload(comment))),
+            Event::ApprovalResolved(resolved) => body
+                .set("id", text(&resolved.id))
+                .set("digest", show(&resolved.digest))
+                .set("state", resolved.state)
+                .set("reason", resolved.reason),
+            Event::ApprovalUsed(used) => body
+                .set("id", text(&used.id))
+                .set("digest", show(&used.digest))
+                .set("approvers", texts(&used.approvers)),
             Event::RecordingOpen { recording, header, format, mask } => body
                 .set("recording", show(recording))
                 .set("header", show(header))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::event::change::Change;
+use crate::domain::event::held::{Requested, Resolved, Used, Voted};
 use crate::domain::event::{Actor, Counters, Decided, Event, Extent, Fact, Outcome, Read, TargetRef};
 use crate::domain::identity::{Flow, Kind};
 use crate::domain::session::{Exit, RecordingId, SessionId};
@@ -13,9 +14,10 @@ use super::entry::Writer;
 /// The salt of every payload.
 pub(super) const SALT: [u8; 32] = [0x5a; 32];
 /// What no entry may show.
-pub(super) const TEXTS: [&str; 4] = ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found"];
+pub(super) const TEXTS: [&str; 5] =
+    ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found", "looks right to me"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 32;
+pub(super) const EVENTS: usize = 36;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -34,7 +36,7 @@ pub(super) fn exec() -> Fact {
 /// By file name.
 pub(super) fn all() -> Vec<(String, Fact)> {
     let firsts = about_us().into_iter().chain(authn()).chain(sessions()).chain(limits()).chain(changes());
-    let mut all: Vec<_> = firsts.chain(bad_day()).chain([remembered()]).collect();
+    let mut all: Vec<_> = firsts.chain(bad_day()).chain([remembered()]).chain(approval()).collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
     }
@@ -84,6 +86,10 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::TlsChanged(_) => 28,
         Event::StoreRebuilt { .. } => 29,
         Event::KeyRemembered { .. } => 31,
+        Event::ApprovalRequested(_) => 32,
+        Event::ApprovalVoted(_) => 33,
+        Event::ApprovalResolved(_) => 34,
+        Event::ApprovalUsed(_) => 35,
         Event::RecordingLost { .. } => 30,
     }
 }
@@ -401,4 +407,36 @@ fn remembered() -> Fact {
     let mut fact = Fact::new(RecordId::from_parts(time(), 0), Outcome::Success, event);
     fact.actor = Some(alice());
     fact
+}
+
+fn approval() -> Vec<Fact> {
+    let id = || "7F3KQ2MV".to_owned();
+    let requested = Event::ApprovalRequested(Requested {
+        id: id(),
+        digest: digest("request"),
+        quorum: 1,
+        groups: vec!["sre-leads".into()],
+        rules: vec!["hold-production".into()],
+        policy: digest("policy"),
+        expires: Timestamp::from_secs(1_795_468_789),
+        command: Text::new(TEXTS[0]),
+        pty: false,
+        input: 0,
+    });
+    let voted = Event::ApprovalVoted(Voted {
+        id: id(),
+        digest: digest("request"),
+        vote: "approve",
+        comment: Some(Text::new(TEXTS[4])),
+    });
+    let resolved =
+        Event::ApprovalResolved(Resolved { id: id(), digest: digest("request"), state: "granted", reason: "quorum" });
+    let used =
+        Event::ApprovalUsed(Used { id: id(), digest: digest("request"), approvers: vec!["corp/MDB1MWFiY2Q".into()] });
+    let mut all: Vec<_> = [requested, voted, resolved, used].into_iter().map(|event| in_session(event, 0)).collect();
+    // Nothing runs before a grant is used: there is no session yet.
+    for fact in all.iter_mut().take(3) {
+        fact.session = None;
+    }
+    all
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::budget::Share;
 use super::governed::Governed;
+use super::hold::Hold;
 use super::keeper::Keeper;
 use super::permit::Permit;
 use super::tap::{DownTap, UpTap};
@@ -12,7 +13,7 @@ use crate::domain::identity::Caller;
 use crate::domain::session::{Action, TerminalSize};
 
 /// What a gateway asks for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ask<'a> {
     /// Who asks.
     pub caller: &'a Arc<Caller>,
@@ -58,8 +59,12 @@ pub enum Refused {
     NoTarget(String),
     /// These rules forbid it.
     Denied(Vec<String>),
-    /// A rule wants approval, which this version cannot ask for yet.
-    Held(Vec<String>),
+    /// People have to agree first: [`super::Sessions::hold`] asks them.
+    Held(Box<Hold>),
+    /// People said no, or may not be asked now; the line says which.
+    Rejected(String),
+    /// It was held, and nobody agreed in time, or it was given up.
+    Lapsed(String),
     /// A rule sets a limit that cannot be kept: what it limits is refused.
     Limit(String),
     /// Something of ours failed or is used up; the line says what to do.
@@ -72,9 +77,11 @@ impl fmt::Display for Refused {
         match self {
             Self::NoTarget(name) => write!(f, "no target '{name}' for you"),
             Self::Denied(rules) => write!(f, "denied by {}; ask those who keep the policy", rules.join(", ")),
-            Self::Held(rules) => {
-                write!(f, "{} wants approval, which cannot be asked for here yet; nothing was run", rules.join(", "))
+            Self::Held(hold) => {
+                let rules = hold.rules.join(", ");
+                write!(f, "{rules} wants approval, which cannot be asked for here yet; nothing was run")
             }
+            Self::Rejected(line) | Self::Lapsed(line) => f.write_str(line),
             Self::Limit(limit) => {
                 write!(f, "the policy asks for {limit}, which this bastion cannot keep; tell the operator")
             }

@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
+use crate::approval::Desk;
 use crate::clock::Clock;
 use crate::domain::RecordId;
 use crate::domain::event::{Event, Fact, Outcome};
@@ -26,6 +27,7 @@ pub mod cut;
 mod disk;
 pub mod failures;
 mod governed;
+mod hold;
 pub mod keeper;
 pub mod limits;
 mod open;
@@ -39,6 +41,7 @@ pub mod tap;
 pub use ask::{Ask, Opened, Refused};
 use failures::Failures;
 pub use governed::Governed;
+pub use hold::{Hold, REMIND_EVERY, Waiting};
 use limits::Limits;
 use registry::Registry;
 
@@ -71,6 +74,8 @@ pub struct Inner {
     pub registry: Registry,
     /// Memory, disk and people, bounded.
     pub limits: Limits,
+    /// Where what is held waits for people.
+    pub desk: Desk,
 }
 
 /// One open session, counted for as long as this lives.

@@ -9,18 +9,20 @@ use tracing::{error, info};
 
 use super::ask::{Ask, Opened, Refused};
 use super::governed::Governed;
+use super::hold::{Hold, used};
 use super::keeper::Keeper;
 use super::permit::{ExecPermit, Permit, ShellPermit};
 use super::registry::{Entry, Orders};
 use super::space::Purpose;
 use super::tap::{Counts, DownTap, Stopwatch, UpTap};
 use super::{Counted, Sessions};
+use crate::approval::Granted;
 use crate::domain::event::{Event, Fact, Outcome, TargetRef};
 use crate::domain::session::{Action, End, RecordingId, SessionId, TerminalSize};
 use crate::domain::target::{Login, Target};
 use crate::domain::{RecordId, Text, Timestamp, printable};
 use crate::ledger::Receipt;
-use crate::policy::{self, Obligations};
+use crate::policy::{self, Approvals, Obligations};
 use crate::recording::index::Summary;
 use crate::recording::{self, About, Header};
 
@@ -38,12 +40,18 @@ struct New<'a> {
     recording: RecordingId,
     judged: Judged,
     obligations: Obligations,
+    granted: Option<Granted>,
 }
 
 impl Sessions {
     /// Decides, records the decision, and opens the recording. The order is the promise: whoever holds the
     /// returned permit knows that the record of it is durable.
     pub async fn open(&self, ask: Ask<'_>) -> Result<Opened, Refused> {
+        self.begin(ask, None).await
+    }
+
+    /// The same, for what people have agreed to. Policy is asked again, with the facts of now.
+    pub(super) async fn begin(&self, ask: Ask<'_>, granted: Option<Granted>) -> Result<Opened, Refused> {
         // Asked before policy is: a disk that is nearly full is not to be filled with decisions.
         self.admit(ask.caller).map_err(Refused::Failed)?;
         let now = self.0.clock.now();
@@ -52,14 +60,20 @@ impl Sessions {
             return Err(self.unknown(&ask, now).await);
         };
         let place = TargetRef::of(&target, &login);
-        let judged = self.decide(&ask, &target, &login, now);
+        let judged = match &granted {
+            None => self.decide(&ask, &target, &login, now, None),
+            Some(granted) => {
+                let approvals = self.approvals(granted, (&target, &login))?;
+                self.decide(&ask, &target, &login, now, Some(&approvals))
+            }
+        };
         let decided = ask.fact(now, judged.decision.recorded(), judged.event()).towards(place.clone());
-        let obligations = match judged.permitted(ask.target) {
+        let obligations = match judged.permitted(ask.target, decided.id) {
             Ok(obligations) => obligations,
             Err(refused) => return Err(self.record(vec![decided]).await.err().unwrap_or(refused)),
         };
         let (session, recording) = (SessionId::new(now), RecordingId::new(now));
-        let new = New { ask: &ask, now, target, login, place, session, recording, judged, obligations };
+        let new = New { ask: &ask, now, target, login, place, session, recording, judged, obligations, granted };
         let gauge =
             self.limits().space.gauge(&new.ask.caller.identity.principal(), Purpose::Ordinary, new.ask.share.clone());
         let started = self.0.recordings.start(new.header(&self.0.bastion), Arc::new(gauge));
@@ -98,9 +112,18 @@ impl Sessions {
         let terminal = new.ask.terminal.is_some();
         let permit = match &new.ask.action {
             Action::Shell => Permit::Shell(ShellPermit::new(new.session)),
-            Action::Exec(command) => Permit::Exec(ExecPermit::new(new.session, command.clone())),
+            Action::Exec(command) => Permit::Exec(match &new.granted {
+                None => ExecPermit::new(new.session, command.clone()),
+                // What was agreed to, not what was asked: if they ever differed, this is what may run.
+                Some(Granted { request }) => ExecPermit::approved(
+                    new.session,
+                    request.subject.command.clone(),
+                    request.subject.terminal.is_none().then(|| request.subject.input.clone()),
+                ),
+            }),
         };
-        let durable = new.target.durable() || new.obligations.durable;
+        let held = new.granted.is_some();
+        let durable = new.target.durable() || new.obligations.durable || held;
         let summary = new.summary();
         let (orders, ordered) = watch::channel(Orders { end: None, max: new.obligations.max_session });
         let entry = Entry {
@@ -112,7 +135,7 @@ impl Sessions {
             place: new.place.clone(),
             action: new.ask.action.clone(),
             pty: terminal,
-            held: matches!(new.judged.decision.outcome, policy::Outcome::Hold(_)),
+            held,
             orders,
         };
         let registered = self.register(entry, mark).await;
@@ -158,12 +181,21 @@ impl Sessions {
         }
     }
 
-    fn decide(&self, ask: &Ask<'_>, target: &Target, login: &Login, now: Timestamp) -> Judged {
+    fn decide(
+        &self,
+        ask: &Ask<'_>,
+        target: &Target,
+        login: &Login,
+        now: Timestamp,
+        approvals: Option<&Approvals>,
+    ) -> Judged {
+        // Time has passed where people were asked: groups may be others.
+        let caller = if approvals.is_some() { self.as_of_now(ask.caller) } else { ask.caller.clone() };
         let policy = self.0.policy.borrow().clone();
         let before = self.0.clock.elapsed();
         let request = policy::Request {
-            identity: &ask.caller.identity,
-            sign_in: &ask.caller.sign_in,
+            identity: &caller.identity,
+            sign_in: &caller.sign_in,
             action: match &ask.action {
                 Action::Shell => policy::Asked::Shell,
                 Action::Exec(command) => policy::Asked::Exec(command),
@@ -174,7 +206,10 @@ impl Sessions {
             source: ask.caller.source.ip(),
             pty: ask.terminal.is_some(),
         };
-        let decision = policy::decide(&policy, &request);
+        let decision = match approvals {
+            None => policy::decide(&policy, &request),
+            Some(approvals) => policy::decide_approved(&policy, &request, approvals),
+        };
         let micros = u64::try_from(self.0.clock.elapsed().saturating_sub(before).as_micros()).unwrap_or(u64::MAX);
         Judged { decision, action: ask.action.as_str(), micros }
     }
@@ -234,6 +269,8 @@ impl New<'_> {
         decided.session = Some(self.session);
         let decision = decided.id;
         let mut facts = vec![decided];
+        let used = self.granted.iter().map(|granted| Event::ApprovalUsed(used(&granted.request)));
+        let events = used.chain(events);
         for event in events {
             let fact = ask.fact(self.now, Outcome::Success, event);
             let mut fact = fact.within(self.session).towards(self.place.clone());
@@ -287,7 +324,7 @@ impl New<'_> {
     }
 }
 
-fn failed(what: &'static str, cause: &dyn fmt::Debug) -> Refused {
+pub(super) fn failed(what: &'static str, cause: &dyn fmt::Debug) -> Refused {
     error!(what, error = ?cause, "session refused");
     Refused::Failed(format!("sessions cannot be recorded at the moment ({what}), so none begins; tell the operator"))
 }
@@ -304,7 +341,7 @@ impl Judged {
         Event::AuthzDecision(self.decision.to_decided(self.action, self.micros))
     }
 
-    fn permitted(&self, asked: &str) -> Result<Obligations, Refused> {
+    fn permitted(&self, asked: &str, record: RecordId) -> Result<Obligations, Refused> {
         let forbids = self.decision.rules.iter().filter(|(_, effect)| *effect == policy::Effect::Forbid);
         let rules = || forbids.map(|(id, _)| id.clone()).collect();
         match &self.decision.outcome {
@@ -312,7 +349,15 @@ impl Judged {
                 None => Ok(obligations.clone()),
                 Some(limit) => Err(Refused::Limit(limit)),
             },
-            policy::Outcome::Hold(_) => Err(Refused::Held(rules())),
+            policy::Outcome::Hold(terms) => Err(match terms.obligations.unserved(&SERVED) {
+                None => Refused::Held(Box::new(Hold {
+                    terms: terms.clone(),
+                    rules: rules(),
+                    policy: self.decision.policy,
+                    record,
+                })),
+                Some(limit) => Refused::Limit(limit),
+            }),
             // A rule is named only to somebody whom another rule would let in: to all others the target does not exist.
             policy::Outcome::Deny if self.decision.otherwise_permitted => Err(Refused::Denied(rules())),
             policy::Outcome::Deny => Err(Refused::NoTarget(printable(asked, 64))),

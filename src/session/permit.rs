@@ -1,5 +1,7 @@
 //! Proofs that an action was allowed. Only `session` makes them, after a recorded decision.
 
+use bytes::Bytes;
+
 use crate::domain::session::{Command, SessionId};
 
 /// Proof that something may be started in a session, once.
@@ -22,6 +24,28 @@ pub struct ShellPermit {
 pub struct ExecPermit {
     session: SessionId,
     command: Command,
+    /// People agreed to it.
+    approved: bool,
+    /// They agreed to this standard input, and to no other.
+    input: Option<Bytes>,
+}
+
+impl Permit {
+    /// The one command that may run, where people agreed to exactly that.
+    pub fn forced(&self) -> Option<&Command> {
+        match self {
+            Self::Shell(_) => None,
+            Self::Exec(permit) => permit.forced(),
+        }
+    }
+
+    /// The only standard input that it may get, where people agreed to exactly that.
+    pub fn input(&self) -> Option<Bytes> {
+        match self {
+            Self::Shell(_) => None,
+            Self::Exec(permit) => permit.input.clone(),
+        }
+    }
 }
 
 impl ShellPermit {
@@ -37,7 +61,17 @@ impl ShellPermit {
 
 impl ExecPermit {
     pub(super) fn new(session: SessionId, command: Command) -> Self {
-        Self { session, command }
+        Self { session, command, approved: false, input: None }
+    }
+
+    /// For exactly what people agreed to.
+    pub(super) fn approved(session: SessionId, command: Command, input: Option<Bytes>) -> Self {
+        Self { session, command, approved: true, input }
+    }
+
+    /// The one command that may run, where people agreed to exactly that.
+    pub fn forced(&self) -> Option<&Command> {
+        self.approved.then_some(&self.command)
     }
 
     /// In which session.

@@ -76,8 +76,12 @@ impl Sessions {
     }
 
     /// Seals every recording that is still open in the index: nothing of this process can be writing to it.
-    /// Returns how many there were.
+    /// Returns how many there were. Nobody waits for a request of that process either: those are withdrawn.
     pub async fn recover(&self) -> Result<usize, Error> {
+        let withdrawn = self.desk().withdraw_all().await?;
+        if withdrawn > 0 {
+            info!(withdrawn, "requests that a crash left open are withdrawn");
+        }
         let mut recovered = 0;
         loop {
             let open = self.index().open(ROUND).await?;
@@ -173,6 +177,9 @@ pub enum Error {
     /// The recordings.
     #[error("recordings")]
     Recording(#[from] recording::Error),
+    /// Requests that wait for people.
+    #[error("requests that wait for people")]
+    Approval(#[from] crate::approval::Error),
     /// The ledger.
     #[error("ledger")]
     Ledger(#[from] ledger::Error),

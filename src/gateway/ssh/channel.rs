@@ -16,7 +16,7 @@ use super::address::Destination;
 use super::pump::{Down, Ended, Up, Waiting, say};
 use super::request::{Environment, Terminal};
 use super::upstream::{self, Ahead, Shown, Upstream};
-use super::{Rooms, console};
+use super::{Rooms, console, held};
 use crate::domain::Disclose as _;
 use crate::domain::identity::Caller;
 use crate::domain::session::{Action, Command, End, Exit, TerminalSize};
@@ -34,6 +34,8 @@ const DRAIN_LOOK: Duration = Duration::from_secs(2);
 pub(crate) const REVOKED: &str = "the session was cut: access was revoked";
 /// Exit status of what policy refuses.
 const DENIED: u32 = 126;
+/// Exit status of what was held and then given up: `EX_TEMPFAIL`, so that a script may try again.
+const LAPSED: u32 = 75;
 
 /// What a client asks to start, with all it said before.
 pub(crate) struct Start {
@@ -103,7 +105,7 @@ impl Channel {
         }
     }
 
-    async fn relay(self, start: Start, login: Option<&str>, target: &str) {
+    async fn relay(mut self, start: Start, login: Option<&str>, target: &str) {
         let terminal = start.terminal.is_some();
         let action = match start.what {
             What::Shell => Action::Shell,
@@ -125,10 +127,28 @@ impl Channel {
             env_passed: &start.environment.passed,
             env_dropped: &start.environment.dropped,
         };
-        let opened = match self.rooms.sessions.open(ask).await {
+        let shell = matches!(ask.action, Action::Shell);
+        let answer = match self.rooms.sessions.open(ask.clone()).await {
+            Err(Refused::Held(hold)) if !shell => match self.read.take() {
+                Some(mut read) => {
+                    let waited = held::wait(&self, &mut read, ask, hold).await;
+                    self.read = Some(read);
+                    waited.map(|(opened, kept)| (opened, Some(kept)))
+                }
+                None => return,
+            },
+            answer => answer.map(|opened| (opened, None)).map_err(held::Not::Refused),
+        };
+        // What people were shown counts until the session has ended.
+        let (opened, _kept) = match answer {
             Ok(opened) => opened,
-            Err(Refused::Failed(why)) => return self.break_off(terminal, why).await,
-            Err(refused) => return self.refuse(terminal, &refused.to_string()).await,
+            Err(held::Not::Gone) => return self.hang_up().await,
+            Err(held::Not::Refused(Refused::Failed(why))) => return self.break_off(terminal, why).await,
+            Err(held::Not::Refused(Refused::Lapsed(why))) => {
+                say(&self.write, terminal, &why).await;
+                return self.finish(Exit::Status(LAPSED)).await;
+            }
+            Err(held::Not::Refused(refused)) => return self.refuse(terminal, &refused.to_string()).await,
         };
         let Opened { governed, permit, up, down, keeper } = opened;
         let span = info_span!(
@@ -152,13 +172,14 @@ impl Channel {
         (up, down): (UpTap, DownTap),
     ) {
         let terminal = asked.is_some();
+        let input = permit.input();
         let reached = tokio::select! {
             reached = self.reach(&governed, asked, environment, permit) => Ok(reached),
             end = governed.cut() => Err(end),
         };
         let end = match reached {
             Err(end) => self.cut(&governed, terminal, end).await,
-            Ok(Ok(upstream)) => self.carry(&governed, upstream, terminal, up, down).await,
+            Ok(Ok(upstream)) => self.carry(&governed, upstream, terminal, (up, down), input).await,
             Ok(Err(error)) => {
                 let name = governed.target().name.as_str();
                 warn!(error = ?error, "target not usable");
@@ -206,7 +227,7 @@ impl Channel {
             login,
             source: seen_as,
             pty: terminal.is_some(),
-            force_command: None,
+            force_command: permit.forced(),
         };
         let (key, certificate) = match self.rooms.identities.target_certificate(asked).await {
             Ok(issued) => issued,
@@ -232,8 +253,8 @@ impl Channel {
         governed: &Governed,
         mut upstream: Upstream,
         terminal: bool,
-        up: UpTap,
-        down: DownTap,
+        (up, down): (UpTap, DownTap),
+        input: Option<Bytes>,
     ) -> End {
         let ends = CancellationToken::new();
         // Whatever way this function is left, its pumps end.
@@ -243,7 +264,13 @@ impl Channel {
             return End::Fault;
         };
         let exit = Arc::new(OnceLock::new());
-        let up = Up { client: client_read, target: upstream.write.clone(), tap: up, backlog: self.backlog.clone() };
+        let up = Up {
+            client: client_read,
+            target: upstream.write.clone(),
+            tap: up,
+            backlog: self.backlog.clone(),
+            only: input.map(|bytes| (bytes, self.write.clone())),
+        };
         let down = Down {
             target: target_read,
             client: self.write.clone(),

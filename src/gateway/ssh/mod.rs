@@ -31,6 +31,7 @@ mod busy;
 mod channel;
 mod connection;
 mod console;
+mod held;
 mod host_check;
 mod limit;
 pub mod probe;

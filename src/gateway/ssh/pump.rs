@@ -4,10 +4,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, client, server};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::held::DROPPED;
 use super::{count, upstream};
 use crate::domain::session::{Exit, Stream};
 use crate::session::budget::Share;
@@ -16,6 +18,9 @@ use crate::session::tap::{DownTap, UpTap};
 /// How long the target's end of output is held back for its exit status: OpenSSH closes its side on it,
 /// and a status that comes later goes nowhere.
 const STATUS_WITHIN: Duration = Duration::from_secs(2);
+
+/// Input that waited goes out in pieces of this size.
+const PIECE_BYTES: usize = 32 * 1024;
 
 /// How a pump came to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +99,8 @@ pub(crate) struct Up {
     pub(crate) target: Arc<ChannelWriteHalf<client::Msg>>,
     pub(crate) tap: UpTap,
     pub(crate) backlog: Waiting,
+    /// All the input that there may be, where people agreed to it; and who hears that more goes nowhere.
+    pub(crate) only: Option<(Bytes, Arc<ChannelWriteHalf<server::Msg>>)>,
 }
 
 impl Up {
@@ -104,6 +111,20 @@ impl Up {
 
     async fn pump(&mut self) -> Ended {
         let mut ended = false;
+        let mut told = None;
+        if let Some((input, client)) = self.only.take() {
+            for piece in input.chunks(PIECE_BYTES) {
+                let piece = input.slice_ref(piece);
+                if self.tap.input(&piece).await.is_err() {
+                    return Ended::Recording;
+                }
+                if self.target.data_bytes(piece).await.is_err() {
+                    return Ended::ByTarget;
+                }
+            }
+            let _ = self.target.eof().await;
+            (ended, told) = (true, Some(client));
+        }
         loop {
             match self.client.wait().await {
                 Some(ChannelMsg::Data { data }) => {
@@ -118,6 +139,9 @@ impl Up {
                         }
                     }
                     self.backlog.taken(len);
+                    if let Some(client) = told.take() {
+                        say(&client, false, DROPPED).await;
+                    }
                 }
                 // No client sends extended data; it counted, so it is taken off.
                 Some(ChannelMsg::ExtendedData { data, .. }) => self.backlog.taken(data.len()),

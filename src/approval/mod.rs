@@ -1,0 +1,361 @@
+//! A human in the way, on purpose: the desk where requests wait for people.
+//!
+//! Every step is in the ledger before it has an effect: a request before anybody sees it, a vote before it counts, an end
+//! before whoever waits hears of it. Nothing here starts a task, and nothing here decides who may vote: `session` asks policy.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tracing::{error, info};
+
+use crate::clock::Clock;
+use crate::domain::event::held::{Requested, Resolved, Voted};
+use crate::domain::event::{Event, Fact, Outcome, TargetRef};
+use crate::domain::identity::Caller;
+use crate::domain::{Digest, RecordId, Text, Timestamp};
+use crate::ledger::{self, Ledger};
+use crate::policy::Terms;
+
+pub mod id;
+mod recover;
+pub mod request;
+
+pub use id::Id;
+pub use request::{Fault, Request, State, Subject, Vote};
+
+/// Open requests of one person.
+const EACH: usize = 5;
+/// Open requests for one target.
+const PER_TARGET: usize = 20;
+/// What was denied is not asked again for so long.
+const DENIED_FOR: Duration = Duration::from_secs(600);
+/// Waiting is looked at so often at least: a clock that steps must not keep a request open.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// The desk. Cheap to clone; clones are the same desk.
+#[derive(Clone, Debug)]
+pub struct Desk(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    ledger: Ledger,
+    clock: Clock,
+    state: Mutex<Requests>,
+}
+
+#[derive(Debug, Default)]
+struct Requests {
+    open: BTreeMap<Id, Open>,
+    /// What was denied, and until when it is not asked again.
+    denied: Vec<(Digest, Timestamp)>,
+    /// Requests that were left without a word: their end is still to be recorded.
+    left: Vec<Request>,
+}
+
+#[derive(Debug)]
+struct Open {
+    request: Request,
+    place: TargetRef,
+    /// The final state, once it is in the ledger, and who said why.
+    told: watch::Sender<Option<(State, String)>>,
+}
+
+/// A request that somebody waits for. Dropped, it is withdrawn.
+#[derive(Debug)]
+pub struct Held {
+    desk: Desk,
+    id: Id,
+    told: watch::Receiver<Option<(State, String)>>,
+}
+
+/// A grant that was taken: nobody else has it.
+#[derive(Clone, Debug)]
+pub struct Granted {
+    /// The request as it was granted.
+    pub request: Request,
+}
+
+impl Desk {
+    /// Nothing is open.
+    pub fn new(ledger: Ledger, clock: Clock) -> Self {
+        Self(Arc::new(Inner { ledger, clock, state: Mutex::default() }))
+    }
+
+    /// Opens a request; it is in the ledger then. `because` is the record of the decision that held it.
+    pub async fn submit(
+        &self,
+        caller: &Arc<Caller>,
+        subject: Subject,
+        terms: Terms,
+        place: TargetRef,
+        because: RecordId,
+    ) -> Result<Held, Error> {
+        self.tidy().await?;
+        let now = self.0.clock.now();
+        let (id, random) = (self.new_id(), random()?);
+        let request = Request::new(id, caller.clone(), subject, terms, now, &random);
+        let fact = asked(&request, &place, because, now);
+        let (told, heard) = watch::channel(None);
+        {
+            let mut all = self.lock();
+            all.admit(&request, now)?;
+            all.open.insert(id, Open { request, place, told });
+        }
+        let held = Held { desk: self.clone(), id, told: heard };
+        // Whoever looks before this is durable sees a request that cannot be granted yet: a vote is appended behind it.
+        self.0.ledger.append_one(fact).await?;
+        info!(request = %id, "held");
+        Ok(held)
+    }
+
+    /// Every open request, the oldest first.
+    pub fn open(&self) -> Vec<Request> {
+        let now = self.0.clock.now();
+        let mut open: Vec<Request> = self.lock().open.values().map(|open| open.request.clone()).collect();
+        open.retain(|request| request.state() == State::Open && now < request.expires);
+        open.sort_by_key(|request| request.asked);
+        open
+    }
+
+    /// Counts a vote, once it is in the ledger behind `decided`, the record that the voter may vote.
+    pub async fn vote(
+        &self,
+        id: Id,
+        voter: &Arc<Caller>,
+        seen: &Digest,
+        (vote, comment): (Vote, Option<&str>),
+        decided: Fact,
+    ) -> Result<State, Error> {
+        let now = self.0.clock.now();
+        let (digest, place) = {
+            let all = self.lock();
+            let open = all.open.get(&id).ok_or(Fault::NotOpen)?;
+            open.request.check(voter, seen, now)?;
+            (open.request.digest, open.place.clone())
+        };
+        let said = comment.map(|text| Text::new(text.to_owned()));
+        let voted = Event::ApprovalVoted(Voted { id: id.to_string(), digest, vote: vote.as_str(), comment: said });
+        let mut fact = Fact::new(RecordId::new(now), Outcome::Success, voted).by(voter).towards(place);
+        fact.refs.push(decided.id);
+        self.0.ledger.append(vec![decided, fact]).await?;
+        // Checked again: another vote, or the end, may have come while this one was written.
+        let (state, request) = {
+            let mut all = self.lock();
+            let open = all.open.get_mut(&id).ok_or(Fault::NotOpen)?;
+            let state = open.request.vote(voter.clone(), seen, vote, self.0.clock.now())?;
+            (state, open.request.clone())
+        };
+        match state {
+            State::Open => {}
+            State::Denied => {
+                let likeness = request.subject.likeness(&request.caller.identity.principal());
+                let until = self.0.clock.now().plus(DENIED_FOR);
+                self.lock().denied.push((likeness, until));
+                let why = match comment {
+                    Some(why) => format!("{}: {}", voter.identity.name, why),
+                    None => voter.identity.name.clone(),
+                };
+                self.resolved(id, "denied by an approver", why).await?;
+            }
+            _ => self.resolved(id, "quorum", String::new()).await?,
+        }
+        Ok(state)
+    }
+
+    /// Records the end that a request has come to, then tells whoever waits.
+    async fn resolved(&self, id: Id, reason: &'static str, why: String) -> Result<(), Error> {
+        let Some(fact) =
+            self.lock().open.get(&id).map(|open| ended(&open.request, &open.place, reason, self.0.clock.now()))
+        else {
+            return Ok(());
+        };
+        self.0.ledger.append_one(fact).await?;
+        if let Some(open) = self.lock().open.get(&id) {
+            open.told.send_replace(Some((open.request.state(), why)));
+        }
+        Ok(())
+    }
+
+    /// Ends a request that is still open.
+    async fn end(&self, id: Id, state: State, reason: &'static str) -> Result<(), Error> {
+        let ended = self.lock().open.get_mut(&id).is_some_and(|open| open.request.end(state));
+        if ended { self.resolved(id, reason, reason.to_owned()).await } else { Ok(()) }
+    }
+
+    /// Records the end of what was left without a word.
+    async fn tidy(&self) -> Result<(), Error> {
+        let left = std::mem::take(&mut self.lock().left);
+        let now = self.0.clock.now();
+        let facts: Vec<Fact> = left.iter().map(|request| ended(request, &place(request), "left", now)).collect();
+        if facts.is_empty() {
+            return Ok(());
+        }
+        self.0.ledger.append(facts).await?;
+        Ok(())
+    }
+
+    fn new_id(&self) -> Id {
+        let all = self.lock();
+        loop {
+            let id = Id::from_random(crate::domain::random_bits() as u64);
+            if !all.open.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Requests> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Requests {
+    fn admit(&mut self, request: &Request, now: Timestamp) -> Result<(), Error> {
+        self.denied.retain(|(_, until)| now < *until);
+        let who = request.caller.identity.principal();
+        let likeness = request.subject.likeness(&who);
+        if self.denied.iter().any(|(denied, _)| *denied == likeness) {
+            return Err(Error::JustDenied);
+        }
+        let open = || self.open.values().map(|open| &open.request);
+        if open().filter(|other| other.caller.identity.principal() == who).count() >= EACH {
+            return Err(Error::TooManyOfOne);
+        }
+        if open().filter(|other| other.subject.target == request.subject.target).count() >= PER_TARGET {
+            return Err(Error::TooManyForTarget);
+        }
+        Ok(())
+    }
+}
+
+impl Held {
+    /// The request as it stands.
+    pub fn request(&self) -> Option<Request> {
+        self.desk.lock().open.get(&self.id).map(|open| open.request.clone())
+    }
+
+    /// Waits for the end of it: the state, and who said why. Loses nothing when it is dropped while it waits.
+    pub async fn ends(&mut self) -> Result<(State, String), Error> {
+        loop {
+            if let Some(told) = self.told.borrow_and_update().clone() {
+                return Ok(told);
+            }
+            let Some(request) = self.request() else { return Ok((State::Withdrawn, String::new())) };
+            let left = request.expires.since(self.desk.0.clock.now());
+            if left.is_zero() {
+                self.desk.end(self.id, State::Expired, "nobody answered in time").await?;
+            }
+            tokio::select! {
+                changed = self.told.changed() => if changed.is_err() {
+                    return Ok((State::Withdrawn, String::new()));
+                },
+                () = sleep(left.clamp(Duration::from_millis(10), LOOK_EVERY)) => {}
+            }
+        }
+    }
+
+    /// Nobody waits any more.
+    pub async fn withdraw(self, reason: &'static str) {
+        if let Err(cause) = self.desk.end(self.id, State::Withdrawn, reason).await {
+            error!(request = %self.id, error = ?cause, "ledger does not take that a request is withdrawn");
+        }
+    }
+
+    /// Takes the grant, if there is one. It is used up then.
+    pub fn take(self) -> Option<Granted> {
+        let mut all = self.desk.lock();
+        let granted = all.open.get_mut(&self.id).filter(|open| open.request.state() == State::Granted);
+        let granted = granted.and_then(|open| open.request.take().then(|| Granted { request: open.request.clone() }));
+        // Before this is dropped, which takes the lock too.
+        drop(all);
+        granted
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut all = self.desk.lock();
+        if let Some(Open { mut request, .. }) = all.open.remove(&self.id)
+            && request.end(State::Withdrawn)
+        {
+            all.left.push(request);
+        }
+    }
+}
+
+fn place(request: &Request) -> TargetRef {
+    TargetRef {
+        name: request.subject.target.clone(),
+        host: request.subject.address.clone(),
+        login: request.subject.login.clone(),
+        host_key: None,
+        labels: BTreeMap::new(),
+    }
+}
+
+fn asked(request: &Request, place: &TargetRef, because: RecordId, now: Timestamp) -> Fact {
+    let (subject, terms) = (&request.subject, &request.terms);
+    let event = Event::ApprovalRequested(Requested {
+        id: request.id.to_string(),
+        digest: request.digest,
+        quorum: u64::from(terms.quorum),
+        groups: terms.approver_groups.iter().cloned().collect(),
+        rules: subject.rules.clone(),
+        policy: subject.policy,
+        expires: request.expires,
+        command: Text::new(subject.command.bytes().clone()),
+        pty: subject.terminal.is_some(),
+        input: subject.input.len() as u64,
+    });
+    let mut fact = Fact::new(RecordId::new(now), Outcome::Hold, event).by(&request.caller).towards(place.clone());
+    fact.refs.push(because);
+    fact
+}
+
+fn ended(request: &Request, place: &TargetRef, reason: &'static str, now: Timestamp) -> Fact {
+    let state = request.state();
+    let outcome = if state == State::Granted { Outcome::Success } else { Outcome::Failure };
+    let event = Event::ApprovalResolved(Resolved {
+        id: request.id.to_string(),
+        digest: request.digest,
+        state: state.as_str(),
+        reason,
+    });
+    Fact::new(RecordId::new(now), outcome, event).by(&request.caller).towards(place.clone())
+}
+
+fn random() -> Result<[u8; 32], Error> {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::Random)?;
+    Ok(bytes)
+}
+
+/// Why the desk did not do it.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The vote does not count.
+    #[error(transparent)]
+    Vote(#[from] Fault),
+    /// The same was denied a moment ago.
+    #[error("the same was denied less than 10 minutes ago")]
+    JustDenied,
+    /// Of one person.
+    #[error("{EACH} requests of yours are open already")]
+    TooManyOfOne,
+    /// For one target.
+    #[error("{PER_TARGET} requests for this target are open already")]
+    TooManyForTarget,
+    /// The system's random source.
+    #[error("the system gives no random bytes")]
+    Random,
+    /// An entry of the ledger is none.
+    #[error("entry of the ledger")]
+    Entry(#[from] ledger::entry::Error),
+    /// The ledger.
+    #[error("ledger")]
+    Ledger(#[from] ledger::Error),
+}

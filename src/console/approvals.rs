@@ -1,0 +1,244 @@
+//! Requests that wait for people: which are open, what exactly each asks for, and votes on them.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::io::{CTRL_C, Ears, Heard};
+use super::line::{Form, reason};
+use super::table::{Cell, Table};
+use super::{Error, Visit};
+use crate::approval::{Fault, Id, Request, State, Vote};
+use crate::domain::{Timestamp, printable};
+
+/// On what, and with which words.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub(super) struct Approve {
+    /// As `approvals` lists it.
+    #[arg(value_parser = id)]
+    id: Id,
+    /// The first eight digits of the request's digest, as `approvals` lists it: needed where nothing can be asked.
+    #[arg(long, value_name = "FIRST8", value_parser = digits)]
+    digest: Option<String>,
+    /// What to say to it. It goes into the ledger.
+    #[arg(long, value_name = "TEXT")]
+    comment: Option<String>,
+}
+
+/// On what, and why not.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub(super) struct Deny {
+    /// As `approvals` lists it.
+    #[arg(value_parser = id)]
+    id: Id,
+    /// Why. The requester hears it, and it goes into the ledger.
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    reason: String,
+    #[command(flatten)]
+    form: Form,
+}
+
+/// The longest value of a variable that is carried fits into this, spelt out.
+const SHOWN: usize = 64 * 1024;
+/// How many digits of a digest are enough.
+const DIGITS: usize = 8;
+
+fn id(text: &str) -> Result<Id, String> {
+    Id::parse(text).ok_or_else(|| "not a request's id; 'approvals' lists them".to_owned())
+}
+
+fn digits(text: &str) -> Result<String, String> {
+    let plain = text.len() == DIGITS && text.bytes().all(|b| b.is_ascii_hexdigit());
+    plain.then(|| text.to_ascii_lowercase()).ok_or_else(|| "not eight hex digits; 'approvals' lists them".to_owned())
+}
+
+impl Visit<'_> {
+    /// What is open: one's own, and what one may vote on.
+    pub(super) async fn approvals(&self, form: Form) -> Result<(), Error> {
+        let now = self.room.clock.now();
+        let requests = self.room.sessions.requests(self.caller);
+        let mut table = Table::new(&["ID", "DIGEST", "WHO", "LOGIN", "TARGET", "NEEDS", "LEFT", "COMMAND"], &[7]);
+        let mut listed = Vec::new();
+        for request in &requests {
+            let subject = &request.subject;
+            table.push(vec![
+                Cell::new(request.id.to_string()),
+                Cell::new(first(request)),
+                Cell::new(&request.caller.identity.name),
+                Cell::new(&subject.login),
+                Cell::new(&subject.target),
+                Cell::new(format!("{} of {}", request.approvers().len(), request.terms.quorum)),
+                Cell::new(left(request, now)),
+                Cell::new(String::from_utf8_lossy(subject.command.bytes())),
+            ]);
+            listed.push(self.value(request));
+        }
+        let text = match listed.as_slice() {
+            [] => "Nothing waits that you may vote on.\n".to_owned(),
+            _ => table.render(self.say.look()),
+        };
+        self.answer(form, &text, &json!({ "approvals": listed })).await
+    }
+
+    fn value(&self, request: &Request) -> Value {
+        let subject = &request.subject;
+        json!({
+            "id": request.id.to_string(),
+            "digest": request.digest.to_string(),
+            "name": request.caller.identity.name,
+            "principal": request.caller.identity.principal().as_str(),
+            "source": request.caller.source.to_string(),
+            "own": request.caller.identity.principal() == self.caller.identity.principal(),
+            "target": subject.target,
+            "login": subject.login,
+            "command": String::from_utf8_lossy(subject.command.bytes()),
+            "pty": subject.terminal.is_some(),
+            "input": subject.input.len(),
+            "rules": subject.rules,
+            "quorum": request.terms.quorum,
+            "approvals": request.approvers().len(),
+            "groups": request.terms.approver_groups,
+            "asked": request.asked.to_string(),
+            "expires": request.expires.to_string(),
+        })
+    }
+
+    /// Agrees: to what was just shown in a terminal, or to what the digest names.
+    pub(super) async fn approve(&self, asked: &Approve, ears: &mut Ears<'_>) -> Result<(), Error> {
+        let request = self.request(asked.id)?;
+        match &asked.digest {
+            Some(digest) if *digest == first(&request) => {}
+            Some(_) => return Err(Error::Vote(Fault::Changed)),
+            None if self.say.terminal().is_none() => return Err(Error::NoDigest),
+            None => {
+                // Who may not vote is told so before they read all of it.
+                request.check(self.caller, &request.digest, self.room.clock.now()).map_err(Error::Vote)?;
+                self.say.out(&self.shown(&request)).await?;
+                self.say.out("Run exactly this? Type yes to approve: ").await?;
+                if !self.says_yes(ears).await? {
+                    return Err(Error::NotApproved);
+                }
+            }
+        }
+        let vote = (Vote::Approve, asked.comment.as_deref());
+        let state = self.room.sessions.vote(self.caller, request.id, &request.digest, vote).await?;
+        let text = match state {
+            State::Open => "Your approval counts; others are still needed.\n",
+            _ => "Approved: it runs now, once, if the policy still allows it.\n",
+        };
+        self.say.out(text).await
+    }
+
+    /// Says no.
+    pub(super) async fn deny(&self, asked: &Deny) -> Result<(), Error> {
+        let request = self.request(asked.id)?;
+        let vote = (Vote::Deny, Some(asked.reason.as_str()));
+        self.room.sessions.vote(self.caller, request.id, &request.digest, vote).await?;
+        self.answer(asked.form, "Denied: the requester hears your reason.\n", &self.value(&request)).await
+    }
+
+    /// One that is open and that the caller may know of.
+    fn request(&self, id: Id) -> Result<Request, Error> {
+        let open = self.room.sessions.requests(self.caller);
+        open.into_iter().find(|request| request.id == id).ok_or(Error::NoRequest(id))
+    }
+
+    /// All of it. What could deceive the eye is spelt out.
+    fn shown(&self, request: &Request) -> String {
+        let (subject, who) = (&request.subject, &request.caller);
+        let mut text = String::new();
+        let mut row = |name: &str, value: String| {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{name:<10}{value}");
+        };
+        row("Request", format!("{}, digest {}", request.id, first(request)));
+        row("Who", format!("{} ({})", printable(&who.identity.name, 256), who.identity.principal()));
+        row("From", who.source.ip().to_string());
+        row("Target", format!("{} at {}", printable(&subject.target, 256), printable(&subject.address, 256)));
+        row("Login", printable(&subject.login, 64));
+        row("Command", exact(subject.command.bytes()));
+        for (name, value) in &subject.environment {
+            row("With", format!("{}={}", printable(name, 256), printable(value, SHOWN)));
+        }
+        match &subject.terminal {
+            Some(_) => row("Input", "a terminal: what is typed afterwards is not approved".to_owned()),
+            None if subject.input.is_empty() => row("Input", "none".to_owned()),
+            None => row("Input", format!("{} bytes: {}", subject.input.len(), exact(&subject.input))),
+        }
+        row("Held by", subject.rules.join(", "));
+        row("Needs", format!("{} of {} approvals given", request.approvers().len(), request.terms.quorum));
+        row("Time left", left(request, self.room.clock.now()));
+        text
+    }
+
+    /// What is typed up to Enter.
+    async fn says_yes(&self, ears: &mut Ears<'_>) -> Result<bool, Error> {
+        let mut typed = String::new();
+        loop {
+            match ears.next().await {
+                Heard::Byte(b'\r' | b'\n') => {
+                    self.say.out("\n").await?;
+                    return Ok(typed.eq_ignore_ascii_case("yes"));
+                }
+                Heard::Byte(CTRL_C) => {
+                    self.say.out("\n").await?;
+                    return Err(Error::Interrupted);
+                }
+                Heard::Byte(8 | 127) => {
+                    if typed.pop().is_some() {
+                        self.say.out("\x08 \x08").await?;
+                    }
+                }
+                Heard::Byte(byte) if byte.is_ascii_graphic() && typed.len() < 16 => {
+                    typed.push(char::from(byte));
+                    self.say.out(&char::from(byte).to_string()).await?;
+                }
+                Heard::Byte(_) | Heard::Resize(_) => {}
+                Heard::End => return Ok(false),
+            }
+        }
+    }
+}
+
+/// Bytes as they are, where they are printable ASCII; all else spelt out.
+fn exact(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(&printable(chunk.valid(), usize::MAX));
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
+}
+
+fn first(request: &Request) -> String {
+    request.digest.to_string().chars().take(DIGITS).collect()
+}
+
+fn left(request: &Request, now: Timestamp) -> String {
+    let left = request.expires.since(now).as_secs();
+    format!("{}:{:02} min", left / 60, left % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_approver_reads_is_what_would_run() {
+        assert_eq!(exact(b"rm -rf /srv/old"), "rm -rf /srv/old");
+        assert_eq!(
+            exact("a\u{202e}b\u{200b}\n\t\x1b[2J\u{e9}".as_bytes()),
+            "a\\u{202e}b\\u{200b}\\u{a}\\u{9}\\u{1b}[2J\\u{e9}"
+        );
+        assert_eq!(exact(b"a\xffb\\"), "a\\xffb\\\\");
+    }
+
+    #[test]
+    fn a_digest_is_eight_hex_digits() {
+        assert_eq!(digits("0A1b2c3d").as_deref(), Ok("0a1b2c3d"));
+        assert!(digits("0a1b2c3").is_err() && digits("0a1b2c3g").is_err());
+    }
+}

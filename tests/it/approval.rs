@@ -1,0 +1,154 @@
+//! A command that is held: nothing runs before people agree, and what they agreed to runs once.
+
+use std::time::Duration;
+
+use sallyport::demo::issuer::Person;
+use sallyport::domain::Digest;
+use sallyport::domain::event::Outcome;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStderr};
+use tokio::time::timeout;
+
+use crate::support::stock::Client;
+use crate::support::{Setup, World, shown, until};
+
+const HELD: &str = r#"
+@id("certify") permit (principal, action == Sallyport::Action::"certify", resource);
+@id("everything")
+permit (principal, action in [Sallyport::Action::"shell", Sallyport::Action::"exec"], resource is Sallyport::Target);
+@id("hold-removal") @require_approval("1")
+forbid (principal, action == Sallyport::Action::"exec", resource)
+unless { context.approval.count >= 1 };
+@id("admins-approve") permit (principal in Sallyport::Group::"admins", action == Sallyport::Action::"approve", resource);
+"#;
+
+async fn world() -> World {
+    Setup { policy: Some(HELD), ..Setup::new() }.start().await
+}
+
+/// The line that tells of a hold, and the id in it.
+async fn held(err: &mut BufReader<ChildStderr>) -> (String, String) {
+    let mut line = String::new();
+    timeout(Duration::from_secs(20), err.read_line(&mut line)).await.expect("nothing was held").unwrap();
+    let id = line.strip_prefix("sallyport: held ").unwrap_or_else(|| panic!("{line:?}"));
+    let id = id.split(':').next().unwrap().to_owned();
+    (line, id)
+}
+
+fn stderr(child: &mut Child) -> BufReader<ChildStderr> {
+    BufReader::new(child.stderr.take().unwrap())
+}
+
+async fn digest(approver: &Client, id: &str) -> String {
+    let listed = approver.run("console", "approvals --json").await;
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let all = listed["approvals"].as_array().unwrap();
+    let one = all.iter().find(|one| one["id"] == id).unwrap_or_else(|| panic!("no {id} in {listed}"));
+    one["digest"].as_str().unwrap()[..8].to_owned()
+}
+
+/// The states that requests came to, in order.
+async fn resolved(world: &World, count: usize) -> Vec<(String, String)> {
+    until("the end of requests", async || {
+        let log = world.log().await;
+        let word = |one: &sallyport::ledger::entry::Entry, name| one.body().text(name).unwrap().to_owned();
+        let all: Vec<_> =
+            log.of("approval.resolved").into_iter().map(|one| (word(one, "state"), word(one, "reason"))).collect();
+        (all.len() >= count).then_some(all)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_runs_once_after_somebody_else_agreed_to_exactly_that() {
+    let world = world().await;
+    let (alice, bob) = (world.person(Person::Alice).await, world.person(Person::Bob).await);
+    let mut child = bob.start("deploy+web1", &[], "cat; echo removed; exit 3");
+    child.stdin.take().unwrap().write_all(b"from bob\n").await.unwrap();
+    let mut err = stderr(&mut child);
+    let (line, id) = held(&mut err).await;
+    assert!(line.contains(": needs 1 approval, expires in 15 min ("), "{line}");
+    assert!(line.ends_with(&format!(" approve {id}; Ctrl-C cancels\n")) && line.is_ascii(), "{line}");
+    assert!(world.web.runs().is_empty());
+    let blind = alice.run("console", &format!("approve {id}")).await;
+    assert_eq!(blind.status.code(), Some(2), "nothing was shown to her: {:?}", shown(&blind));
+    let wrong = alice.run("console", &format!("approve {id} --digest 00000000")).await;
+    assert_eq!(wrong.status.code(), Some(1), "{:?}", shown(&wrong));
+    let first = digest(&alice, &id).await;
+    let approve = format!("approve {id} --digest {first} --comment 'agreed'");
+    let own = bob.run("console", &approve).await;
+    assert_eq!(shown(&own).2, "sallyport: nobody votes on what they asked for themselves\n");
+    assert_eq!(own.status.code(), Some(4));
+    let done = alice.run("console", &approve).await;
+    assert_eq!(done.status.code(), Some(0), "{:?}", shown(&done));
+    let output = timeout(Duration::from_secs(20), child.wait_with_output()).await.unwrap().unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(3), b"from bob\nremoved\n".as_slice()));
+    let late = alice.run("console", &approve).await;
+    assert_eq!(late.status.code(), Some(1), "{:?}", shown(&late));
+    assert_eq!(world.web.runs().len(), 1);
+    let session = world.ended(1).await[0].session;
+    let left = world.stop().await;
+    let kinds: Vec<_> = left.log.0.iter().map(|one| one.kind()).collect();
+    let at = |kind: &str| kinds.iter().position(|one| *one == kind).unwrap_or_else(|| panic!("no {kind}"));
+    let order = ["approval.requested", "approval.voted", "approval.resolved", "approval.used", "session.start"];
+    assert!(order.windows(2).all(|two| at(two[0]) < at(two[1])), "{kinds:?}");
+    let decisions: Vec<_> =
+        left.log.of("authz.decision").into_iter().filter(|one| one.body().text("action") == Some("exec")).collect();
+    let passes: Vec<_> = decisions.iter().map(|one| (one.outcome(), one.body().text("pass").unwrap())).collect();
+    assert_eq!(passes, [(Outcome::Hold, "hypothetical"), (Outcome::Allow, "final")]);
+    let issued = left.log.one(session, "cert.issued").body().texts("options").unwrap().join("\n");
+    let forced = format!("force-command=sha256:{}", Digest::of(b"cat; echo removed; exit 3"));
+    assert!(issued.contains(&forced), "{issued}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_no_is_heard_with_its_reason_and_not_asked_again() {
+    let world = world().await;
+    let (alice, bob) = (world.person(Person::Alice).await, world.person(Person::Bob).await);
+    let mut child = bob.start("deploy+web1", &[], "echo removed");
+    drop(child.stdin.take());
+    let mut err = stderr(&mut child);
+    let (_, id) = held(&mut err).await;
+    let no = alice.run("console", &format!("deny {id} --reason 'not on a Friday'")).await;
+    assert_eq!(no.status.code(), Some(0), "{:?}", shown(&no));
+    let mut line = String::new();
+    err.read_line(&mut line).await.unwrap();
+    assert!(line.starts_with("sallyport: denied by ") && line.contains("not on a Friday"), "{line}");
+    let status = timeout(Duration::from_secs(20), child.wait()).await.unwrap().unwrap();
+    assert_eq!(status.code(), Some(126));
+    let again = bob.run("deploy+web1", "echo removed").await;
+    let line = "sallyport: nobody was asked: the same was denied less than 10 minutes ago\n";
+    assert_eq!(shown(&again), (Some(126), String::new(), line.into()));
+    assert!(world.web.attempts().is_empty());
+    let left = world.stop().await;
+    assert_eq!(left.log.of("approval.requested").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_goes_takes_their_request_with_them() {
+    let world = world().await;
+    let (alice, bob) = (world.person(Person::Alice).await, world.person(Person::Bob).await);
+    let mut child = bob.start("deploy+web1", &[], "echo removed");
+    let mut err = stderr(&mut child);
+    let (_, id) = held(&mut err).await;
+    let first = digest(&alice, &id).await;
+    child.kill().await.unwrap();
+    let ends = resolved(&world, 1).await;
+    assert_eq!(ends, [("withdrawn".to_owned(), "client gone".to_owned())]);
+    let late = alice.run("console", &format!("approve {id} --digest {first}")).await;
+    assert_eq!(late.status.code(), Some(1), "{:?}", shown(&late));
+    assert!(world.web.runs().is_empty());
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_input_than_people_can_be_shown_is_refused_with_the_mend() {
+    let world = world().await;
+    let bob = world.person(Person::Bob).await;
+    let output = bob.feed("deploy+web1", "cat; echo removed", &[b'x'; 300 * 1024]).await;
+    let (code, out, err) = shown(&output);
+    assert_eq!((code, out.as_str()), (Some(126), ""));
+    assert!(err.contains("copy the input to the target first"), "{err}");
+    let left = world.stop().await;
+    assert!(left.log.of("approval.requested").is_empty());
+}

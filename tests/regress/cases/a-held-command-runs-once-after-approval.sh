@@ -1,0 +1,50 @@
+# Nothing runs before somebody else agrees; what they agreed to runs once, at a real sshd.
+new_bastion
+# Who signs in may do anything at a target, once somebody else has agreed.
+policies=$(dirname "$(find "$PWD" -name '*.cedar' -print -quit)")
+rm -f "$policies"/*.cedar
+cat >"$policies/10-held.cedar" <<'POLICY'
+@id("certify") permit (principal, action == Sallyport::Action::"certify", resource);
+@id("everything") permit (principal, action == Sallyport::Action::"exec", resource is Sallyport::Target);
+@id("hold-all") @require_approval("1")
+forbid (principal, action == Sallyport::Action::"exec", resource) unless { context.approval.count >= 1 };
+@id("approve") permit (principal, action == Sallyport::Action::"approve", resource);
+POLICY
+stop_bastion TERM
+serve
+sign_in bob
+mkdir approver
+mv key key.pub key-cert.pub approver/
+sign_in alice
+
+# approver COMMAND...: the console, as bob.
+approver() {
+  local options
+  mapfile -t options < <(cd approver && ssh_options)
+  ssh -o "UserKnownHostsFile=$PWD/known_hosts" "${options[@]}" console@127.0.0.1 "$@"
+}
+is_held() {
+  grep -q 'sallyport: held ' err
+}
+trust_bastion
+counter="$PWD/counter"
+: >"$counter"
+chmod 666 "$counter"
+printf 'one\n' | via "cat >>'$counter'; exit 3" >out 2>err &
+waiting=$!
+eventually 20 is_held || fail "nothing was held: $(cat err)"
+equal 'counter while it is held' "$(cat "$counter")" ''
+id=$(sed -n 's/.*sallyport: held \([0-9A-Z]*\): needs 1 approval, expires in 15 min.*/\1/p' err)
+digest=$(approver approvals --json | jq -er --arg id "$id" '.approvals[] | select(.id == $id) | .digest[:8]')
+code=0
+console approve "$id" --digest "$digest" >own 2>&1 || code=$?
+equal 'exit code of approving oneself' "$code" 4
+approver approve "$id" --digest "$digest" >approved 2>&1 || fail "approve: $(cat approved)"
+code=0
+wait "$waiting" || code=$?
+equal 'exit code of what was held' "$code" 3
+equal 'counter afterwards' "$(cat "$counter")" 'one'
+code=0
+approver approve "$id" --digest "$digest" >again 2>&1 || code=$?
+equal 'exit code of approving twice' "$code" 1
+equal 'counter at the end' "$(cat "$counter")" 'one'
