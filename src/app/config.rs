@@ -41,8 +41,6 @@ pub struct Config {
     pub issuers: Vec<IssuerSettings>,
     /// Groups and their members.
     pub groups: Groups,
-    /// Humans with several names.
-    pub persons: Vec<Person>,
     /// Hosts.
     pub targets: Vec<Target>,
     /// Policy files.
@@ -281,8 +279,8 @@ impl Reader<'_> {
         let policy = self.policy(file.policy.as_ref());
         let issuers = self.issuers(file.issuer.as_ref().map_or(&[], |each| each.0.as_slice()));
         let names: BTreeSet<IssuerName> = issuers.iter().map(|issuer| issuer.name.clone()).collect();
-        let groups = self.groups(file.group.as_ref().map_or(&[], |each| each.0.as_slice()), &names);
-        let persons = self.persons(file.person.as_ref().map_or(&[], |each| each.0.as_slice()), &names);
+        let mut groups = self.groups(file.group.as_ref().map_or(&[], |each| each.0.as_slice()), &names);
+        groups.persons = self.persons(file.person.as_ref().map_or(&[], |each| each.0.as_slice()), &names);
         let place = target::Place {
             name: name.unwrap_or_default(),
             listen: ssh.as_ref().map(|ssh| ssh.listen),
@@ -306,7 +304,6 @@ impl Reader<'_> {
             },
             issuers,
             groups,
-            persons,
             targets,
             policy,
             max_recording_bytes: max_recording_bytes?,

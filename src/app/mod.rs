@@ -152,7 +152,9 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
     let policy = explain::load(&config, clock.now())?;
     let (policy, policy_now) = watch::channel(Arc::new(policy));
     let (groups, groups_now) = watch::channel(config.groups.clone());
-    let grouping = Grouping::new(move |issuer, subject, asserted| groups_now.borrow().of(issuer, subject, asserted));
+    let humans_now = groups_now.clone();
+    let grouping = Grouping::new(move |issuer, subject, asserted| groups_now.borrow().of(issuer, subject, asserted))
+        .with_humans(move |one, other| humans_now.borrow().same_human(one, other));
     let settings = ledger::Settings {
         origin: origin.clone(),
         node: config.name.clone(),

@@ -126,7 +126,7 @@ impl Reloader {
 
     /// The file itself; what of it takes effect is said by name.
     fn config(&self, next: &Config) -> Option<Part> {
-        let groups = self.read.groups != next.groups || self.read.persons != next.persons;
+        let groups = self.read.groups != next.groups;
         let change = Change {
             old: Some(self.read.digest),
             new: Some(next.digest),

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use thiserror::Error;
 
 use super::id::Id;
-use crate::domain::identity::{Caller, Kind, Principal};
+use crate::domain::identity::{Caller, Flow, Kind, Principal};
 use crate::domain::session::Command;
 use crate::domain::{Digest, RecordId, Timestamp};
 use crate::policy::Terms;
@@ -88,6 +89,9 @@ pub enum State {
     /// Whoever asked is gone, or what they asked for is.
     Withdrawn,
 }
+
+/// A voter proved themselves to their issuer at most so long ago.
+const FRESH: Duration = Duration::from_secs(900);
 
 impl State {
     /// The word in records and lists.
@@ -173,6 +177,11 @@ impl Request {
         if voter.identity.kind != Kind::Person {
             return Err(Fault::NoPerson);
         }
+        // A device sign-in may be somebody else's, who was talked into typing a code; an old one may be an open laptop's.
+        let fresh = voter.sign_in.auth_time.is_some_and(|at| now.since(at) <= FRESH);
+        if voter.sign_in.flow == Flow::Device || !fresh {
+            return Err(Fault::Stale);
+        }
         let who = voter.identity.principal();
         if who == self.caller.identity.principal() {
             return Err(Fault::Oneself);
@@ -235,6 +244,11 @@ pub enum Fault {
     /// A pipeline.
     #[error("only people vote")]
     NoPerson,
+    /// Signed in too long ago, or by the device flow.
+    #[error(
+        "a vote needs a sign-in of the last 15 minutes with a browser or sallyport login: sign in again, then vote"
+    )]
+    Stale,
     /// The requester.
     #[error("nobody votes on what they asked for themselves")]
     Oneself,

@@ -53,19 +53,34 @@ impl Group {
 
 /// Says which groups an identity is in, by the config of the moment. Cheap to clone.
 #[derive(Clone)]
-pub struct Grouping(Arc<Rule>);
+pub struct Grouping {
+    rule: Arc<Rule>,
+    humans: Arc<Humans>,
+}
 
 type Rule = dyn Fn(&IssuerName, &str, &[String]) -> Vec<Group> + Send + Sync;
+type Humans = dyn Fn(&Identity, &Identity) -> bool + Send + Sync;
 
 impl Grouping {
     /// By this rule: from the issuer's name, the subject, and what the issuer asserts.
     pub fn new(rule: impl Fn(&IssuerName, &str, &[String]) -> Vec<Group> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(rule))
+        Self { rule: Arc::new(rule), humans: Arc::new(|_, _| false) }
+    }
+
+    /// With what says whether two identities are one human.
+    pub fn with_humans(mut self, humans: impl Fn(&Identity, &Identity) -> bool + Send + Sync + 'static) -> Self {
+        self.humans = Arc::new(humans);
+        self
+    }
+
+    /// Whether one human is behind both, by whatever names.
+    pub fn same_human(&self, one: &Identity, other: &Identity) -> bool {
+        one.principal() == other.principal() || (self.humans)(one, other)
     }
 
     /// The groups, sorted.
     pub fn of(&self, issuer: &IssuerName, subject: &str, asserted: &[String]) -> Vec<Group> {
-        self.0(issuer, subject, asserted)
+        (self.rule)(issuer, subject, asserted)
     }
 }
 

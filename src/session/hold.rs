@@ -85,12 +85,24 @@ impl Sessions {
         let counts = |voter: &Arc<Caller>| {
             let member = voter.identity.groups.iter().any(|group| wanted.contains(group.as_str()));
             let decision = self.judge(voter, Asked::Approve, Some(place), Some(&owner));
-            (wanted.is_empty() || member) && matches!(decision.outcome, policy::Outcome::Allow(_))
+            let other = !self.same_human(voter, &granted.request.caller);
+            other && (wanted.is_empty() || member) && matches!(decision.outcome, policy::Outcome::Allow(_))
         };
         let voters = granted.request.approvers().iter().map(|voter| self.as_of_now(voter));
-        let voters: Vec<_> = voters.filter(counts).collect();
+        // Once each, whatever names they have.
+        let mut humans: Vec<Arc<Caller>> = Vec::new();
+        for voter in voters.filter(counts) {
+            if !humans.iter().any(|one| self.same_human(one, &voter)) {
+                humans.push(voter);
+            }
+        }
+        let voters = humans;
         let count = u8::try_from(voters.len()).unwrap_or(u8::MAX);
         Ok(Approvals { count, groups: Request::groups_of(&voters) })
+    }
+
+    fn same_human(&self, one: &Caller, other: &Caller) -> bool {
+        self.0.groups.same_human(&one.identity, &other.identity)
     }
 
     /// Requests that `caller` may vote on, or has made.
@@ -127,6 +139,12 @@ impl Sessions {
         let request = open.iter().find(|request| request.id == id).ok_or(approval::Fault::NotOpen)?;
         let voter = self.as_of_now(caller);
         request.check(&voter, seen, now)?;
+        if self.same_human(&voter, &request.caller) {
+            return Err(approval::Fault::Oneself.into());
+        }
+        if request.approvers().iter().any(|one| self.same_human(one, &voter)) {
+            return Err(approval::Fault::Twice.into());
+        }
         let decision = self.judge_vote(caller, request).ok_or(approval::Fault::NotOpen)?;
         let event = Event::AuthzDecision(decision.to_decided(Asked::Approve.as_str(), 0));
         let decided = Fact::new(RecordId::new(now), decision.recorded(), event).by(caller);

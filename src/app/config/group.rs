@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Group, Reader};
 use crate::app::file;
-use crate::domain::identity::IssuerName;
+use crate::domain::identity::{Identity, IssuerName};
 
 /// Groups of the config, and who is in them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Groups {
     members: BTreeMap<String, BTreeSet<Member>>,
+    /// `[[person]]`: who is one human under several names.
+    pub persons: Vec<Person>,
 }
 
 /// One line of `members`.
@@ -29,6 +31,11 @@ impl Groups {
             Member::Subject(..) => None,
         });
         asserted.chain(self.members.keys().cloned()).collect()
+    }
+
+    /// Whether both are one human, or were started by one, as far as the config knows.
+    pub fn same_human(&self, one: &Identity, other: &Identity) -> bool {
+        self.persons.iter().any(|person| person.is(one) && person.is(other))
     }
 
     /// The groups of an identity, sorted: those that its issuer asserts, and those of the config that follow.
@@ -52,6 +59,16 @@ pub struct Person {
     pub identities: Vec<(IssuerName, String)>,
     /// Issuer, claim and value: pipelines that this human started.
     pub claims: Vec<(IssuerName, String, String)>,
+}
+
+impl Person {
+    fn is(&self, identity: &Identity) -> bool {
+        let named = self.identities.iter().any(|(by, subject)| *by == identity.issuer && *subject == identity.subject);
+        let started = |(by, claim, value): &(IssuerName, String, String)| {
+            *by == identity.issuer && identity.claims.get(claim) == Some(value)
+        };
+        named || self.claims.iter().any(started)
+    }
 }
 
 impl Reader<'_> {

@@ -225,8 +225,8 @@ fn one_name_belongs_to_one_person() {
     refused(&person("corp = \"a\"\n[[person]]\ncorp = \"a\""), "person[2].corp", "another [[person]]");
     let config = load(&person("corp = \"a\"\ncorp_actor_id = \"7\"")).unwrap();
     let corp = IssuerName::parse("corp").unwrap();
-    assert_eq!(config.persons[0].identities, [(corp.clone(), "a".to_owned())]);
-    assert_eq!(config.persons[0].claims, [(corp, "actor_id".to_owned(), "7".to_owned())]);
+    assert_eq!(config.groups.persons[0].identities, [(corp.clone(), "a".to_owned())]);
+    assert_eq!(config.groups.persons[0].claims, [(corp, "actor_id".to_owned(), "7".to_owned())]);
 }
 
 #[test]

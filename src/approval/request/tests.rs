@@ -1,9 +1,7 @@
 //! The state machine of a request, by table.
 
-use std::time::Duration;
-
 use super::*;
-use crate::domain::identity::{Flow, Group, Identity, IssuerName, Means, Shown, SignIn};
+use crate::domain::identity::{Group, Identity, IssuerName, Means, Shown, SignIn};
 use crate::policy::{Obligations, TTL};
 
 const NOW: i64 = 1_795_467_889;
@@ -25,7 +23,7 @@ fn person(name: &str, kind: Kind, groups: &[&str]) -> Arc<Caller> {
     let sign_in = SignIn {
         record: RecordId::from_parts(at(0), 1),
         at: at(0),
-        auth_time: None,
+        auth_time: Some(at(0)),
         until: at(3600),
         flow: Flow::Local,
         amr: Vec::new(),
@@ -37,6 +35,13 @@ fn person(name: &str, kind: Kind, groups: &[&str]) -> Arc<Caller> {
 
 fn lead(name: &str) -> Arc<Caller> {
     person(name, Kind::Person, &["sre-leads"])
+}
+
+/// Bob, by another sign-in.
+fn bob(auth_time: Option<Timestamp>, flow: Flow) -> Arc<Caller> {
+    let mut bob = Caller::clone(&lead("bob"));
+    (bob.sign_in.auth_time, bob.sign_in.flow) = (auth_time, flow);
+    Arc::new(bob)
 }
 
 fn subject() -> Subject {
@@ -74,6 +79,10 @@ fn whoever_may_not_vote_hears_why() {
         (lead("bob"), other, 0, Err(Fault::Changed)),
         (lead("alice"), open.digest, 0, Err(Fault::Oneself)),
         (person("bob", Kind::Person, &["users"]), open.digest, 0, Err(Fault::Group)),
+        (bob(Some(at(-600)), Flow::Remote), open.digest, 300, Ok(())),
+        (bob(Some(at(-600)), Flow::Local), open.digest, 301, Err(Fault::Stale)),
+        (bob(None, Flow::Local), open.digest, 0, Err(Fault::Stale)),
+        (bob(Some(at(0)), Flow::Device), open.digest, 0, Err(Fault::Stale)),
         (person("job", Kind::Pipeline, &["sre-leads"]), open.digest, 0, Err(Fault::NoPerson)),
     ];
     for (voter, seen, seconds, expect) in cases {
