@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 
 use super::config::{Config, Faults};
-use super::explain;
+use super::rules;
 use crate::clock::Clock;
 use crate::domain::Timestamp;
 use crate::domain::target::HostTrust;
@@ -166,7 +166,7 @@ impl Report {
         match Policy::load(&files, &config.catalogue()) {
             Ok(policy) => {
                 self.look(policy.rules().count(), "rule");
-                let held = commands.map(|commands| explain::hold(config, &policy.with_commands(commands), now));
+                let held = commands.map(|commands| rules::check_cases(config, &policy.with_commands(commands), now));
                 if let Some(Err(faults)) = held {
                     self.all(faults);
                 }

@@ -207,36 +207,28 @@ fn texts(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Faults> {
 
 impl Policy {
     fn files(&self) -> Result<Vec<(String, String)>, Faults> {
-        let mut faults = Faults::default();
-        let mut files = Vec::new();
-        for path in self.paths(&mut faults) {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            match rights::read(&path, Readers::Anyone).map(String::from_utf8) {
-                Ok(Ok(text)) => files.push((name, text)),
-                Ok(Err(_)) => faults.add(path.display().to_string(), "is not UTF-8", "save it as UTF-8"),
-                Err((what, mend)) => faults.add(path.display().to_string(), what, mend),
-            }
+        let mut files = texts(&self.paths()?)?;
+        for (name, _) in &mut files {
+            // The folder is the same for all of them.
+            let file = Path::new(name).file_name().unwrap_or_default().to_string_lossy().into_owned();
+            *name = file;
         }
-        if faults.0.is_empty() { Ok(files) } else { Err(faults) }
+        Ok(files)
     }
 
-    fn paths(&self, faults: &mut Faults) -> Vec<PathBuf> {
+    fn paths(&self) -> Result<Vec<PathBuf>, Faults> {
         let entries = rights::way(&self.dir).and_then(|real| {
             let read = std::fs::read_dir(real).and_then(Iterator::collect::<Result<Vec<_>, _>>);
             read.map_err(|error| (format!("cannot be read: {error}"), "name a folder of *.cedar files".to_owned()))
         });
-        match entries {
-            Ok(entries) => {
-                let mut paths: Vec<PathBuf> =
-                    entries.into_iter().map(|entry| entry.path()).filter(|path| is_policy(path)).collect();
-                paths.sort();
-                paths
-            }
-            Err((what, mend)) => {
-                faults.add(format!("policy.dir ({})", self.dir.display()), what, mend);
-                Vec::new()
-            }
-        }
+        let entries = entries.map_err(|(what, mend)| {
+            let mut faults = Faults::default();
+            faults.add(format!("policy.dir ({})", self.dir.display()), what, mend);
+            faults
+        })?;
+        let mut paths: Vec<_> = entries.into_iter().map(|entry| entry.path()).filter(|path| is_policy(path)).collect();
+        paths.sort();
+        Ok(paths)
     }
 }
 

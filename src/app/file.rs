@@ -35,6 +35,14 @@ impl Faults {
         self.0.push(Fault { path: path.into(), what: what.into(), mend: mend.into() });
     }
 
+    /// Notes what is wrong with the file `name`.
+    pub fn add_of(&mut self, name: &str, faults: Faults) {
+        self.0.extend(faults.0.into_iter().map(|mut fault| {
+            fault.path = format!("{name}: {}", fault.path);
+            fault
+        }));
+    }
+
     /// The value, or a fault that it is missing.
     pub fn required<T>(&mut self, path: &str, value: Option<T>, mend: &str) -> Option<T> {
         // A value of the wrong kind was there: one fault is enough.
@@ -376,14 +384,19 @@ impl Shape for Person {
 impl File {
     /// Reads the text of a config file. What could be read is there even if there are faults.
     pub fn parse(text: &str, faults: &mut Faults) -> Option<Self> {
-        match text.parse::<toml::Table>() {
-            Ok(table) => Self::read(toml::Value::Table(table), "", faults),
-            Err(error) => {
-                let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-                let line = before.matches('\n').count() + 1;
-                faults.add(format!("line {line}"), error.message(), "see https://toml.io for the syntax");
-                None
-            }
+        read(text, faults)
+    }
+}
+
+/// Reads a whole file of tables; where its syntax is wrong, the fault names the line.
+fn read<T: Shape>(text: &str, faults: &mut Faults) -> Option<T> {
+    match text.parse::<toml::Table>() {
+        Ok(table) => T::read(toml::Value::Table(table), "", faults),
+        Err(error) => {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            faults.add(format!("line {line}"), error.message(), "see https://toml.io for the syntax");
+            None
         }
     }
 }

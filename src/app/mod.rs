@@ -32,7 +32,6 @@ use crate::store::{self, Blobs, Files, Registers, Volume};
 pub mod check;
 pub mod config;
 mod disk;
-pub mod explain;
 pub mod file;
 pub mod init;
 pub mod mend;
@@ -41,6 +40,7 @@ mod probe;
 mod reload;
 pub mod revoke;
 mod rights;
+pub mod rules;
 mod serve;
 pub mod store_check;
 mod systemd;
@@ -149,7 +149,7 @@ pub fn open_stores(state: &Path) -> Result<Stores, store::OpenError> {
 /// Builds every room and begins to serve.
 pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
     let Parts { config, signer, stores, origin, clock, ssh: ssh_listener, http: http_listener } = parts;
-    let policy = explain::load(&config, clock.now())?;
+    let policy = rules::load(&config, clock.now())?;
     let (policy, policy_now) = watch::channel(Arc::new(policy));
     let (groups, groups_now) = watch::channel(config.groups.clone());
     let humans_now = groups_now.clone();

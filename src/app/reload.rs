@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use super::config::{Config, Faults, Groups, Transport};
-use super::explain;
+use super::rules;
 use crate::domain::event::change::Change;
 use crate::domain::event::{Event, Fact, Outcome};
 use crate::domain::target::Target;
@@ -190,7 +190,7 @@ impl Reloader {
         let policy = policy.with_commands(commands?);
         // Only where nothing else is wrong: a case may name what was not understood.
         if faults.is_empty() {
-            explain::hold(next, &policy, self.clock.now()).map_err(|more| faults.config.0.extend(more.0)).ok()?;
+            rules::check_cases(next, &policy, self.clock.now()).map_err(|more| faults.config.0.extend(more.0)).ok()?;
         }
         let old = self.policy.borrow().digest();
         let files = policy.files().to_vec();

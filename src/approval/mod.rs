@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::timeout;
 use tracing::{error, info};
 
 use crate::clock::Clock;
@@ -173,10 +173,13 @@ impl Desk {
         else {
             return Ok(());
         };
-        self.0.ledger.append_one(fact).await?;
+        let recorded = self.0.ledger.append_one(fact).await;
         if let Some(open) = self.lock().open.get(&id) {
-            open.told.send_replace(Some((open.request.state(), why)));
+            // An end that is in no ledger has no effect but this: nobody waits for it, and nothing runs.
+            let state = if recorded.is_ok() { open.request.state() } else { State::Withdrawn };
+            open.told.send_replace(Some((state, why)));
         }
+        recorded?;
         Ok(())
     }
 
@@ -249,11 +252,10 @@ impl Held {
             if left.is_zero() {
                 self.desk.end(self.id, State::Expired, "nobody answered in time").await?;
             }
-            tokio::select! {
-                changed = self.told.changed() => if changed.is_err() {
-                    return Ok((State::Withdrawn, String::new()));
-                },
-                () = sleep(left.clamp(Duration::from_millis(10), LOOK_EVERY)) => {}
+            // One that has ended tells of it, whoever ended it; an open one is looked at again when its time is up.
+            let patience = if left.is_zero() { LOOK_EVERY } else { left.min(LOOK_EVERY) };
+            if let Ok(Err(_)) = timeout(patience, self.told.changed()).await {
+                return Ok((State::Withdrawn, String::new()));
             }
         }
     }

@@ -269,7 +269,7 @@ enum Error {
     Revoke(#[source] app::revoke::Error),
     /// `policy explain`.
     #[error(transparent)]
-    Unasked(app::explain::Unasked),
+    Unasked(app::rules::Unasked),
     /// `target add`.
     #[error("scan the host key of {address}")]
     Scan {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Error, FAULTS, Which, terminal};
 use crate::app::config::Config;
-use crate::app::explain::{self, Answer, Question, verdict};
+use crate::app::rules::{self, Answer, Question, verdict};
 use crate::clock::Clock;
 use crate::domain::identity::Kind;
 use crate::policy::{Outcome, Policy};
@@ -71,7 +71,7 @@ pub(super) fn run(command: Command) -> Result<(), Error> {
 
 fn loaded(which: &Which) -> Result<(Config, Policy), Error> {
     let config = Config::load(&which.path()).map_err(Error::Config)?;
-    let policy = explain::load(&config, Clock::system().now())
+    let policy = rules::load(&config, Clock::system().now())
         .map_err(|error| Error::Serve(crate::app::ServeError::Start(error)))?;
     Ok((config, policy))
 }
@@ -87,7 +87,7 @@ fn explained(asked: Explain) -> Result<(), Error> {
         command: asked.command,
         pty: asked.pty,
     };
-    let answer = explain::ask(&config, &policy, &question, Clock::system().now()).map_err(Error::Unasked)?;
+    let answer = rules::ask(&config, &policy, &question, Clock::system().now()).map_err(Error::Unasked)?;
     if asked.json {
         terminal::out(&format!("{:#}\n", as_json(&answer)))
     } else {
@@ -198,7 +198,7 @@ fn test(asked: &Test) -> Result<(), Error> {
     let (config, policy) = loaded(&asked.which)?;
     let text =
         std::fs::read_to_string(&asked.file).map_err(|source| Error::File { path: asked.file.clone(), source })?;
-    let tried = explain::cases(&config, &policy, &text, Clock::system().now()).map_err(Error::Config)?;
+    let tried = rules::cases(&config, &policy, &text, Clock::system().now()).map_err(Error::Config)?;
     let failed = tried.iter().filter(|case| case.wrong.is_some()).count();
     if asked.json {
         let cases = tried.iter().map(|case| json!({ "name": case.name, "wrong": case.wrong }));

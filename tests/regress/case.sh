@@ -5,7 +5,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 PATH="$PATH:/usr/sbin:/sbin"
 # shellcheck source=tests/regress/lib.sh
 . "$here/lib.sh"
-WORK="$SUITE/work/$CASE"
+WORK="$SUITE/cases/$CASE"
 mkdir -p "$WORK"
 chmod 755 "$WORK"
 cd "$WORK"

@@ -91,7 +91,7 @@ gone() {
 # ---- what all cases share: the issuer and the account on the target ----
 
 suite_up() {
-  mkdir -p "$SUITE/work"
+  mkdir -p "$SUITE/cases"
   (cd "$HERE/node" && { [ -d node_modules/oidc-provider ] && [ -d node_modules/yaml ] ||
     timeout 300 npm install --no-package-lock --no-audit --no-fund --loglevel=error; }) || return 1
   id "$TARGET_LOGIN" >/dev/null 2>&1 || make_account || return 1

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Each, Faults, Shape, join, plain, table};
+use super::{Each, Faults, Shape, join, plain, read, table};
 
 table! {
     /// `[[case]]`
@@ -44,16 +44,5 @@ pub fn parse(text: &str, faults: &mut Faults) -> Vec<Case> {
         faults.add("the file", "is longer than 1 MiB", "split it");
         return Vec::new();
     }
-    match text.parse::<toml::Table>() {
-        Ok(table) => {
-            let read = Cases::read(toml::Value::Table(table), "", faults);
-            read.and_then(|cases| cases.case).unwrap_or_default().0
-        }
-        Err(error) => {
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            let line = before.matches('\n').count() + 1;
-            faults.add(format!("line {line}"), error.message(), "see https://toml.io for the syntax");
-            Vec::new()
-        }
-    }
+    read::<Cases>(text, faults).and_then(|cases| cases.case).unwrap_or_default().0
 }

@@ -1,6 +1,6 @@
 //! Files of command rules as written: `class`, `opaque`, `harmless`. Every fault in one go, each with its key path.
 
-use super::{Faults, Shape, join, plain, table};
+use super::{Faults, Shape, join, plain, read, table};
 use crate::policy::{Class, Commands, Harmless, Pattern, Program};
 
 /// The lists that come with the bastion.
@@ -62,10 +62,7 @@ pub fn commands(files: &[(String, String)]) -> Result<Commands, Faults> {
     for (name, text) in files {
         let mut found = Faults::default();
         add(&mut commands, name, text, &mut found);
-        faults.0.extend(found.0.into_iter().map(|mut fault| {
-            fault.path = format!("{name}: {}", fault.path);
-            fault
-        }));
+        faults.add_of(name, found);
     }
     if faults.0.is_empty() { Ok(commands) } else { Err(faults) }
 }
@@ -75,15 +72,7 @@ fn add(commands: &mut Commands, name: &str, text: &str, faults: &mut Faults) {
     if text.len() > LIMIT_BYTES {
         return faults.add("the file", "is longer than 256 KiB", "split it");
     }
-    let table = match text.parse::<toml::Table>() {
-        Ok(table) => table,
-        Err(error) => {
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            let line = before.matches('\n').count() + 1;
-            return faults.add(format!("line {line}"), error.message(), "see https://toml.io for the syntax");
-        }
-    };
-    let Some(raw) = RawCommands::read(toml::Value::Table(table), "", faults) else { return };
+    let Some(raw) = read::<RawCommands>(text, faults) else { return };
     for (class, value) in raw.class.unwrap_or_default() {
         let path = format!("class.{class}");
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';

@@ -1,4 +1,4 @@
-//! Questions to the policy without asking anybody in: `policy explain`, and the cases of `policy test`.
+//! The rules of a config: loads them, puts questions to them, and holds them against their cases.
 //!
 //! Reads the config and the policy folder; opens no store and no connection.
 
@@ -23,7 +23,7 @@ pub fn load(config: &Config, now: Timestamp) -> Result<Policy, StartError> {
     let files = config.policy_files()?;
     let commands = config.commands()?;
     let policy = Policy::load(&files, &config.catalogue())?.with_commands(commands);
-    hold(config, &policy, now)?;
+    check_cases(config, &policy, now)?;
     Ok(policy)
 }
 
@@ -201,7 +201,7 @@ pub fn cases(config: &Config, policy: &Policy, text: &str, now: Timestamp) -> Re
 }
 
 /// Puts the cases that the config names. A policy that answers one otherwise is not to be used.
-pub fn hold(config: &Config, policy: &Policy, now: Timestamp) -> Result<(), Faults> {
+pub fn check_cases(config: &Config, policy: &Policy, now: Timestamp) -> Result<(), Faults> {
     let mut faults = Faults::default();
     for (name, text) in config.policy_tests()? {
         match cases(config, policy, &text, now) {
@@ -214,10 +214,7 @@ pub fn hold(config: &Config, policy: &Policy, now: Timestamp) -> Result<(), Faul
                     );
                 }
             }
-            Err(more) => faults.0.extend(more.0.into_iter().map(|mut fault| {
-                fault.path = format!("{name}: {}", fault.path);
-                fault
-            })),
+            Err(more) => faults.add_of(&name, more),
         }
     }
     if faults.0.is_empty() { Ok(()) } else { Err(faults) }
