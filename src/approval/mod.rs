@@ -309,7 +309,8 @@ fn asked(request: &Request, place: &TargetRef, because: RecordId, now: Timestamp
         rules: subject.rules.clone(),
         policy: subject.policy,
         expires: request.expires,
-        command: Text::new(subject.command.bytes().clone()),
+        command: subject.action.command().map(|command| Text::new(command.bytes().clone())),
+        reason: subject.reason.clone().map(Text::new),
         pty: subject.terminal.is_some(),
         input: subject.input.len() as u64,
     });

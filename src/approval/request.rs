@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::id::Id;
 use crate::domain::identity::{Caller, Flow, Kind, Principal};
-use crate::domain::session::Command;
+use crate::domain::session::Action;
 use crate::domain::{Digest, RecordId, Timestamp};
 use crate::policy::Terms;
 
@@ -22,14 +22,16 @@ pub struct Subject {
     pub address: String,
     /// The account there.
     pub login: String,
-    /// The command.
-    pub command: Command,
+    /// A shell or one command.
+    pub action: Action,
     /// Environment that is passed on, in order.
     pub environment: Vec<(String, String)>,
     /// `TERM`, if the client has a terminal.
     pub terminal: Option<String>,
     /// Standard input that goes with it; nothing else does.
     pub input: Bytes,
+    /// Why, in the requester's words.
+    pub reason: Option<String>,
     /// The rules that hold it.
     pub rules: Vec<String>,
     /// The policy set that held it.
@@ -39,7 +41,7 @@ pub struct Subject {
 impl Subject {
     /// SHA-256 over the canonical form. Each field is preceded by its length, so that none can run into the next.
     fn digest(&self, who: &Principal, sign_in: Option<RecordId>, random: &[u8]) -> Digest {
-        let mut form = b"sallyport approval request v1\n".to_vec();
+        let mut form = b"sallyport approval request v2\n".to_vec();
         let mut field = |bytes: &[u8]| {
             form.extend((bytes.len() as u64).to_be_bytes());
             form.extend(bytes);
@@ -47,7 +49,8 @@ impl Subject {
         for text in [&self.target, &self.address, &self.login] {
             field(text.as_bytes());
         }
-        field(self.command.bytes());
+        field(self.action.as_str().as_bytes());
+        field(self.action.command().map_or(b"", |command| command.bytes()));
         field(&(self.environment.len() as u64).to_be_bytes());
         for (name, value) in &self.environment {
             field(name.as_bytes());
@@ -57,6 +60,8 @@ impl Subject {
         field(self.terminal.as_deref().unwrap_or_default().as_bytes());
         field(&(self.input.len() as u64).to_be_bytes());
         field(&Digest::of(&self.input).0);
+        field(&[u8::from(self.reason.is_some())]);
+        field(self.reason.as_deref().unwrap_or_default().as_bytes());
         field(who.as_str().as_bytes());
         field(sign_in.map(|record| record.to_string()).unwrap_or_default().as_bytes());
         field(&(self.rules.len() as u64).to_be_bytes());
@@ -70,7 +75,7 @@ impl Subject {
 
     /// What two requests for the same have in common, whenever they are made.
     pub(super) fn likeness(&self, who: &Principal) -> Digest {
-        let always = Self { rules: Vec::new(), policy: Digest::of(b""), ..self.clone() };
+        let always = Self { rules: Vec::new(), policy: Digest::of(b""), reason: None, ..self.clone() };
         always.digest(who, None, b"")
     }
 }

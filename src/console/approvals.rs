@@ -1,5 +1,6 @@
 //! Requests that wait for people: which are open, what exactly each asks for, and votes on them.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use clap::Args;
@@ -10,6 +11,7 @@ use super::line::{Form, reason};
 use super::table::{Cell, Table};
 use super::{Error, Visit};
 use crate::approval::{Fault, Id, Request, State, Vote};
+use crate::domain::session::Action;
 use crate::domain::{Timestamp, printable};
 
 /// On what, and with which words.
@@ -70,7 +72,7 @@ impl Visit<'_> {
                 Cell::new(&subject.target),
                 Cell::new(format!("{} of {}", request.approvers().len(), request.terms.quorum)),
                 Cell::new(left(request, now)),
-                Cell::new(String::from_utf8_lossy(subject.command.bytes())),
+                Cell::new(what(&subject.action)),
             ]);
             listed.push(self.value(request));
         }
@@ -92,7 +94,9 @@ impl Visit<'_> {
             "own": request.caller.identity.principal() == self.caller.identity.principal(),
             "target": subject.target,
             "login": subject.login,
-            "command": String::from_utf8_lossy(subject.command.bytes()),
+            "action": subject.action.as_str(),
+            "command": subject.action.command().map(|command| String::from_utf8_lossy(command.bytes())),
+            "reason": subject.reason,
             "pty": subject.terminal.is_some(),
             "input": subject.input.len(),
             "rules": subject.rules,
@@ -157,7 +161,13 @@ impl Visit<'_> {
         row("From", who.source.ip().to_string());
         row("Target", format!("{} at {}", printable(&subject.target, 256), printable(&subject.address, 256)));
         row("Login", printable(&subject.login, 64));
-        row("Command", exact(subject.command.bytes()));
+        match subject.action.command() {
+            Some(command) => row("Command", exact(command.bytes())),
+            None => row("Shell", "an interactive session: what is typed afterwards is not approved".to_owned()),
+        }
+        if let Some(reason) = &subject.reason {
+            row("They say", printable(reason, SHOWN));
+        }
         for (name, value) in &subject.environment {
             row("With", format!("{}={}", printable(name, 256), printable(value, SHOWN)));
         }
@@ -199,6 +209,11 @@ impl Visit<'_> {
             }
         }
     }
+}
+
+/// What is asked for, in a list.
+fn what(action: &Action) -> Cow<'_, str> {
+    action.command().map_or("(a shell)".into(), |command| String::from_utf8_lossy(command.bytes()))
 }
 
 /// Bytes as they are, where they are printable ASCII; all else spelt out.

@@ -241,6 +241,8 @@ impl House {
             terminal: pty.then_some(("xterm", size)),
             env_passed: &[],
             env_dropped: &[],
+            reason: None,
+            wait: None,
         };
         let Opened { governed, permit: _, up: _, mut down, keeper } = self.sessions.open(ask).await.unwrap();
         let id = governed.id();
@@ -629,6 +631,8 @@ fn shell<'a>(who: &'a Arc<Caller>, target: &'a str) -> Ask<'a> {
         terminal: None,
         env_passed: &[],
         env_dropped: &[],
+        reason: None,
+        wait: None,
     }
 }
 

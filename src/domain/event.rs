@@ -329,6 +329,11 @@ pub enum Event {
         /// `TERM` of the client's terminal, if it has one.
         term: Option<String>,
     },
+    /// Whoever asked for the session said why.
+    SessionReason {
+        /// In their words.
+        reason: Text,
+    },
     /// Policy was asked.
     AuthzDecision(Decided),
     /// A request waits for people.

@@ -78,6 +78,11 @@ impl Grouping {
         one.principal() == other.principal() || (self.humans)(one, other)
     }
 
+    /// Whether it is known which human is behind it: of a pipeline, who started it.
+    pub fn knows_human(&self, one: &Identity) -> bool {
+        one.kind == Kind::Person || (self.humans)(one, one)
+    }
+
     /// The groups, sorted.
     pub fn of(&self, issuer: &IssuerName, subject: &str, asserted: &[String]) -> Vec<Group> {
         (self.rule)(issuer, subject, asserted)

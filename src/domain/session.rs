@@ -79,6 +79,14 @@ impl Action {
             Self::Exec(_) => "exec",
         }
     }
+
+    /// The command, if it is one.
+    pub fn command(&self) -> Option<&Command> {
+        match self {
+            Self::Shell => None,
+            Self::Exec(command) => Some(command),
+        }
+    }
 }
 
 /// Which of the two output streams of a command without a terminal.

@@ -129,6 +129,7 @@ impl Writer<'_> {
             Event::ChannelExec { command, length } => {
                 body.set("command", self.payload(command)).set("length", number(*length))
             }
+            Event::SessionReason { reason } => body.set("reason", self.payload(reason)),
             Event::ChannelShell { term } => body.maybe("term", term.as_deref()),
             Event::AuthzDecision(decided) => decision(body, decided),
             Event::ApprovalRequested(asked) => body
@@ -139,7 +140,8 @@ impl Writer<'_> {
                 .set("rules", texts(&asked.rules))
                 .set("policy", show(&asked.policy))
                 .set("expires", show(&asked.expires))
-                .set("command", self.payload(&asked.command))
+                .maybe("command", asked.command.as_ref().map(|command| self.payload(command)))
+                .maybe("reason", asked.reason.as_ref().map(|reason| self.payload(reason)))
                 .set("pty", asked.pty)
                 .set("input", number(asked.input)),
             Event::ApprovalVoted(voted) => body

@@ -17,7 +17,7 @@ pub(super) const SALT: [u8; 32] = [0x5a; 32];
 pub(super) const TEXTS: [&str; 5] =
     ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found", "looks right to me"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 36;
+pub(super) const EVENTS: usize = 37;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -36,7 +36,7 @@ pub(super) fn exec() -> Fact {
 /// By file name.
 pub(super) fn all() -> Vec<(String, Fact)> {
     let firsts = about_us().into_iter().chain(authn()).chain(sessions()).chain(limits()).chain(changes());
-    let mut all: Vec<_> = firsts.chain(bad_day()).chain([remembered()]).chain(approval()).collect();
+    let mut all: Vec<_> = firsts.chain(bad_day()).chain([remembered()]).chain(approval()).chain(reasons()).collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
     }
@@ -90,6 +90,7 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::ApprovalVoted(_) => 33,
         Event::ApprovalResolved(_) => 34,
         Event::ApprovalUsed(_) => 35,
+        Event::SessionReason { .. } => 36,
         Event::RecordingLost { .. } => 30,
     }
 }
@@ -419,7 +420,8 @@ fn approval() -> Vec<Fact> {
         rules: vec!["hold-production".into()],
         policy: digest("policy"),
         expires: Timestamp::from_secs(1_795_468_789),
-        command: Text::new(TEXTS[0]),
+        command: Some(Text::new(TEXTS[0])),
+        reason: None,
         pty: false,
         input: 0,
     });
@@ -439,4 +441,23 @@ fn approval() -> Vec<Fact> {
         fact.session = None;
     }
     all
+}
+
+/// Why somebody wanted it; and a shell that is held, which has no command.
+fn reasons() -> Vec<Fact> {
+    let reason = in_session(Event::SessionReason { reason: Text::new(TEXTS[4]) }, 0);
+    let requested = Event::ApprovalRequested(Requested {
+        id: "7F3KQ2MV".to_owned(),
+        digest: digest("request"),
+        quorum: 2,
+        groups: Vec::new(),
+        rules: vec!["hold-shells".into()],
+        policy: digest("policy"),
+        expires: Timestamp::from_secs(1_795_468_789),
+        command: None,
+        reason: Some(Text::new(TEXTS[4])),
+        pty: true,
+        input: 0,
+    });
+    vec![reason, Fact { session: None, ..in_session(requested, 0) }]
 }

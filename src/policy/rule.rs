@@ -109,6 +109,17 @@ pub struct Terms {
     pub obligations: Obligations,
 }
 
+impl Terms {
+    /// The strictest of both, for what both hold.
+    pub fn merge(mut self, other: &Self) -> Self {
+        self.quorum = self.quorum.max(other.quorum);
+        self.approver_groups.extend(other.approver_groups.iter().cloned());
+        self.ttl = self.ttl.min(other.ttl);
+        self.obligations = self.obligations.merge(&other.obligations);
+        self
+    }
+}
+
 /// The longest time, and the default one, that a request stays open.
 pub const TTL: Duration = Duration::from_secs(15 * 60);
 

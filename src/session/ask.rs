@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::budget::Share;
 use super::governed::Governed;
@@ -35,6 +36,10 @@ pub struct Ask<'a> {
     pub env_passed: &'a [(String, String)],
     /// Names of environment variables that were dropped.
     pub env_dropped: &'a [String],
+    /// Why, in the client's words.
+    pub reason: Option<&'a str>,
+    /// How long the client would wait for people, if it says so.
+    pub wait: Option<Duration>,
 }
 
 /// A session that may begin.
@@ -65,6 +70,8 @@ pub enum Refused {
     Rejected(String),
     /// It was held, and nobody agreed in time, or it was given up.
     Lapsed(String),
+    /// A rule wants a reason, and none was given.
+    NoReason,
     /// A rule sets a limit that cannot be kept: what it limits is refused.
     Limit(String),
     /// Something of ours failed or is used up; the line says what to do.
@@ -78,8 +85,11 @@ impl fmt::Display for Refused {
             Self::NoTarget(name) => write!(f, "no target '{name}' for you"),
             Self::Denied(rules) => write!(f, "denied by {}; ask those who keep the policy", rules.join(", ")),
             Self::Held(hold) => {
-                let rules = hold.rules.join(", ");
-                write!(f, "{rules} wants approval, which cannot be asked for here yet; nothing was run")
+                write!(f, "{} wants approval, which cannot be asked for here; nothing was run", hold.rules.join(", "))
+            }
+            Self::NoReason => {
+                // The quotes are for OpenSSH, which splits at blanks, and for the shell around it.
+                f.write_str("the policy wants to know why: ssh -o 'SetEnv=SALLYPORT_REASON=\"your reason\"' ...")
             }
             Self::Rejected(line) | Self::Lapsed(line) => f.write_str(line),
             Self::Limit(limit) => {

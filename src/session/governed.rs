@@ -38,6 +38,20 @@ pub struct Governed {
 /// How long a mark may wait for the recorder's queue; the mark is worth less than the session.
 const MARK_WITHIN: Duration = Duration::from_secs(5);
 
+/// Before the end of the longest time, a terminal hears of it when so much is left.
+const WARN_AT: [Duration; 2] = [Duration::from_secs(300), Duration::from_secs(60)];
+
+/// A warning is worth nothing so long after its moment.
+const LATE: Duration = Duration::from_secs(15);
+
+/// Of a session that may take `max` and has taken `at`: what will be left at the next warning, and how long until it is due.
+fn warning(max: Duration, at: Duration, told: Option<Duration>) -> Option<(Duration, Duration)> {
+    let left = max.saturating_sub(at);
+    // A session that is shorter than a warning's time gets none of that: it began with less.
+    let due = |mark: &&Duration| max > **mark && told.is_none_or(|told| **mark < told) && left + LATE >= **mark;
+    WARN_AT.iter().find(due).map(|mark| (*mark, left.saturating_sub(*mark)))
+}
+
 impl Governed {
     /// Its id.
     pub fn id(&self) -> SessionId {
@@ -102,6 +116,29 @@ impl Governed {
         }
     }
 
+    /// Waits until the longest time that policy allows is nearly over: so much is left then. `told` is what was left when
+    /// this was last said.
+    pub async fn nearly_over(&self, told: Option<Duration>) -> Duration {
+        let mut ordered = self.ordered.clone();
+        loop {
+            let max = ordered.borrow_and_update().max;
+            let at = self.watch.at();
+            let due = async {
+                match max.and_then(|max| warning(max, at, told)) {
+                    Some((left, wait)) => {
+                        sleep(wait).await;
+                        left
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                left = due => return left,
+                Ok(()) = ordered.changed() => {}
+            }
+        }
+    }
+
     /// Why its bytes are not taken any more.
     pub fn why(&self) -> End {
         self.cut.why().unwrap_or(End::RecordingFailed)
@@ -114,5 +151,26 @@ impl Governed {
         let host_key = self.host_key.get().cloned();
         drop(self.registered);
         let _ = self.closing.send(Closing { end, host_key });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_session_hears_five_minutes_and_one_minute_before_its_end() {
+        let secs = Duration::from_secs;
+        let next = |max, at, told: Option<u64>| {
+            warning(secs(max), secs(at), told.map(secs)).map(|(mark, wait)| (mark.as_secs(), wait.as_secs()))
+        };
+        assert_eq!(next(3600, 0, None), Some((300, 3300)));
+        assert_eq!(next(3600, 3301, None), Some((300, 0)), "a moment late");
+        assert_eq!(next(3600, 3301, Some(300)), Some((60, 239)));
+        assert_eq!(next(3600, 3541, Some(60)), None);
+        assert_eq!(next(3600, 3400, None), Some((60, 140)), "made shorter meanwhile");
+        assert_eq!(next(3600, 3595, None), None);
+        assert_eq!(next(120, 0, None), Some((60, 60)), "never longer than five minutes");
+        assert_eq!(next(30, 0, None), None);
     }
 }

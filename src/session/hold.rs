@@ -37,18 +37,29 @@ impl Sessions {
     }
 
     /// Asks people for `ask`, which policy holds, together with its standard input.
-    pub async fn hold(&self, ask: &Ask<'_>, hold: Box<Hold>, input: Bytes) -> Result<Waiting, Refused> {
-        let (Action::Exec(command), Some((target, login))) = (&ask.action, self.find(ask.login, ask.target)) else {
+    pub async fn hold(&self, ask: &Ask<'_>, mut hold: Box<Hold>, input: Bytes) -> Result<Waiting, Refused> {
+        let Some((target, login)) = self.find(ask.login, ask.target) else {
             return Err(Refused::Held(hold));
         };
+        if let Some(terms) = self.as_shell_too(ask, (&target, &login), None).await? {
+            hold.terms = hold.terms.merge(&terms);
+        }
+        // Whoever started that run may be the one who votes: a second one must agree.
+        if !self.0.groups.knows_human(&ask.caller.identity) {
+            hold.terms.quorum = hold.terms.quorum.max(2);
+        }
+        if let Some(wait) = ask.wait {
+            hold.terms.ttl = hold.terms.ttl.min(wait);
+        }
         let subject = Subject {
             target: target.name.to_string(),
             address: target.address.to_string(),
             login: login.to_string(),
-            command: command.clone(),
+            action: ask.action.clone(),
             environment: ask.env_passed.to_vec(),
             terminal: ask.terminal.map(|(term, _)| term.to_owned()),
             input,
+            reason: ask.reason.map(str::to_owned),
             rules: hold.rules,
             policy: hold.policy,
         };
@@ -58,6 +69,29 @@ impl Sessions {
             Err(approval::Error::Ledger(cause)) => Err(failed("ledger", &cause)),
             Err(approval::Error::Random) => Err(failed("random", &"no random bytes")),
             Err(full) => Err(Refused::Rejected(format!("nobody was asked: {full}"))),
+        }
+    }
+
+    /// A held command in a terminal is judged as a shell too: what is typed into it is not what people agreed to. What
+    /// policy wants for the shell beside what it wants for the command.
+    pub(super) async fn as_shell_too(
+        &self,
+        ask: &Ask<'_>,
+        (target, login): (&Target, &Login),
+        approvals: Option<&Approvals>,
+    ) -> Result<Option<Terms>, Refused> {
+        if ask.terminal.is_none() || ask.action == Action::Shell {
+            return Ok(None);
+        }
+        let now = self.0.clock.now();
+        let shell = Ask { action: Action::Shell, ..ask.clone() };
+        let judged = self.decide(&shell, target, login, now, approvals);
+        let fact = ask.fact(now, judged.decision.recorded(), judged.event()).towards(TargetRef::of(target, login));
+        self.record(vec![fact]).await?;
+        match judged.decision.outcome {
+            policy::Outcome::Allow(_) => Ok(None),
+            policy::Outcome::Hold(terms) => Ok(Some(terms)),
+            policy::Outcome::Deny => Err(Refused::Rejected(NO_SHELL.to_owned())),
         }
     }
 
@@ -196,6 +230,10 @@ impl Waiting {
         self.0.withdraw(reason).await;
     }
 }
+
+/// Said of a held command that would get a terminal.
+const NO_SHELL: &str = "a held command in a terminal is judged as a shell too, and no rule allows you one here: \
+                        ask for it without a terminal (ssh -T)";
 
 /// The record that a grant is used up.
 pub(super) fn used(request: &Request) -> Used {

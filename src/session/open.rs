@@ -27,7 +27,7 @@ use crate::recording::index::Summary;
 use crate::recording::{self, About, Header};
 
 /// The limits that are kept; a rule with another one refuses what it limits.
-pub(super) const SERVED: [&str; 2] = ["max_session", "durable"];
+pub(super) const SERVED: [&str; 3] = ["max_session", "durable", "require_reason"];
 
 /// A session that was allowed and is being opened.
 struct New<'a> {
@@ -64,11 +64,12 @@ impl Sessions {
             None => self.decide(&ask, &target, &login, now, None),
             Some(granted) => {
                 let approvals = self.approvals(granted, (&target, &login))?;
+                self.as_shell_too(&ask, (&target, &login), Some(&approvals)).await?;
                 self.decide(&ask, &target, &login, now, Some(&approvals))
             }
         };
         let decided = ask.fact(now, judged.decision.recorded(), judged.event()).towards(place.clone());
-        let obligations = match judged.permitted(ask.target, decided.id) {
+        let obligations = match judged.permitted(&ask, decided.id) {
             Ok(obligations) => obligations,
             Err(refused) => return Err(self.record(vec![decided]).await.err().unwrap_or(refused)),
         };
@@ -110,16 +111,14 @@ impl Sessions {
         let cut = new.ask.share.cut().clone();
         let (closing, closed) = oneshot::channel();
         let terminal = new.ask.terminal.is_some();
-        let permit = match &new.ask.action {
-            Action::Shell => Permit::Shell(ShellPermit::new(new.session)),
-            Action::Exec(command) => Permit::Exec(match &new.granted {
+        // What was agreed to, not what was asked: if they ever differed, this is what may run.
+        let agreed = new.granted.as_ref().map(|granted| &granted.request.subject);
+        let input = agreed.filter(|subject| subject.terminal.is_none()).map(|subject| subject.input.clone());
+        let permit = match agreed.map_or(&new.ask.action, |subject| &subject.action) {
+            Action::Shell => Permit::Shell(ShellPermit::new(new.session, input)),
+            Action::Exec(command) => Permit::Exec(match new.granted {
                 None => ExecPermit::new(new.session, command.clone()),
-                // What was agreed to, not what was asked: if they ever differed, this is what may run.
-                Some(Granted { request }) => ExecPermit::approved(
-                    new.session,
-                    request.subject.command.clone(),
-                    request.subject.terminal.is_none().then(|| request.subject.input.clone()),
-                ),
+                Some(_) => ExecPermit::approved(new.session, command.clone(), input),
             }),
         };
         let held = new.granted.is_some();
@@ -181,7 +180,7 @@ impl Sessions {
         }
     }
 
-    fn decide(
+    pub(super) fn decide(
         &self,
         ask: &Ask<'_>,
         target: &Target,
@@ -230,13 +229,22 @@ impl Sessions {
         self.record(vec![fact]).await.err().unwrap_or(Refused::NoTarget(name))
     }
 
-    async fn record(&self, facts: Vec<Fact>) -> Result<Vec<Receipt>, Refused> {
+    pub(super) async fn record(&self, facts: Vec<Fact>) -> Result<Vec<Receipt>, Refused> {
         self.0.ledger.append(facts).await.map_err(|cause| failed("ledger", &cause))
     }
 }
 
 impl Ask<'_> {
-    fn fact(&self, now: Timestamp, outcome: Outcome, event: Event) -> Fact {
+    /// Whether every limit can be kept that goes with it.
+    fn keeps(&self, obligations: &Obligations) -> Result<(), Refused> {
+        match obligations.unserved(&SERVED) {
+            Some(limit) => Err(Refused::Limit(limit)),
+            None if obligations.require_reason && self.reason.is_none() => Err(Refused::NoReason),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn fact(&self, now: Timestamp, outcome: Outcome, event: Event) -> Fact {
         let mut fact = Fact::new(RecordId::new(now), outcome, event).by(self.caller);
         fact.channel = Some(self.channel);
         fact
@@ -270,7 +278,8 @@ impl New<'_> {
         let decision = decided.id;
         let mut facts = vec![decided];
         let used = self.granted.iter().map(|granted| Event::ApprovalUsed(used(&granted.request)));
-        let events = used.chain(events);
+        let reason = ask.reason.iter().map(|reason| Event::SessionReason { reason: Text::new((*reason).to_owned()) });
+        let events = used.chain(reason).chain(events);
         for event in events {
             let fact = ask.fact(self.now, Outcome::Success, event);
             let mut fact = fact.within(self.session).towards(self.place.clone());
@@ -330,37 +339,30 @@ pub(super) fn failed(what: &'static str, cause: &dyn fmt::Debug) -> Refused {
 }
 
 /// A decision on its way into the ledger.
-struct Judged {
-    decision: policy::Decision,
+pub(super) struct Judged {
+    pub(super) decision: policy::Decision,
     action: &'static str,
     micros: u64,
 }
 
 impl Judged {
-    fn event(&self) -> Event {
+    pub(super) fn event(&self) -> Event {
         Event::AuthzDecision(self.decision.to_decided(self.action, self.micros))
     }
 
-    fn permitted(&self, asked: &str, record: RecordId) -> Result<Obligations, Refused> {
+    fn permitted(&self, ask: &Ask<'_>, record: RecordId) -> Result<Obligations, Refused> {
         let forbids = self.decision.rules.iter().filter(|(_, effect)| *effect == policy::Effect::Forbid);
         let rules = || forbids.map(|(id, _)| id.clone()).collect();
         match &self.decision.outcome {
-            policy::Outcome::Allow(obligations) => match obligations.unserved(&SERVED) {
-                None => Ok(obligations.clone()),
-                Some(limit) => Err(Refused::Limit(limit)),
-            },
-            policy::Outcome::Hold(terms) => Err(match terms.obligations.unserved(&SERVED) {
-                None => Refused::Held(Box::new(Hold {
-                    terms: terms.clone(),
-                    rules: rules(),
-                    policy: self.decision.policy,
-                    record,
-                })),
-                Some(limit) => Refused::Limit(limit),
-            }),
+            policy::Outcome::Allow(obligations) => ask.keeps(obligations).map(|()| obligations.clone()),
+            policy::Outcome::Hold(terms) => {
+                ask.keeps(&terms.obligations)?;
+                let (terms, policy) = (terms.clone(), self.decision.policy);
+                Err(Refused::Held(Box::new(Hold { terms, rules: rules(), policy, record })))
+            }
             // A rule is named only to somebody whom another rule would let in: to all others the target does not exist.
             policy::Outcome::Deny if self.decision.otherwise_permitted => Err(Refused::Denied(rules())),
-            policy::Outcome::Deny => Err(Refused::NoTarget(printable(asked, 64))),
+            policy::Outcome::Deny => Err(Refused::NoTarget(printable(ask.target, 64))),
         }
     }
 }

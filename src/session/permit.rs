@@ -17,6 +17,8 @@ pub enum Permit {
 #[derive(Debug)]
 pub struct ShellPermit {
     session: SessionId,
+    /// People agreed to this standard input, and to no other.
+    input: Option<Bytes>,
 }
 
 /// Proof that `command` may run in this session. It carries the command: what runs is what was allowed.
@@ -42,15 +44,15 @@ impl Permit {
     /// The only standard input that it may get, where people agreed to exactly that.
     pub fn input(&self) -> Option<Bytes> {
         match self {
-            Self::Shell(_) => None,
+            Self::Shell(permit) => permit.input.clone(),
             Self::Exec(permit) => permit.input.clone(),
         }
     }
 }
 
 impl ShellPermit {
-    pub(super) fn new(session: SessionId) -> Self {
-        Self { session }
+    pub(super) fn new(session: SessionId, input: Option<Bytes>) -> Self {
+        Self { session, input }
     }
 
     /// In which session.

@@ -152,3 +152,159 @@ async fn more_input_than_people_can_be_shown_is_refused_with_the_mend() {
     let left = world.stop().await;
     assert!(left.log.of("approval.requested").is_empty());
 }
+
+const SHELLS: &str = r#"
+@id("certify") permit (principal, action == Sallyport::Action::"certify", resource);
+@id("everything") @require_reason("true")
+permit (principal, action in [Sallyport::Action::"shell", Sallyport::Action::"exec"], resource is Sallyport::Target);
+@id("hold-shells") @require_approval("1") @ttl("5m")
+forbid (principal, action in [Sallyport::Action::"shell", Sallyport::Action::"exec"], resource)
+unless { context.approval.count >= 1 };
+@id("admins-approve") permit (principal in Sallyport::Group::"admins", action == Sallyport::Action::"approve", resource);
+"#;
+
+const REASON: &str = "SetEnv=SALLYPORT_REASON=\"ticket OPS-7\"";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shell_begins_once_somebody_agreed_and_nothing_typed_before_runs() {
+    let world = Setup { policy: Some(SHELLS), ..Setup::new() }.start().await;
+    let (alice, bob) = (world.person(Person::Alice).await, world.person(Person::Bob).await);
+    let mut terminal = bob.terminal("deploy+web1", &["-o", REASON], &[], (80, 24));
+    let line = terminal.sees("Ctrl-C cancels").await;
+    let id = line.split("sallyport: held ").nth(1).unwrap().split(':').next().unwrap().to_owned();
+    terminal.types("echo typed-too-early\r").await;
+    terminal.sees("so it goes nowhere").await;
+    let mut approver = alice.terminal("console", &["-t"], &[&format!("approve {id}")], (100, 40));
+    let shown = approver.sees("Type yes to approve: ").await;
+    assert!(shown.contains("an interactive session: what is typed afterwards is not approved"), "{shown}");
+    assert!(shown.contains("They say  ticket OPS-7"), "{shown}");
+    approver.types("yes\r").await;
+    assert_eq!(approver.ends().await.0, Some(0));
+    terminal.sees("$ ").await;
+    terminal.types("echo once-$((1+1)); exit 4\r").await;
+    let (code, rest) = terminal.ends().await;
+    assert_eq!(code, Some(4));
+    assert!(rest.contains("once-2") && !rest.contains("typed-too-early"), "{rest}");
+    let session = world.ended(1).await[0].session;
+    let left = world.stop().await;
+    let kinds: Vec<_> = left.log.0.iter().map(|one| one.kind()).collect();
+    let at = |kind: &str| kinds.iter().position(|one| *one == kind).unwrap_or_else(|| panic!("no {kind}"));
+    assert!(at("approval.requested") < at("approval.voted") && at("approval.used") < at("channel.shell"), "{kinds:?}");
+    left.log.one(session, "session.reason");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_gives_a_held_shell_up() {
+    let world = Setup { policy: Some(SHELLS), ..Setup::new() }.start().await;
+    let bob = world.person(Person::Bob).await;
+    let mut terminal = bob.terminal("deploy+web1", &["-o", REASON], &[], (80, 24));
+    terminal.sees("Ctrl-C cancels").await;
+    terminal.types("\x03").await;
+    terminal.ends().await;
+    assert_eq!(resolved(&world, 1).await, [("withdrawn".to_owned(), "cancelled by the requester".to_owned())]);
+    assert!(world.web.attempts().is_empty());
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_must_say_why_is_told_how() {
+    let world = Setup { policy: Some(SHELLS), ..Setup::new() }.start().await;
+    let bob = world.person(Person::Bob).await;
+    let silent = bob.run("deploy+web1", "true").await;
+    let line = "sallyport: the policy wants to know why: ssh -o 'SetEnv=SALLYPORT_REASON=\"your reason\"' ...\n";
+    assert_eq!(shown(&silent), (Some(126), String::new(), line.into()));
+    let wrong = bob.with("deploy+web1", &["-o", "SetEnv=SALLYPORT_WAIT=soon"], &["true"]).await;
+    let line = "sallyport: SALLYPORT_WAIT cannot be 'soon': write a span such as 10m or 90s\n";
+    assert_eq!(shown(&wrong), (Some(126), String::new(), line.into()));
+    let left = world.stop().await;
+    assert!(left.log.of("approval.requested").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_no_longer_hears_75_and_a_late_vote_finds_nothing() {
+    let world = world().await;
+    let (alice, bob) = (world.person(Person::Alice).await, world.person(Person::Bob).await);
+    let mut child = bob.start("deploy+web1", &["-o", "SetEnv=SALLYPORT_WAIT=2s"], "echo removed");
+    drop(child.stdin.take());
+    let mut err = stderr(&mut child);
+    let (line, id) = held(&mut err).await;
+    assert!(line.contains("expires in 1 min ("), "{line}");
+    let first = digest(&alice, &id).await;
+    let mut line = String::new();
+    timeout(Duration::from_secs(20), err.read_line(&mut line)).await.unwrap().unwrap();
+    assert_eq!(line, "sallyport: nobody agreed in time, so nothing was run; ask again\n");
+    assert_eq!(timeout(Duration::from_secs(20), child.wait()).await.unwrap().unwrap().code(), Some(75));
+    assert_eq!(resolved(&world, 1).await, [("expired".to_owned(), "nobody answered in time".to_owned())]);
+    let late = alice.run("console", &format!("approve {id} --digest {first}")).await;
+    assert_eq!(late.status.code(), Some(1), "{:?}", shown(&late));
+    assert!(world.web.attempts().is_empty());
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_whose_human_nobody_knows_needs_a_second_vote() {
+    let world = world().await;
+    let run = world.pipeline().await;
+    let mut child = run.start("deploy+db1", &[], "echo removed");
+    drop(child.stdin.take());
+    let (line, _) = held(&mut stderr(&mut child)).await;
+    assert!(line.contains(": needs 2 approvals, "), "{line}");
+    child.kill().await.unwrap();
+    resolved(&world, 1).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_human_under_two_names_does_not_agree_with_themselves() {
+    // The actor of the pipeline's run is alice; bob may approve too.
+    let config = "[[person]]\ncorp = \"00u1a71ce\"\nactions_actor_id = \"583231\"\n";
+    let world = Setup { policy: Some(ANYBODY), config, ..Setup::new() }.start().await;
+    let (alice, bob) = (world.person(Person::Alice).await, world.person(Person::Bob).await);
+    let run = world.pipeline().await;
+    let mut child = run.start("deploy+db1", &[], "echo removed");
+    drop(child.stdin.take());
+    let (line, id) = held(&mut stderr(&mut child)).await;
+    assert!(line.contains(": needs 1 approval, "), "the human behind it is known: {line}");
+    let first = digest(&bob, &id).await;
+    let own = alice.run("console", &format!("approve {id} --digest {first}")).await;
+    assert_eq!(shown(&own).2, "sallyport: nobody votes on what they asked for themselves\n");
+    let done = bob.run("console", &format!("approve {id} --digest {first}")).await;
+    assert_eq!(done.status.code(), Some(0), "{:?}", shown(&done));
+    let output = timeout(Duration::from_secs(20), child.wait_with_output()).await.unwrap().unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), b"removed\n".as_slice()));
+    world.stop().await;
+}
+
+const ANYBODY: &str = r#"
+@id("certify") permit (principal, action == Sallyport::Action::"certify", resource);
+@id("everything") permit (principal, action == Sallyport::Action::"exec", resource is Sallyport::Target);
+@id("hold-all") @require_approval("1")
+forbid (principal, action == Sallyport::Action::"exec", resource) unless { context.approval.count >= 1 };
+@id("approve") permit (principal is Sallyport::User, action == Sallyport::Action::"approve", resource);
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_command_gets_a_terminal_only_where_a_shell_is_allowed() {
+    let world = Setup { policy: Some(ANYBODY), ..Setup::new() }.start().await;
+    let bob = world.person(Person::Bob).await;
+    let mut terminal = bob.terminal("deploy+web1", &["-tt"], &["echo removed"], (80, 24));
+    terminal.sees("no rule allows you one here").await;
+    assert_eq!(terminal.ends().await.0, Some(126));
+    assert!(world.web.attempts().is_empty());
+    let left = world.stop().await;
+    assert!(left.log.of("approval.requested").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bastion_that_stops_withdraws_what_waits() {
+    let world = world().await;
+    let bob = world.person(Person::Bob).await;
+    let mut child = bob.start("deploy+web1", &[], "echo removed");
+    drop(child.stdin.take());
+    held(&mut stderr(&mut child)).await;
+    let left = world.stop().await;
+    let resolved = left.log.of("approval.resolved");
+    assert_eq!(resolved.len(), 1);
+    assert_eq!(resolved[0].body().text("reason"), Some("bastion stopped"));
+    assert_eq!(timeout(Duration::from_secs(20), child.wait()).await.unwrap().unwrap().code(), Some(75));
+}

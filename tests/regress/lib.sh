@@ -321,6 +321,29 @@ CONFIG
   serve
 }
 
+# hold_all_commands: whoever signs in may run anything at a target, once somebody else has agreed. To be served anew.
+hold_all_commands() {
+  local policies
+  policies=$(dirname "$(find "$PWD" -name '*.cedar' -print -quit)")
+  rm -f "$policies"/*.cedar
+  cat >"$policies/10-held.cedar" <<'POLICY'
+@id("certify") permit (principal, action == Sallyport::Action::"certify", resource);
+@id("everything") permit (principal, action == Sallyport::Action::"exec", resource is Sallyport::Target);
+@id("hold-all") @require_approval("1")
+forbid (principal, action == Sallyport::Action::"exec", resource) unless { context.approval.count >= 1 };
+@id("approve") permit (principal, action == Sallyport::Action::"approve", resource);
+POLICY
+  stop_bastion TERM
+}
+
+# approver COMMAND...: the console, as whoever's key is in ./approver.
+approver() {
+  local options
+  trust_bastion
+  mapfile -t options < <(cd approver && ssh_options)
+  ssh -o "UserKnownHostsFile=$PWD/known_hosts" "${options[@]}" console@127.0.0.1 "$@"
+}
+
 # public_key NAME: where the bastion keeps that public key.
 public_key() {
   find "$STATE" -name "$1.pub" -print -quit

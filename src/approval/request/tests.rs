@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::identity::{Group, Identity, IssuerName, Means, Shown, SignIn};
+use crate::domain::session::Command;
 use crate::policy::{Obligations, TTL};
 
 const NOW: i64 = 1_795_467_889;
@@ -49,10 +50,11 @@ fn subject() -> Subject {
         target: "db1".into(),
         address: "10.0.3.4:22".into(),
         login: "deploy".into(),
-        command: Command::parse("rm -rf /srv/old").unwrap(),
+        action: Action::Exec(Command::parse("rm -rf /srv/old").unwrap()),
         environment: vec![("LANG".into(), "C".into())],
         terminal: None,
         input: Bytes::from_static(b"yes\n"),
+        reason: None,
         rules: vec!["hold-production".into()],
         policy: Digest::of(b"policy"),
     }
@@ -138,7 +140,11 @@ fn nothing_of_a_request_changes_without_its_digest() {
         Subject { target: "db2".into(), ..subject() },
         Subject { address: "10.0.3.5:22".into(), ..subject() },
         Subject { login: "root".into(), ..subject() },
-        Subject { command: Command::parse("rm -rf /srv/old ").unwrap(), ..subject() },
+        Subject { action: Action::Exec(Command::parse("rm -rf /srv/old ").unwrap()), ..subject() },
+        Subject { action: Action::Exec(Command::parse("").unwrap()), ..subject() },
+        Subject { action: Action::Shell, ..subject() },
+        Subject { reason: Some("a ticket".into()), ..subject() },
+        Subject { reason: Some(String::new()), ..subject() },
         Subject { environment: vec![("LANG".into(), "C.UTF-8".into())], ..subject() },
         Subject { environment: Vec::new(), ..subject() },
         Subject { terminal: Some(String::new()), ..subject() },

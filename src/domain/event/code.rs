@@ -41,6 +41,7 @@ impl Event {
             Self::UpstreamOpen { .. } => ("upstream.open", 2001),
             Self::UpstreamClose { .. } => ("upstream.close", 2002),
             Self::SessionEnd { .. } => ("session.end", 2004),
+            Self::SessionReason { .. } => ("session.reason", 2005),
             Self::ChannelExec { .. } => ("channel.exec", 2010),
             Self::ChannelShell { .. } => ("channel.shell", 2011),
             Self::RecordingOpen { .. } => ("recording.open", 2100),

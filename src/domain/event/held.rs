@@ -19,8 +19,10 @@ pub struct Requested {
     pub policy: Digest,
     /// When it expires.
     pub expires: Timestamp,
-    /// Exact bytes of the command.
-    pub command: Text,
+    /// Exact bytes of the command; absent for a shell.
+    pub command: Option<Text>,
+    /// Why, in the requester's words.
+    pub reason: Option<Text>,
     /// Whether the client has a terminal.
     pub pty: bool,
     /// Length of the standard input that goes with it.

@@ -115,6 +115,10 @@ impl Channel {
                 Err(error) => return self.refuse(terminal, &error.to_string()).await,
             },
         };
+        let wishes = match start.environment.wishes() {
+            Ok(wishes) => wishes,
+            Err(line) => return self.refuse(terminal, &line).await,
+        };
         let ask = Ask {
             caller: &self.caller,
             share: self.share.clone(),
@@ -126,10 +130,11 @@ impl Channel {
             terminal: start.terminal.as_ref().map(|terminal| (terminal.term.as_str(), terminal.size)),
             env_passed: &start.environment.passed,
             env_dropped: &start.environment.dropped,
+            reason: wishes.reason.as_deref(),
+            wait: wishes.wait,
         };
-        let shell = matches!(ask.action, Action::Shell);
         let answer = match self.rooms.sessions.open(ask.clone()).await {
-            Err(Refused::Held(hold)) if !shell => match self.read.take() {
+            Err(Refused::Held(hold)) => match self.read.take() {
                 Some(mut read) => {
                     let waited = held::wait(&self, &mut read, ask, hold).await;
                     self.read = Some(read);
@@ -283,6 +288,7 @@ impl Channel {
         let mut down = self.rooms.drain.spawn(down.run(ends.clone()));
         let mut up_open = true;
         let mut told = false;
+        let mut warned = None;
         let stopping = self.rooms.drain.stopping().clone();
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -315,6 +321,13 @@ impl Channel {
                     }
                 },
                 end = governed.cut() => break self.cut(governed, terminal, end).await,
+                left = governed.nearly_over(warned), if terminal => {
+                    warned = Some(left);
+                    let minutes = left.as_secs() / 60;
+                    let line = format!("this session is cut in {minutes} min: the policy allows it no longer");
+                    governed.mark(&line).await;
+                    say(&self.write, terminal, &line).await;
+                }
                 () = self.rooms.identities.until_revoked(&self.caller) => break self.cut(governed, terminal, End::Revoked).await,
                 () = stopping.cancelled(), if !told => {
                     told = true;

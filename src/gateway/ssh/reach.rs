@@ -101,6 +101,8 @@ impl Hand {
             action,
             env_passed: &[],
             env_dropped: &[],
+            reason: Some("targets check"),
+            wait: None,
         };
         let Opened { governed, permit, up: _up, mut down, keeper } = match self.sessions.open(ask).await {
             Ok(opened) => opened,

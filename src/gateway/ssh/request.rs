@@ -1,8 +1,11 @@
 //! Channel requests → the closed set that is served; the rest is refused by name. Pure.
 
+use std::time::Duration;
+
 use russh::Pty;
 
 use crate::domain::session::TerminalSize;
+use crate::domain::{parse_span, printable};
 
 /// A client's terminal, as `pty-req` of RFC 4254 §6.2 describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +45,19 @@ pub struct Environment {
     pub passed: Vec<(String, String)>,
     /// Names only.
     pub dropped: Vec<String>,
+    /// `SALLYPORT_REASON`, meant for the bastion.
+    pub reason: Option<String>,
+    /// `SALLYPORT_WAIT`, meant for the bastion.
+    pub wait: Option<String>,
+}
+
+/// What a client says to the bastion itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// Why.
+    pub reason: Option<String>,
+    /// How long it would wait for people.
+    pub wait: Option<Duration>,
 }
 
 /// How many variables are kept.
@@ -49,12 +65,21 @@ const VARIABLES: usize = 64;
 /// Longest name and value.
 const NAME_BYTES: usize = 128;
 const VALUE_BYTES: usize = 4096;
+/// Longest reason.
+const REASON_BYTES: usize = 1024;
 
 impl Environment {
     /// Adds one variable, if `allowed` (names, or prefixes that end with `*`) has its name.
     pub fn add(&mut self, name: &str, value: &str, allowed: &[String]) {
         // What is meant for the bastion ends here and is neither passed on nor worth a mark.
         if name.starts_with("SALLYPORT_") {
+            // One byte over the limit is kept, so that too long is seen.
+            let text = || Some(value.chars().take(REASON_BYTES + 1).collect());
+            match name {
+                "SALLYPORT_REASON" => self.reason = text(),
+                "SALLYPORT_WAIT" => self.wait = text(),
+                _ => {}
+            }
             return;
         }
         let fits = !name.is_empty()
@@ -67,6 +92,23 @@ impl Environment {
         } else if self.dropped.len() < VARIABLES {
             self.dropped.push(name.chars().filter(char::is_ascii_graphic).take(NAME_BYTES).collect());
         }
+    }
+}
+
+impl Environment {
+    /// What it says to the bastion itself; the error is what the client hears.
+    pub fn wishes(&self) -> Result<Wishes, String> {
+        let reason = self.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+        if reason.is_some_and(|reason| reason.len() > REASON_BYTES) {
+            return Err(format!("SALLYPORT_REASON is longer than {REASON_BYTES} bytes: say it shorter"));
+        }
+        let span = |text: &str| {
+            let what =
+                || format!("SALLYPORT_WAIT cannot be '{}': write a span such as 10m or 90s", printable(text, 32));
+            parse_span(text).ok_or_else(what)
+        };
+        let wait = self.wait.as_deref().filter(|text| !text.is_empty()).map(span).transpose()?;
+        Ok(Wishes { reason: reason.map(str::to_owned), wait })
     }
 }
 
@@ -122,6 +164,26 @@ mod tests {
         env.add("SALLYPORT_WAIT", "10m", &[]);
         env.add("LD_PRELOAD", "x", &[]);
         assert_eq!(env.dropped, ["LD_PRELOAD"]);
+    }
+
+    #[test]
+    fn what_is_said_to_the_bastion_is_heard_or_refused_with_the_mend() {
+        let said = |name: &str, value: &str| {
+            let mut env = Environment::default();
+            env.add(name, value, &[]);
+            assert!(env.passed.is_empty() && env.dropped.is_empty());
+            env.wishes()
+        };
+        let wait = |span| Ok(Wishes { reason: None, wait: Some(Duration::from_secs(span)) });
+        assert_eq!(said("SALLYPORT_WAIT", "10m"), wait(600));
+        assert_eq!(said("SALLYPORT_WAIT", ""), Ok(Wishes::default()));
+        let wrong = "SALLYPORT_WAIT cannot be 'soon\\u{1b}': write a span such as 10m or 90s";
+        assert_eq!(said("SALLYPORT_WAIT", "soon\x1b"), Err(wrong.to_owned()));
+        let why = |text: &str| Ok(Wishes { reason: Some(text.into()), wait: None });
+        assert_eq!(said("SALLYPORT_REASON", " OPS-1234 "), why("OPS-1234"));
+        assert_eq!(said("SALLYPORT_REASON", "  "), Ok(Wishes::default()));
+        assert_eq!(said("SALLYPORT_REASON", &"x".repeat(1024)), why(&"x".repeat(1024)));
+        assert!(said("SALLYPORT_REASON", &"x".repeat(1025)).unwrap_err().contains("say it shorter"));
     }
 
     #[test]

@@ -1,28 +1,12 @@
 # Nothing runs before somebody else agrees; what they agreed to runs once, at a real sshd.
 new_bastion
-# Who signs in may do anything at a target, once somebody else has agreed.
-policies=$(dirname "$(find "$PWD" -name '*.cedar' -print -quit)")
-rm -f "$policies"/*.cedar
-cat >"$policies/10-held.cedar" <<'POLICY'
-@id("certify") permit (principal, action == Sallyport::Action::"certify", resource);
-@id("everything") permit (principal, action == Sallyport::Action::"exec", resource is Sallyport::Target);
-@id("hold-all") @require_approval("1")
-forbid (principal, action == Sallyport::Action::"exec", resource) unless { context.approval.count >= 1 };
-@id("approve") permit (principal, action == Sallyport::Action::"approve", resource);
-POLICY
-stop_bastion TERM
+hold_all_commands
 serve
 sign_in bob
 mkdir approver
 mv key key.pub key-cert.pub approver/
 sign_in alice
 
-# approver COMMAND...: the console, as bob.
-approver() {
-  local options
-  mapfile -t options < <(cd approver && ssh_options)
-  ssh -o "UserKnownHostsFile=$PWD/known_hosts" "${options[@]}" console@127.0.0.1 "$@"
-}
 is_held() {
   grep -q 'sallyport: held ' err
 }
