@@ -25,7 +25,7 @@ use crate::identity::{self, Identities};
 use crate::ledger::{self, Ledger};
 use crate::policy;
 use crate::recording::{self, Recordings, index::Index};
-use crate::session::{self, Sessions, failures::Failures, limits::Limits, registry::Registry};
+use crate::session::{self, Recent, Sessions, failures::Failures, limits::Limits, registry::Registry};
 use crate::signer::{self, Signer};
 use crate::store::{self, Blobs, Files, Registers, Volume};
 
@@ -198,6 +198,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         registry: Registry::default(),
         limits: Limits::new(&config.limits.shared(), clock.clone()),
         desk: Desk::new(ledger.clone(), clock.clone()),
+        recent: Recent::default(),
     });
     mend::finish(&config.state, &ledger, sessions.recordings(), clock.now()).await?;
     sessions.catch_up().await?;

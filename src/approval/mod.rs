@@ -15,7 +15,7 @@ use tracing::{error, info};
 use crate::clock::Clock;
 use crate::domain::event::held::{Requested, Resolved, Voted};
 use crate::domain::event::{Event, Fact, Outcome, TargetRef};
-use crate::domain::identity::Caller;
+use crate::domain::identity::{Caller, Principal};
 use crate::domain::{Digest, RecordId, Text, Timestamp};
 use crate::ledger::{self, Ledger};
 use crate::policy::Terms;
@@ -45,6 +45,8 @@ struct Inner {
     ledger: Ledger,
     clock: Clock,
     state: Mutex<Requests>,
+    /// Told of every change to what is open.
+    changes: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -82,7 +84,7 @@ pub struct Granted {
 impl Desk {
     /// Nothing is open.
     pub fn new(ledger: Ledger, clock: Clock) -> Self {
-        Self(Arc::new(Inner { ledger, clock, state: Mutex::default() }))
+        Self(Arc::new(Inner { ledger, clock, state: Mutex::default(), changes: watch::Sender::new(()) }))
     }
 
     /// Opens a request; it is in the ledger then. `because` is the record of the decision that held it.
@@ -108,8 +110,14 @@ impl Desk {
         let held = Held { desk: self.clone(), id, told: heard };
         // Whoever looks before this is durable sees a request that cannot be granted yet: a vote is appended behind it.
         self.0.ledger.append_one(fact).await?;
+        self.0.changes.send_replace(());
         info!(request = %id, "held");
         Ok(held)
+    }
+
+    /// Told whenever something is asked, voted on or at an end.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.0.changes.subscribe()
     }
 
     /// Every open request, the oldest first.
@@ -150,7 +158,9 @@ impl Desk {
             (state, open.request.clone())
         };
         match state {
-            State::Open => {}
+            State::Open => {
+                self.0.changes.send_replace(());
+            }
             State::Denied => {
                 let likeness = request.subject.likeness(&request.caller.identity.principal());
                 let until = self.0.clock.now().plus(DENIED_FOR);
@@ -179,8 +189,28 @@ impl Desk {
             let state = if recorded.is_ok() { open.request.state() } else { State::Withdrawn };
             open.told.send_replace(Some((state, why)));
         }
+        self.0.changes.send_replace(());
         recorded?;
         Ok(())
+    }
+
+    /// Withdraws one that is still open; `reason` is for the record and for whoever waits.
+    pub async fn withdraw(&self, id: Id, reason: &'static str) {
+        if let Err(cause) = self.end(id, State::Withdrawn, reason).await {
+            error!(request = %id, error = ?cause, "ledger does not take that a request is withdrawn");
+        }
+    }
+
+    /// Somebody does something at `target` as `login` that may change what others were shown: their other requests there
+    /// are withdrawn. `but` is the one that is being used.
+    pub async fn disturb(&self, who: &Principal, (target, login): (&str, &str), but: Option<Id>) {
+        let theirs = |request: &Request| {
+            let place = request.subject.target == target && request.subject.login == login;
+            place && Some(request.id) != but && request.caller.identity.principal() == *who
+        };
+        for request in self.open().into_iter().filter(theirs) {
+            self.withdraw(request.id, "the requester did something else there meanwhile").await;
+        }
     }
 
     /// Ends a request that is still open.
@@ -193,7 +223,7 @@ impl Desk {
     async fn tidy(&self) -> Result<(), Error> {
         let left = std::mem::take(&mut self.lock().left);
         let now = self.0.clock.now();
-        let facts: Vec<Fact> = left.iter().map(|request| ended(request, &place(request), "left", now)).collect();
+        let facts: Vec<Fact> = left.iter().map(|request| ended(request, &request.place(), "left", now)).collect();
         if facts.is_empty() {
             return Ok(());
         }
@@ -262,9 +292,7 @@ impl Held {
 
     /// Nobody waits any more.
     pub async fn withdraw(self, reason: &'static str) {
-        if let Err(cause) = self.desk.end(self.id, State::Withdrawn, reason).await {
-            error!(request = %self.id, error = ?cause, "ledger does not take that a request is withdrawn");
-        }
+        self.desk.withdraw(self.id, reason).await;
     }
 
     /// Takes the grant, if there is one. It is used up then.
@@ -285,17 +313,8 @@ impl Drop for Held {
             && request.end(State::Withdrawn)
         {
             all.left.push(request);
+            self.desk.0.changes.send_replace(());
         }
-    }
-}
-
-fn place(request: &Request) -> TargetRef {
-    TargetRef {
-        name: request.subject.target.clone(),
-        host: request.subject.address.clone(),
-        login: request.subject.login.clone(),
-        host_key: None,
-        labels: BTreeMap::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! One request that waits for people, as a state machine: quorum, expiry, four eyes. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use super::id::Id;
+use crate::domain::event::TargetRef;
 use crate::domain::identity::{Caller, Flow, Kind, Principal};
 use crate::domain::session::Action;
 use crate::domain::{Digest, RecordId, Timestamp};
@@ -161,6 +162,17 @@ impl Request {
         Self { id, digest, caller, subject, terms, asked: now, expires, state, used, approvers }
     }
 
+    /// The target, as records say it.
+    pub fn place(&self) -> TargetRef {
+        TargetRef {
+            name: self.subject.target.clone(),
+            host: self.subject.address.clone(),
+            login: self.subject.login.clone(),
+            host_key: None,
+            labels: BTreeMap::new(),
+        }
+    }
+
     /// Where it stands.
     pub fn state(&self) -> State {
         self.state
@@ -263,6 +275,9 @@ pub enum Fault {
     /// No rule lets them.
     #[error("no rule lets you vote on this request")]
     Policy,
+    /// From an address of a target.
+    #[error("a vote is not taken from a target, or from the bastion itself: vote from your own machine")]
+    FromTarget,
     /// In none of the groups.
     #[error("the rule that holds this names groups of approvers, and you are in none of them")]
     Group,

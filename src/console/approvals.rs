@@ -1,9 +1,8 @@
 //! Requests that wait for people: which are open, what exactly each asks for, and votes on them.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::io::{CTRL_C, Ears, Heard};
@@ -11,8 +10,29 @@ use super::line::{Form, reason};
 use super::table::{Cell, Table};
 use super::{Error, Visit};
 use crate::approval::{Fault, Id, Request, State, Vote};
+use crate::domain::Timestamp;
 use crate::domain::session::Action;
-use crate::domain::{Timestamp, printable};
+
+mod view;
+mod watch;
+
+/// What is open: listed, or watched.
+#[derive(Args, Clone, Debug, PartialEq)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Approvals {
+    #[command(subcommand)]
+    pub(super) command: Option<ApprovalsCommand>,
+    #[command(flatten)]
+    pub(super) form: Form,
+}
+
+/// Below `approvals`.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub(super) enum ApprovalsCommand {
+    /// Stay and show each request as it comes; in a terminal (ssh -t) one key agrees or says no. Without one: a line
+    /// for each.
+    Watch(Form),
+}
 
 /// On what, and with which words.
 #[derive(Args, Clone, Debug, PartialEq)]
@@ -41,8 +61,6 @@ pub(super) struct Deny {
     form: Form,
 }
 
-/// The longest value of a variable that is carried fits into this, spelt out.
-const SHOWN: usize = 64 * 1024;
 /// How many digits of a digest are enough.
 const DIGITS: usize = 8;
 
@@ -118,9 +136,12 @@ impl Visit<'_> {
             None => {
                 // Who may not vote is told so before they read all of it.
                 request.check(self.caller, &request.digest, self.room.clock.now()).map_err(Error::Vote)?;
-                self.say.out(&self.shown(&request)).await?;
+                let shown = self.room.sessions.show(self.caller, request.id).await?;
+                if !self.page(&view::text(&shown, self.room.clock.now()), ears).await? {
+                    return Err(Error::NotApproved);
+                }
                 self.say.out("Run exactly this? Type yes to approve: ").await?;
-                if !self.says_yes(ears).await? {
+                if !self.typed(ears, 16).await?.is_some_and(|typed| typed.eq_ignore_ascii_case("yes")) {
                     return Err(Error::NotApproved);
                 }
             }
@@ -148,48 +169,14 @@ impl Visit<'_> {
         open.into_iter().find(|request| request.id == id).ok_or(Error::NoRequest(id))
     }
 
-    /// All of it. What could deceive the eye is spelt out.
-    fn shown(&self, request: &Request) -> String {
-        let (subject, who) = (&request.subject, &request.caller);
-        let mut text = String::new();
-        let mut row = |name: &str, value: String| {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{name:<10}{value}");
-        };
-        row("Request", format!("{}, digest {}", request.id, first(request)));
-        row("Who", format!("{} ({})", printable(&who.identity.name, 256), who.identity.principal()));
-        row("From", who.source.ip().to_string());
-        row("Target", format!("{} at {}", printable(&subject.target, 256), printable(&subject.address, 256)));
-        row("Login", printable(&subject.login, 64));
-        match subject.action.command() {
-            Some(command) => row("Command", exact(command.bytes())),
-            None => row("Shell", "an interactive session: what is typed afterwards is not approved".to_owned()),
-        }
-        if let Some(reason) = &subject.reason {
-            row("They say", printable(reason, SHOWN));
-        }
-        for (name, value) in &subject.environment {
-            row("With", format!("{}={}", printable(name, 256), printable(value, SHOWN)));
-        }
-        match &subject.terminal {
-            Some(_) => row("Input", "a terminal: what is typed afterwards is not approved".to_owned()),
-            None if subject.input.is_empty() => row("Input", "none".to_owned()),
-            None => row("Input", format!("{} bytes: {}", subject.input.len(), exact(&subject.input))),
-        }
-        row("Held by", subject.rules.join(", "));
-        row("Needs", format!("{} of {} approvals given", request.approvers().len(), request.terms.quorum));
-        row("Time left", left(request, self.room.clock.now()));
-        text
-    }
-
-    /// What is typed up to Enter.
-    async fn says_yes(&self, ears: &mut Ears<'_>) -> Result<bool, Error> {
+    /// What is typed up to Enter, at most `limit` characters; nothing where no more comes.
+    async fn typed(&self, ears: &mut Ears<'_>, limit: usize) -> Result<Option<String>, Error> {
         let mut typed = String::new();
         loop {
             match ears.next().await {
                 Heard::Byte(b'\r' | b'\n') => {
                     self.say.out("\n").await?;
-                    return Ok(typed.eq_ignore_ascii_case("yes"));
+                    return Ok(Some(typed));
                 }
                 Heard::Byte(CTRL_C) => {
                     self.say.out("\n").await?;
@@ -200,32 +187,47 @@ impl Visit<'_> {
                         self.say.out("\x08 \x08").await?;
                     }
                 }
-                Heard::Byte(byte) if byte.is_ascii_graphic() && typed.len() < 16 => {
+                Heard::Byte(byte @ b' '..=b'~') if typed.len() < limit => {
                     typed.push(char::from(byte));
                     self.say.out(&char::from(byte).to_string()).await?;
                 }
                 Heard::Byte(_) | Heard::Resize(_) => {}
-                Heard::End => return Ok(false),
+                Heard::End => return Ok(None),
             }
         }
+    }
+
+    /// Shows a text to its end, a screen at a time. Whether they have come to its end.
+    async fn page(&self, text: &str, ears: &mut Ears<'_>) -> Result<bool, Error> {
+        let Some(size) = ears.terminal() else { return self.say.out(text).await.map(|()| true) };
+        let screens = view::screens(text, size);
+        let last = screens.len().saturating_sub(1);
+        for (at, screen) in screens.iter().enumerate() {
+            self.say.out(screen).await?;
+            if at == last {
+                break;
+            }
+            self.say.out(&format!("-- {} of {}: any key for more, q to leave --", at + 1, last + 1)).await?;
+            let key = loop {
+                match ears.next().await {
+                    Heard::Resize(_) => {}
+                    key => break key,
+                }
+            };
+            self.say.out("\n").await?;
+            match key {
+                Heard::Byte(CTRL_C) => return Err(Error::Interrupted),
+                Heard::Byte(b'q' | b'Q') | Heard::End => return Ok(false),
+                Heard::Byte(_) | Heard::Resize(_) => {}
+            }
+        }
+        Ok(true)
     }
 }
 
 /// What is asked for, in a list.
 fn what(action: &Action) -> Cow<'_, str> {
     action.command().map_or("(a shell)".into(), |command| String::from_utf8_lossy(command.bytes()))
-}
-
-/// Bytes as they are, where they are printable ASCII; all else spelt out.
-fn exact(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(&printable(chunk.valid(), usize::MAX));
-        for byte in chunk.invalid() {
-            let _ = write!(text, "\\x{byte:02x}");
-        }
-    }
-    text
 }
 
 fn first(request: &Request) -> String {
@@ -240,16 +242,6 @@ fn left(request: &Request, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_an_approver_reads_is_what_would_run() {
-        assert_eq!(exact(b"rm -rf /srv/old"), "rm -rf /srv/old");
-        assert_eq!(
-            exact("a\u{202e}b\u{200b}\n\t\x1b[2J\u{e9}".as_bytes()),
-            "a\\u{202e}b\\u{200b}\\u{a}\\u{9}\\u{1b}[2J\\u{e9}"
-        );
-        assert_eq!(exact(b"a\xffb\\"), "a\\xffb\\\\");
-    }
 
     #[test]
     fn a_digest_is_eight_hex_digits() {

@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use thiserror::Error;
 
-use super::approvals::{Approve, Deny};
+use super::approvals::{Approvals, Approve, Deny};
 use crate::domain::session::SessionId;
 use crate::domain::{Timestamp, parse_span, printable};
 use crate::recording::Format;
@@ -60,7 +60,7 @@ pub(super) enum Command {
     /// A session's recording, to standard output.
     Export(Export),
     /// Requests that wait for people: your own, and those that you may vote on.
-    Approvals(Form),
+    Approvals(Approvals),
     /// Agree to a request; in a terminal (ssh -t) it is shown first.
     Approve(Approve),
     /// Say no to a request.

@@ -37,6 +37,7 @@ mod trust;
 pub use io::{Input, Io};
 pub use reach::{Grade, Reach, Trial};
 
+use approvals::{Approvals, ApprovalsCommand};
 use io::{Ears, Say};
 use line::{Command, Form, NotOne, SessionsCommand, TargetsCommand};
 
@@ -122,8 +123,12 @@ impl Visit<'_> {
         if let Command::Play(play) = &command {
             return self.play(play, ears).await;
         }
-        if let Command::Approve(asked) = &command {
-            return self.approve(asked, ears).await;
+        match &command {
+            Command::Approve(asked) => return self.approve(asked, ears).await,
+            Command::Approvals(Approvals { command: Some(ApprovalsCommand::Watch(form)), .. }) => {
+                return self.watch(*form, ears).await;
+            }
+            _ => {}
         }
         tokio::select! {
             done = self.command(command) => done,
@@ -144,7 +149,7 @@ impl Visit<'_> {
             Command::Sessions { command: Some(SessionsCommand::List(list)), .. } => self.list(&list).await,
             Command::Sessions { command: Some(SessionsCommand::Show { id, form }), .. } => self.show(id, form).await,
             Command::Export(export) => self.export(&export).await,
-            Command::Approvals(form) => self.approvals(form).await,
+            Command::Approvals(asked) => self.approvals(asked.form).await,
             Command::Deny(asked) => self.deny(&asked).await,
             Command::Revoke(asked) => self.revoke(&asked).await,
             Command::Reinstate(asked) => self.reinstate(&asked).await,

@@ -71,6 +71,7 @@ async fn with(test: impl AsyncFnOnce(House)) {
     let sessions = Sessions::new(crate::session::Inner {
         bastion: "bastion.example.com".to_owned(),
         desk: crate::approval::Desk::new(ledger.clone(), clock.clone()),
+        recent: Default::default(),
         ledger,
         recordings: Recordings::new(memory.blobs(), crate::recording::Settings::default()),
         index: Index::new(memory.registers()),

@@ -342,6 +342,8 @@ pub enum Event {
     ApprovalVoted(held::Voted),
     /// One is open no longer.
     ApprovalResolved(held::Resolved),
+    /// Somebody is about to be shown one.
+    ApprovalViewed(held::Viewed),
     /// A grant is used up.
     ApprovalUsed(held::Used),
     /// A recording begins.

@@ -154,6 +154,7 @@ impl Writer<'_> {
                 .set("digest", show(&resolved.digest))
                 .set("state", resolved.state)
                 .set("reason", resolved.reason),
+            Event::ApprovalViewed(viewed) => body.set("id", text(&viewed.id)).set("digest", show(&viewed.digest)),
             Event::ApprovalUsed(used) => body
                 .set("id", text(&used.id))
                 .set("digest", show(&used.digest))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::event::change::Change;
-use crate::domain::event::held::{Requested, Resolved, Used, Voted};
+use crate::domain::event::held::{Requested, Resolved, Used, Viewed, Voted};
 use crate::domain::event::{Actor, Counters, Decided, Event, Extent, Fact, Outcome, Read, TargetRef};
 use crate::domain::identity::{Flow, Kind};
 use crate::domain::session::{Exit, RecordingId, SessionId};
@@ -17,7 +17,7 @@ pub(super) const SALT: [u8; 32] = [0x5a; 32];
 pub(super) const TEXTS: [&str; 5] =
     ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found", "looks right to me"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 37;
+pub(super) const EVENTS: usize = 38;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -91,6 +91,7 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::ApprovalResolved(_) => 34,
         Event::ApprovalUsed(_) => 35,
         Event::SessionReason { .. } => 36,
+        Event::ApprovalViewed(_) => 37,
         Event::RecordingLost { .. } => 30,
     }
 }
@@ -459,5 +460,7 @@ fn reasons() -> Vec<Fact> {
         pty: true,
         input: 0,
     });
-    vec![reason, Fact { session: None, ..in_session(requested, 0) }]
+    let viewed = Event::ApprovalViewed(Viewed { id: "7F3KQ2MV".to_owned(), digest: digest("request") });
+    let waiting = [requested, viewed].map(|event| Fact { session: None, ..in_session(event, 0) });
+    [reason].into_iter().chain(waiting).collect()
 }

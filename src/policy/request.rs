@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{Policy, Reading};
 use crate::domain::identity::{Identity, Kind, Principal, SignIn};
-use crate::domain::session::Command;
+use crate::domain::session::{Action, Command};
 use crate::domain::target::{Login, Target};
 use crate::domain::{Digest, Timestamp};
 
@@ -55,6 +55,16 @@ pub enum Asked<'a> {
     Certify,
     /// Void certificates and sessions.
     Revoke,
+}
+
+impl<'a> Asked<'a> {
+    /// What is asked of a target.
+    pub fn of(action: &'a Action) -> Self {
+        match action {
+            Action::Shell => Self::Shell,
+            Action::Exec(command) => Self::Exec(command),
+        }
+    }
 }
 
 impl Asked<'_> {

@@ -1,20 +1,18 @@
 //! What is held: asks people, hears their votes, and begins the session that they agreed to.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::open::failed;
 use super::{Ask, Opened, Refused, Sessions};
-use crate::approval::{self, Desk, Granted, Held, Id, Request, State, Subject, Vote};
+use crate::approval::{self, Desk, Held, Request, State, Subject};
+use crate::domain::event::TargetRef;
 use crate::domain::event::held::Used;
-use crate::domain::event::{Event, Fact, TargetRef};
-use crate::domain::identity::Caller;
 use crate::domain::session::Action;
 use crate::domain::target::{Login, Target};
 use crate::domain::{Digest, RecordId, Timestamp, printable};
-use crate::policy::{self, Approvals, Asked, Terms};
+use crate::policy::{self, Approvals, Terms};
 
 /// What policy wants before something may begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,92 +100,6 @@ impl Sessions {
             None => Err(Refused::Lapsed("the approval was not there any more; nothing was run".to_owned())),
         }
     }
-
-    /// The approvals that count now: of those who might still give them. What people agreed to must still be there.
-    pub(super) fn approvals(&self, granted: &Granted, place: (&Target, &Login)) -> Result<Approvals, Refused> {
-        let Request { subject, .. } = &granted.request;
-        let (target, login) = place;
-        let same = target.name.as_str() == subject.target
-            && target.address.to_string() == subject.address
-            && login.as_str() == subject.login;
-        if !same {
-            let line = "the target is not the one that was agreed to any more; nothing was run";
-            return Err(Refused::Lapsed(line.to_owned()));
-        }
-        let owner = granted.request.caller.identity.principal();
-        let wanted = &granted.request.terms.approver_groups;
-        let counts = |voter: &Arc<Caller>| {
-            let member = voter.identity.groups.iter().any(|group| wanted.contains(group.as_str()));
-            let decision = self.judge(voter, Asked::Approve, Some(place), Some(&owner));
-            let other = !self.same_human(voter, &granted.request.caller);
-            other && (wanted.is_empty() || member) && matches!(decision.outcome, policy::Outcome::Allow(_))
-        };
-        let voters = granted.request.approvers().iter().map(|voter| self.as_of_now(voter));
-        // Once each, whatever names they have.
-        let mut humans: Vec<Arc<Caller>> = Vec::new();
-        for voter in voters.filter(counts) {
-            if !humans.iter().any(|one| self.same_human(one, &voter)) {
-                humans.push(voter);
-            }
-        }
-        let voters = humans;
-        let count = u8::try_from(voters.len()).unwrap_or(u8::MAX);
-        Ok(Approvals { count, groups: Request::groups_of(&voters) })
-    }
-
-    fn same_human(&self, one: &Caller, other: &Caller) -> bool {
-        self.0.groups.same_human(&one.identity, &other.identity)
-    }
-
-    /// Requests that `caller` may vote on, or has made.
-    pub fn requests(&self, caller: &Arc<Caller>) -> Vec<Request> {
-        let who = caller.identity.principal();
-        let mut open = self.0.desk.open();
-        open.retain(|request| request.caller.identity.principal() == who || self.may_vote(caller, request).is_some());
-        open
-    }
-
-    /// What policy says to a vote of `caller`, where it says yes.
-    fn may_vote(&self, caller: &Arc<Caller>, request: &Request) -> Option<policy::Decision> {
-        let decision = self.judge_vote(caller, request)?;
-        matches!(decision.outcome, policy::Outcome::Allow(_)).then_some(decision)
-    }
-
-    fn judge_vote(&self, caller: &Arc<Caller>, request: &Request) -> Option<policy::Decision> {
-        let subject = &request.subject;
-        let (target, login) = self.find(Some(&subject.login), &subject.target)?;
-        let owner = request.caller.identity.principal();
-        Some(self.judge(&self.as_of_now(caller), Asked::Approve, Some((&target, &login)), Some(&owner)))
-    }
-
-    /// Counts a vote of `caller` on what they saw, if policy lets them vote; what it said is recorded first.
-    pub async fn vote(
-        &self,
-        caller: &Arc<Caller>,
-        id: Id,
-        seen: &Digest,
-        vote: (Vote, Option<&str>),
-    ) -> Result<State, approval::Error> {
-        let now = self.0.clock.now();
-        let open = self.0.desk.open();
-        let request = open.iter().find(|request| request.id == id).ok_or(approval::Fault::NotOpen)?;
-        let voter = self.as_of_now(caller);
-        request.check(&voter, seen, now)?;
-        if self.same_human(&voter, &request.caller) {
-            return Err(approval::Fault::Oneself.into());
-        }
-        if request.approvers().iter().any(|one| self.same_human(one, &voter)) {
-            return Err(approval::Fault::Twice.into());
-        }
-        let decision = self.judge_vote(caller, request).ok_or(approval::Fault::NotOpen)?;
-        let event = Event::AuthzDecision(decision.to_decided(Asked::Approve.as_str(), 0));
-        let decided = Fact::new(RecordId::new(now), decision.recorded(), event).by(caller);
-        if !matches!(decision.outcome, policy::Outcome::Allow(_)) {
-            self.0.ledger.append_one(decided).await?;
-            return Err(approval::Fault::Policy.into());
-        }
-        self.0.desk.vote(id, &voter, seen, vote, decided).await
-    }
 }
 
 impl Waiting {
@@ -218,8 +130,9 @@ impl Waiting {
             Ok((State::Expired, _)) => {
                 Err(Refused::Lapsed("nobody agreed in time, so nothing was run; ask again".to_owned()))
             }
-            Ok((State::Withdrawn | State::Open, _)) => {
-                Err(Refused::Lapsed("the request was withdrawn; nothing was run".to_owned()))
+            Ok((State::Withdrawn | State::Open, why)) => {
+                let why = if why.is_empty() { why } else { format!(" ({why})") };
+                Err(Refused::Lapsed(format!("the request was withdrawn{why}; nothing was run")))
             }
             Err(cause) => Err(failed("ledger", &cause)),
         }

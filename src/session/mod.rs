@@ -33,17 +33,21 @@ pub mod limits;
 mod open;
 pub mod people;
 pub mod permit;
+mod recent;
 pub mod recover;
 pub mod registry;
 pub mod space;
 pub mod tap;
+mod votes;
 
 pub use ask::{Ask, Opened, Refused};
 use failures::Failures;
 pub use governed::Governed;
 pub use hold::{Hold, REMIND_EVERY, Waiting};
 use limits::Limits;
+pub use recent::{Began, Recent};
 use registry::Registry;
+pub use votes::Shown;
 
 /// The room. Cheap to clone; clones are the same room.
 #[derive(Clone, Debug)]
@@ -76,6 +80,8 @@ pub struct Inner {
     pub limits: Limits,
     /// Where what is held waits for people.
     pub desk: Desk,
+    /// What each person began last.
+    pub recent: Recent,
 }
 
 /// One open session, counted for as long as this lives.

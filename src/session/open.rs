@@ -80,6 +80,12 @@ impl Sessions {
         let started = self.0.recordings.start(new.header(&self.0.bastion), Arc::new(gauge));
         let (sink, writer) = started.map_err(|cause| failed("recording", &cause))?;
         let receipts = self.record(new.facts(decided, writer.header_digest())).await?;
+        let who = new.ask.caller.identity.principal();
+        let place = (new.target.name.as_str(), new.login.as_str());
+        self.0.recent.note(&who, now, place, &new.ask.action);
+        if !new.judged.decision.reading.as_ref().is_some_and(|reading| reading.harmless) {
+            self.0.desk.disturb(&who, place, new.granted.as_ref().map(|granted| granted.request.id)).await;
+        }
         let follows = receipts.last().map_or(0, |receipt| receipt.index + 1);
         let mut opened = self.opened(new, sink, writer, follows, mark).await;
         for name in ask.env_dropped {
@@ -195,10 +201,7 @@ impl Sessions {
         let request = policy::Request {
             identity: &caller.identity,
             sign_in: &caller.sign_in,
-            action: match &ask.action {
-                Action::Shell => policy::Asked::Shell,
-                Action::Exec(command) => policy::Asked::Exec(command),
-            },
+            action: policy::Asked::of(&ask.action),
             target: Some((target, login)),
             owner: None,
             now,

@@ -104,6 +104,7 @@ impl Sessions {
         for entry in open {
             ended += usize::from(self.judge_one_again(&entry, because).await);
         }
+        self.judge_held_again().await;
         ended
     }
 
@@ -117,10 +118,7 @@ impl Sessions {
                 let request = policy::Request {
                     identity: &caller.identity,
                     sign_in: &caller.sign_in,
-                    action: match &entry.action {
-                        Action::Shell => policy::Asked::Shell,
-                        Action::Exec(command) => policy::Asked::Exec(command),
-                    },
+                    action: policy::Asked::of(&entry.action),
                     target: Some((&target, &login)),
                     owner: None,
                     now,

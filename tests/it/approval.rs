@@ -177,7 +177,7 @@ async fn a_shell_begins_once_somebody_agreed_and_nothing_typed_before_runs() {
     let mut approver = alice.terminal("console", &["-t"], &[&format!("approve {id}")], (100, 40));
     let shown = approver.sees("Type yes to approve: ").await;
     assert!(shown.contains("an interactive session: what is typed afterwards is not approved"), "{shown}");
-    assert!(shown.contains("They say  ticket OPS-7"), "{shown}");
+    assert!(shown.contains("They say    ticket OPS-7"), "{shown}");
     approver.types("yes\r").await;
     assert_eq!(approver.ends().await.0, Some(0));
     terminal.sees("$ ").await;
@@ -307,4 +307,77 @@ async fn a_bastion_that_stops_withdraws_what_waits() {
     assert_eq!(resolved.len(), 1);
     assert_eq!(resolved[0].body().text("reason"), Some("bastion stopped"));
     assert_eq!(timeout(Duration::from_secs(20), child.wait()).await.unwrap().unwrap().code(), Some(75));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approver_watches_and_answers_with_one_key() {
+    let world = world().await;
+    let (alice, bob) = (world.person(Person::Alice).await, world.person(Person::Bob).await);
+    let mut watch = alice.terminal("console", &["-t"], &["approvals watch"], (100, 40));
+    watch.sees("Nothing waits that you may vote on.").await;
+    let mut child = bob.start("deploy+web1", &[], "rm -rf /srv/old; echo removed");
+    drop(child.stdin.take());
+    held(&mut stderr(&mut child)).await;
+    let shown = watch.sees("a approve, d deny, n next, q leave").await;
+    assert!(shown.contains("Command     rm -rf /srv/old; echo removed"), "{shown}");
+    assert!(shown.contains("Read as     compound") && shown.contains("Watch out   destructive: "), "{shown}");
+    // A key that comes before anybody can have read it does nothing.
+    watch.types("a").await;
+    watch.sees("keys count after a second").await;
+    assert!(world.web.runs().is_empty());
+    // It is drawn anew each second, with the time that is left.
+    loop {
+        watch.types("a").await;
+        if watch.sees("]").await.contains(": approved") {
+            break;
+        }
+    }
+    let output = timeout(Duration::from_secs(20), child.wait_with_output()).await.unwrap().unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), b"removed\n".as_slice()));
+    let mut child = bob.start("deploy+web1", &[], "echo second");
+    drop(child.stdin.take());
+    let mut err = stderr(&mut child);
+    held(&mut err).await;
+    let shown = watch.sees("Command     echo second").await;
+    drop(shown);
+    let before = watch.sees("q leave").await;
+    assert!(before.contains("deploy@web1: rm -rf /srv/old; echo removed"), "what they ran just before: {before}");
+    loop {
+        watch.types("d").await;
+        if watch.sees(": ").await.contains("Why not?") {
+            break;
+        }
+    }
+    watch.types("not today\r").await;
+    watch.sees(": denied]").await;
+    assert_eq!(timeout(Duration::from_secs(20), child.wait()).await.unwrap().unwrap().code(), Some(126));
+    watch.types("q").await;
+    assert_eq!(watch.ends().await.0, Some(0));
+    let left = world.stop().await;
+    assert_eq!(left.log.of("approval.viewed").len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_does_something_else_there_meanwhile_asks_anew() {
+    let world = world().await;
+    let (alice, bob) = (world.person(Person::Alice).await, world.person(Person::Bob).await);
+    let mut first = bob.start("deploy+web1", &[], "sh script");
+    drop(first.stdin.take());
+    let mut err = stderr(&mut first);
+    let (_, id) = held(&mut err).await;
+    let mut second = bob.start("deploy+web1", &[], "echo changed && true");
+    drop(second.stdin.take());
+    let (_, other) = held(&mut stderr(&mut second)).await;
+    let done = alice.run("console", &format!("approve {other} --digest {}", digest(&alice, &other).await)).await;
+    assert_eq!(done.status.code(), Some(0), "{:?}", shown(&done));
+    let mut line = String::new();
+    timeout(Duration::from_secs(20), err.read_line(&mut line)).await.unwrap().unwrap();
+    let why = "the requester did something else there meanwhile";
+    assert_eq!(line, format!("sallyport: the request was withdrawn ({why}); nothing was run\n"));
+    assert_eq!(timeout(Duration::from_secs(20), first.wait()).await.unwrap().unwrap().code(), Some(75));
+    let gone = alice.run("console", &format!("approve {id} --digest 00000000")).await;
+    assert_eq!(gone.status.code(), Some(1), "{:?}", shown(&gone));
+    let ends = resolved(&world, 2).await;
+    assert!(ends.contains(&("withdrawn".to_owned(), why.to_owned())), "{ends:?}");
+    world.stop().await;
 }

@@ -183,3 +183,43 @@ async fn nothing_takes_effect_that_the_ledger_does_not_take() {
     let left = world.stop_anyhow().await;
     assert!(left.log.of("policy.changed").is_empty());
 }
+
+const HELD: &str = r#"
+@id("certify") permit (principal, action == Sallyport::Action::"certify", resource);
+@id("everything") permit (principal, action == Sallyport::Action::"exec", resource is Sallyport::Target);
+@id("hold-all") @require_approval("1")
+forbid (principal, action == Sallyport::Action::"exec", resource) unless { context.approval.count >= 1 };
+@id("approve") permit (principal, action == Sallyport::Action::"approve", resource);
+"#;
+const NO_WEB: &str = r#"
+@id("no-web") forbid (principal, action == Sallyport::Action::"exec", resource == Sallyport::Target::"web1");
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_and_is_forbidden_by_now_is_withdrawn() {
+    let world = Setup { policy: Some(HELD), ..Setup::new() }.start().await;
+    let bob = world.person(Person::Bob).await;
+    let waits = async |user| {
+        let library = bob.bare(user).await;
+        let mut talk = library.exec("echo run").await;
+        talk.write.eof().await.unwrap();
+        talk.until(|got| got.err.contains("sallyport: held ")).await;
+        (library, talk)
+    };
+    let (_web, forbidden) = waits("deploy+web1").await;
+    let (_db, stays) = waits("deploy+db1").await;
+    world.reload(&world.config, Some(&format!("{HELD}{NO_WEB}"))).await.unwrap();
+    let got = forbidden.ends().await;
+    assert!(
+        got.err.ends_with("sallyport: the request was withdrawn (not allowed any more); nothing was run\n"),
+        "{}",
+        got.err
+    );
+    assert_eq!(got.status, Some(75));
+    assert!(world.web.attempts().is_empty());
+    let left = world.stop().await;
+    assert_eq!(stays.ends().await.status, Some(75));
+    let reasons: Vec<_> =
+        left.log.of("approval.resolved").iter().map(|one| one.body().text("reason").unwrap().to_owned()).collect();
+    assert_eq!(reasons, ["not allowed any more", "bastion stopped"]);
+}

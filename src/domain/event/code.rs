@@ -55,6 +55,7 @@ impl Event {
             Self::ApprovalVoted(_) => ("approval.voted", 5001),
             Self::ApprovalResolved(_) => ("approval.resolved", 5002),
             Self::ApprovalUsed(_) => ("approval.used", 5003),
+            Self::ApprovalViewed(_) => ("approval.viewed", 5004),
             Self::PolicyChanged { .. } => ("policy.changed", 6000),
             Self::ConfigChanged(_) => ("config.changed", 6001),
             Self::TargetChanged(_) => ("target.changed", 6002),

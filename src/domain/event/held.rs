@@ -29,6 +29,15 @@ pub struct Requested {
     pub input: u64,
 }
 
+/// Somebody is about to be shown a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Viewed {
+    /// Which request.
+    pub id: String,
+    /// Its digest.
+    pub digest: Digest,
+}
+
 /// Somebody votes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Voted {
