@@ -67,7 +67,7 @@ async fn with(test: impl AsyncFnOnce(House)) {
     };
     let files: Vec<_> = STARTER.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     let (_policies, policy) = watch::channel(Arc::new(Policy::load(&files, &catalogue).unwrap()));
-    let targets = vec![target("db1", "production", &["root", "deploy"]), target("web", "staging", &["app"])];
+    let targets = vec![target("db1", "production", &["backup", "deploy"]), target("web", "staging", &["app"])];
     let sessions = Sessions::new(crate::session::Inner {
         bastion: "bastion.example.com".to_owned(),
         desk: crate::approval::Desk::new(ledger.clone(), clock.clone()),
@@ -131,7 +131,7 @@ impl Reach for Paper {
     ) -> futures_util::future::BoxFuture<'static, Trial> {
         Box::pin(async move {
             match login.as_str() {
-                "root" => Trial::of(Grade::Refused, "root is refused", "see its log"),
+                "backup" => Trial::of(Grade::Refused, "backup is refused", "see its log"),
                 _ => Trial::good(format!("{login}+{} with a command: {command}", target.name)),
             }
         })
@@ -381,7 +381,7 @@ async fn every_login_that_is_open_is_tried_and_what_fails_says_what_to_do() {
         let said = house.run(&caller("ada", &["admins"]), "targets check").await;
         assert_eq!(said.code, 1);
         assert!(said.text().contains("db1     deploy  good"), "{}", said.text());
-        assert!(said.text().contains("root is refused, and deploy is let in"), "{}", said.text());
+        assert!(said.text().contains("backup is refused, and deploy is let in"), "{}", said.text());
         assert_eq!(said.err, "sallyport: 1 login did not work; see above what to do\n");
         let value = house.run(&alice(), "targets check --json").await.json();
         assert_eq!(value["targets"].as_array().unwrap().len(), 1);

@@ -3,8 +3,10 @@
 //! Every `ssh` here is the stock client, run as it is printed.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::sleep;
 
 use super::Error;
 use super::issuer::Person;
@@ -18,7 +20,8 @@ pub(super) async fn tell(world: &World, stage: &mut Stage) -> Result<(), Error> 
     let session = command(&alice, stage).await?;
     script(&alice, stage).await?;
     terminal(&alice, stage).await?;
-    pipeline(world, stage).await?;
+    let job = pipeline(world, stage).await?;
+    approval(world, stage, &job, &alice).await?;
     let bob = refused(world, stage).await?;
     targets_log(world, stage, &alice)?;
     let carol = review(world, stage, session.as_deref()).await?;
@@ -98,7 +101,7 @@ async fn terminal(alice: &Visitor, stage: &mut Stage) -> Result<(), Error> {
     })
 }
 
-async fn pipeline(world: &World, stage: &mut Stage) -> Result<(), Error> {
+async fn pipeline(world: &World, stage: &mut Stage) -> Result<Visitor, Error> {
     stage.step("A pipeline trades its CI token for a certificate")?;
     stage.typed(&format!("sallyport login {} --ci github", world.url))?;
     let job = world.pipeline().await?;
@@ -114,8 +117,84 @@ async fn pipeline(world: &World, stage: &mut Stage) -> Result<(), Error> {
         came.out == b"deployed\n" && came.code == Some(0),
     )?;
     let came = job.on(stage, "web1", &["echo deployed"], "").await?;
-    stage.check("elsewhere it is refused", came.out.is_empty() && came.code == Some(126))
+    stage.check("elsewhere it is refused", came.out.is_empty() && came.code == Some(126))?;
+    Ok(job)
 }
+
+async fn approval(world: &World, stage: &mut Stage, job: &Visitor, alice: &Visitor) -> Result<(), Error> {
+    stage.step("An agent in the pipeline restarts a service in production: held until a person agrees")?;
+    let before = world.db.runs().len();
+    let restart = "sudo systemctl restart shop";
+    let (came, answered) = held(stage, job, restart, alice, async |stage, id, digest| {
+        stage.check("nothing has run while it is held", world.db.runs().len() == before)?;
+        alice.console(stage, &["approve", id, "--digest", digest]).await
+    })
+    .await?;
+    stage.check("alice agreed to exactly that", answered.code == Some(0))?;
+    stage.check("then it ran, and its output went back to the agent", {
+        came.out == b"done: systemctl restart shop\n" && came.code == Some(0)
+    })?;
+    stage.check("it ran once", world.db.runs().len() == before + 1)?;
+    stage.step("It tries to stop the service; Alice says no, and why")?;
+    let stop = "sudo systemctl stop shop";
+    let (came, answered) = held_again(stage, job, stop, alice).await?;
+    stage.check("a no is enough", answered.code == Some(0))?;
+    stage.check("the agent reads why, in words it can use, and nothing ran", {
+        let told = came.err().contains("denied by") && came.err().contains("restart it, or ask the shop team");
+        told && came.code == Some(126) && world.db.runs().len() == before + 1
+    })
+}
+
+async fn held_again(stage: &mut Stage, job: &Visitor, command: &str, alice: &Visitor) -> Result<(Came, Came), Error> {
+    held(stage, job, command, alice, async |stage, id, _| {
+        // In one word: ssh joins its words with blanks.
+        alice.console(stage, &[&format!("deny {id} --reason 'restart it, or ask the shop team'")]).await
+    })
+    .await
+}
+
+/// A command that is held, and what somebody does about it, given its id and the start of its digest.
+async fn held(
+    stage: &mut Stage,
+    job: &Visitor,
+    command: &str,
+    alice: &Visitor,
+    answer: impl AsyncFnOnce(&mut Stage, &str, &str) -> Result<Came, Error>,
+) -> Result<(Came, Came), Error> {
+    let place = format!("{LOGIN}+db1@{NAME}");
+    stage.typed(&format!("ssh -F {} {place} {}", job.config.display(), word(command)))?;
+    let answered = async {
+        let open = waits_for(alice, command).await?;
+        let text = |name: &str| open.get(name).and_then(Value::as_str).unwrap_or("none").to_owned();
+        let digest: String = text("digest").chars().take(8).collect();
+        alice.console(stage, &["approvals"]).await?;
+        answer(stage, &text("id"), &digest).await
+    };
+    let words = [place.as_str(), command];
+    let (came, answered) = tokio::join!(job.ssh(&words, ""), answered);
+    let (came, answered) = (came?, answered?);
+    stage.came(&came)?;
+    Ok((came, answered))
+}
+
+/// The open request for this command, once there is one; nothing if it does not come.
+async fn waits_for(who: &Visitor, command: &str) -> Result<Value, Error> {
+    for _ in 0..LOOKS {
+        let listed = who.ssh(&[NAME, "approvals", "--json"], "").await?;
+        let listed: Value = serde_json::from_slice(&listed.out).unwrap_or_default();
+        let all = listed.get("approvals").and_then(Value::as_array).cloned().unwrap_or_default();
+        let is = |one: &Value| one.get("command").and_then(Value::as_str) == Some(command);
+        if let Some(one) = all.into_iter().find(is) {
+            return Ok(one);
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+    Ok(Value::Null)
+}
+
+/// How often, and how many times, the story looks for a request: each look is a whole sign-in.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const LOOKS: usize = 50;
 
 async fn refused(world: &World, stage: &mut Stage) -> Result<Visitor, Error> {
     stage.step("Bob, a developer, works in test and tries production")?;

@@ -82,6 +82,11 @@ impl World {
         })?;
         // The account that runs commands must get there.
         let home = folder.make_within("home", 0o755)?;
+        folder.program(
+            &home,
+            "sudo",
+            "#!/bin/sh\n# Stands in for sudo, which nobody may use here.\necho \"done: $*\"\n",
+        )?;
         let authority = PublicKey::from_openssh(&made.target_ca).map_err(|_| Error::Unknown { what: "target CA" })?;
         let target = |name: &str| target::Settings {
             name: name.to_owned(),
@@ -195,6 +200,7 @@ impl World {
              \x20 {alice_web}\n      alice, a shell on web1, recorded; Ctrl-D leaves it\n\
              \x20 {alice_db}\n      production: what you see is on disk before you see it\n\
              \x20 {bob_db}\n      bob may not\n\
+             \x20 {pipeline}\n  {approve}\n      the pipeline waits, alice answers with one key\n\
              \x20 {carol}\n      the console: try sessions, sessions show ID, play ID, exit\n\
              \x20 {carol_list}\n      and the same for a machine\n\
              \x20 {url}\n      is the bastion for `sallyport login`: nobody asks for a password there\n\n",
@@ -202,6 +208,8 @@ impl World {
             alice_web = ssh("alice", &format!("{LOGIN}+web1@{NAME}")),
             alice_db = ssh("alice", &format!("{LOGIN}+db1@{NAME} 'id; date'")),
             bob_db = ssh("bob", &format!("{LOGIN}+db1@{NAME}")),
+            pipeline = ssh("pipeline", &format!("{LOGIN}+db1@{NAME} 'sudo systemctl restart cache'")),
+            approve = ssh("alice", &format!("-t {NAME} approvals watch")),
             carol = ssh("carol", &format!("-t {NAME}")),
             carol_list = ssh("carol", &format!("{NAME} sessions list --json")),
             url = self.url,
@@ -254,7 +262,9 @@ fn added(text: &str, ssh: SocketAddr, issuer: &DemoIssuer, web: &DemoTarget, db:
     };
     Ok(format!(
         "{text}\n[[issuer]]\nname = \"actions\"\nprofile = \"github\"\nurl = \"{actions}\"\n\
-         require = {{ repository_owner_id = \"1234\" }}\ninternal = true\n{web}{db}\n[limits]\ndrain = \"2s\"\n",
+         require = {{ repository_owner_id = \"1234\" }}\ninternal = true\n\n\
+         [[person]]\ncorp = \"{bob}\"\nactions_actor_id = \"583231\"\n{web}{db}\n[limits]\ndrain = \"2s\"\n",
+        bob = Person::Bob.subject(),
         actions = issuer.url(Realm::Actions),
         web = target("web1", web, "env = \"test\""),
         db = target(
@@ -305,6 +315,16 @@ impl Folder {
     fn set_mode(&self, path: &Path, mode: u32) -> Result<(), Error> {
         let set = fs::set_permissions(path, Permissions::from_mode(mode));
         set.map_err(|source| Error::Folder { path: path.to_owned(), source })
+    }
+
+    /// A program of the targets' own.
+    fn program(&self, home: &Path, name: &str, text: &str) -> Result<(), Error> {
+        let path = home.join("bin");
+        DirBuilder::new().mode(0o755).create(&path).map_err(|source| Error::Folder { path: path.clone(), source })?;
+        self.set_mode(&path, 0o755)?;
+        let path = path.join(name);
+        fs::write(&path, text).map_err(|source| Error::Folder { path: path.clone(), source })?;
+        self.set_mode(&path, 0o755)
     }
 
     fn write(&self, path: &Path, text: &str) -> Result<(), Error> {

@@ -6,4 +6,5 @@ pub const STARTER: &[(&str, &str)] = &[
     ("20-people.cedar", include_str!("../../packaging/policies/20-people.cedar")),
     ("30-pipelines.cedar", include_str!("../../packaging/policies/30-pipelines.cedar")),
     ("40-review.cedar", include_str!("../../packaging/policies/40-review.cedar")),
+    ("50-approval.cedar", include_str!("../../packaging/policies/50-approval.cedar")),
 ];

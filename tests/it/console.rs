@@ -134,7 +134,7 @@ async fn other_peoples_sessions_are_invisible_but_to_auditors_and_looking_is_rec
     let world = World::start().await;
     let (alice, bob) = (world.person(Person::Alice).await, world.person(Person::Bob).await);
     let carol = world.person(Person::Carol).await;
-    assert_eq!(alice.run("root+db1", "echo secret of alice").await.status.code(), Some(0));
+    assert_eq!(alice.run("deploy+db1", "echo secret of alice").await.status.code(), Some(0));
     let session = world.ended(1).await[0].session;
 
     assert_eq!(json(&bob, "sessions").await["sessions"], Value::Array(Vec::new()));

@@ -44,7 +44,7 @@ async fn bytes_of_every_kind_are_kept_on_their_stream() {
 async fn the_ledger_tells_the_order_of_a_session() {
     let world = World::start().await;
     let alice = world.person(Person::Alice).await;
-    assert_eq!(alice.run("root+db1", "echo hi; exit 3").await.status.code(), Some(3));
+    assert_eq!(alice.run("deploy+db1", "echo hi; exit 3").await.status.code(), Some(3));
     let session = world.ended(1).await[0].session;
     let left = world.stop().await;
     let kinds = left.log.kinds(session);

@@ -113,6 +113,13 @@ impl Drop for Group {
     }
 }
 
+/// Programs of the home come first, as many a login's profile has it.
+fn path(home: &Path) -> std::ffi::OsString {
+    let mut path = home.join("bin").into_os_string();
+    path.push(":/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin");
+    path
+}
+
 /// The program behind a subsystem, where this machine has it.
 pub(super) fn subsystem(name: &str) -> Option<&'static str> {
     let places = ["/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/libexec/sftp-server"];
@@ -165,7 +172,7 @@ fn command(order: &Order) -> std::process::Command {
         .env_clear()
         .envs(order.env.iter().map(|(name, value)| (name, value)))
         .env("HOME", &order.home)
-        .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+        .env("PATH", path(&order.home))
         .env("USER", &order.login)
         .env("LOGNAME", &order.login)
         .env("SHELL", SHELL)
