@@ -20,6 +20,7 @@ use crate::session::Sessions;
 use crate::{ledger, recording};
 
 mod approvals;
+mod editor;
 mod identity;
 mod io;
 mod keys;
@@ -34,6 +35,7 @@ mod targets;
 mod trail;
 mod trust;
 
+pub use editor::{Editor, Step};
 pub use io::{Input, Io};
 pub use reach::{Grade, Reach, Trial};
 

@@ -70,6 +70,8 @@ pub enum Refused {
     Rejected(String),
     /// It was held, and nobody agreed in time, or it was given up.
     Lapsed(String),
+    /// No shell, but the bastion's own prompt, for so long at most: each of its lines is asked for by itself.
+    Guarded(Option<Duration>),
     /// A rule wants a reason, and none was given.
     NoReason,
     /// A rule sets a limit that cannot be kept: what it limits is refused.
@@ -86,6 +88,9 @@ impl fmt::Display for Refused {
             Self::Denied(rules) => write!(f, "denied by {}; ask those who keep the policy", rules.join(", ")),
             Self::Held(hold) => {
                 write!(f, "{} wants approval, which cannot be asked for here; nothing was run", hold.rules.join(", "))
+            }
+            Self::Guarded(_) => {
+                f.write_str("a shell is the bastion's own prompt here: use a terminal (ssh -t), or give one command")
             }
             Self::NoReason => {
                 // The quotes are for OpenSSH, which splits at blanks, and for the shell around it.

@@ -27,7 +27,7 @@ use crate::recording::index::Summary;
 use crate::recording::{self, About, Header};
 
 /// The limits that are kept; a rule with another one refuses what it limits.
-pub(super) const SERVED: [&str; 3] = ["max_session", "durable", "require_reason"];
+pub(super) const SERVED: [&str; 4] = ["max_session", "durable", "require_reason", "shell"];
 
 /// A session that was allowed and is being opened.
 struct New<'a> {
@@ -243,6 +243,10 @@ impl Ask<'_> {
         match obligations.unserved(&SERVED) {
             Some(limit) => Err(Refused::Limit(limit)),
             None if obligations.require_reason && self.reason.is_none() => Err(Refused::NoReason),
+            // A hold on it is one on its lines: none of them runs without being asked for.
+            None if obligations.guarded_shell && self.action == Action::Shell => {
+                Err(Refused::Guarded(obligations.max_session))
+            }
             None => Ok(()),
         }
     }

@@ -1,5 +1,6 @@
 //! What people say to what is held: who may vote, what they are shown, and which approvals count in the end.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ pub struct Shown {
     pub request: Request,
     /// How its command was read, by what is known about commands now.
     pub reading: Option<policy::Reading>,
+    /// Words of the command that are worth a second look, each once.
+    pub marked: BTreeSet<String>,
     /// What the requester began last, the newest last.
     pub before: Vec<Began>,
 }
@@ -89,8 +92,12 @@ impl Sessions {
         let posix = self.find(Some(&subject.login), &subject.target).is_some_and(|(target, _)| target.posix_shell);
         let read = |command: &Command| policy.commands().read(command.bytes(), posix, subject.terminal.is_some());
         let reading = subject.action.command().map(read);
+        let text = subject.action.command().map(|command| String::from_utf8_lossy(command.bytes()).into_owned());
+        let text = text.unwrap_or_default();
+        let marks = policy.commands().marks(&text);
+        let marked = marks.into_iter().filter_map(|(from, to)| text.get(from..to)).map(str::to_owned).collect();
         let before = self.0.recent.of(&request.caller.identity.principal());
-        Ok(Shown { request, reading, before })
+        Ok(Shown { request, reading, marked, before })
     }
 
     /// Judges every open request by the policy, the targets and the groups of now: what is denied outright by now is

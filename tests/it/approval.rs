@@ -320,7 +320,7 @@ async fn an_approver_watches_and_answers_with_one_key() {
     held(&mut stderr(&mut child)).await;
     let shown = watch.sees("a approve, d deny, n next, q leave").await;
     assert!(shown.contains("Command     rm -rf /srv/old; echo removed"), "{shown}");
-    assert!(shown.contains("Read as     compound") && shown.contains("Watch out   destructive: "), "{shown}");
+    assert!(shown.contains("Read as     compound") && shown.contains("Watch out   destructive: rm\r\n"), "{shown}");
     // A key that comes before anybody can have read it does nothing.
     watch.types("a").await;
     watch.sees("keys count after a second").await;

@@ -14,6 +14,7 @@ mod console;
 mod exec;
 mod faults;
 mod flow;
+mod guarded;
 mod limits;
 mod login;
 mod ops;

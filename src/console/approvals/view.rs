@@ -28,7 +28,7 @@ const RUN: [(&str, &str); 8] = [
 
 /// All of it, a row for each thing.
 pub(super) fn text(shown: &Shown, now: Timestamp) -> String {
-    let Shown { request, reading, before } = shown;
+    let Shown { request, reading, marked, before } = shown;
     let (subject, who) = (&request.subject, &request.caller);
     let mut text = String::new();
     let mut row = |name: &str, value: String| {
@@ -49,7 +49,7 @@ pub(super) fn text(shown: &Shown, now: Timestamp) -> String {
     }
     if let Some(reading) = reading {
         row("Read as", read_as(reading));
-        for mark in marks(reading) {
+        for mark in marks(reading, marked) {
             row("Watch out", mark);
         }
     }
@@ -87,7 +87,7 @@ fn read_as(reading: &Reading) -> String {
 }
 
 /// What is worth a second look.
-fn marks(reading: &Reading) -> Vec<String> {
+fn marks(reading: &Reading, marked: &BTreeSet<String>) -> Vec<String> {
     let mut marks = Vec::new();
     let words = |set: &BTreeSet<String>| {
         let words: Vec<String> = set.iter().map(|word| printable(word, 128)).collect();
@@ -96,8 +96,10 @@ fn marks(reading: &Reading) -> Vec<String> {
     if reading.elevated {
         marks.push("it asks for another account's rights".to_owned());
     }
-    if !reading.classes.is_empty() {
-        marks.push(format!("{}: {}", words(&reading.classes), words(&reading.programs)));
+    match (reading.classes.is_empty(), marked.is_empty()) {
+        (true, true) => {}
+        (true, false) => marks.push(words(marked)),
+        (false, _) => marks.push(format!("{}: {}", words(&reading.classes), words(marked))),
     }
     if reading.is_opaque() {
         marks.push("what it does cannot be told from its text".to_owned());
@@ -191,16 +193,13 @@ mod tests {
     #[test]
     fn what_is_dangerous_is_pointed_at() {
         let set = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        let reading = Reading {
-            elevated: true,
-            classes: set(&["destructive"]),
-            programs: set(&["rm", "sudo"]),
-            ..Reading::default()
-        };
-        let all = marks(&reading).join("\n");
+        let reading = Reading { elevated: true, classes: set(&["destructive"]), ..Reading::default() };
+        let all = marks(&reading, &set(&["rm", "sudo"])).join("\n");
         assert!(
             all.contains("another account") && all.contains("destructive: rm, sudo") && all.contains("cannot be told")
         );
-        assert!(marks(&Reading { form: crate::policy::Form::Simple, ..Reading::default() }).is_empty());
+        assert!(
+            marks(&Reading { form: crate::policy::Form::Simple, ..Reading::default() }, &BTreeSet::new()).is_empty()
+        );
     }
 }

@@ -14,9 +14,9 @@ use tracing::{Instrument as _, debug, info_span, warn};
 
 use super::address::Destination;
 use super::pump::{Down, Ended, Up, Waiting, say};
-use super::request::{Environment, Terminal};
+use super::request::{Environment, Terminal, Wishes};
 use super::upstream::{self, Ahead, Shown, Upstream};
-use super::{Rooms, console, held};
+use super::{Rooms, console, guarded, held, lines};
 use crate::domain::Disclose as _;
 use crate::domain::identity::Caller;
 use crate::domain::session::{Action, Command, End, Exit, TerminalSize};
@@ -30,8 +30,6 @@ use crate::session::{Ask, Governed, Opened, Refused};
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How long an upload may stand still after its client has gone.
 const DRAIN_LOOK: Duration = Duration::from_secs(2);
-/// What somebody hears whose access ends under them.
-pub(crate) const REVOKED: &str = "the session was cut: access was revoked";
 /// Exit status of what policy refuses.
 const DENIED: u32 = 126;
 /// Exit status of what was held and then given up: `EX_TEMPFAIL`, so that a script may try again.
@@ -79,7 +77,20 @@ pub(crate) struct Channel {
     pub(crate) gone: CancellationToken,
     /// A connection to the target that was begun when the client had authenticated.
     pub(crate) ahead: Option<Ahead>,
+    /// More will be asked on it after what runs now, so no end of that is the end of the channel.
+    pub(crate) lasting: bool,
 }
+
+/// Where a channel goes, and what its client said before it asked for anything.
+pub(super) struct Way<'a> {
+    pub(super) login: Option<&'a str>,
+    pub(super) target: &'a str,
+    pub(super) environment: &'a Environment,
+    pub(super) wishes: &'a Wishes,
+}
+
+/// In place of a shell there is the bastion's own prompt, for so long.
+pub(super) struct Guarded(pub(super) Option<Duration>);
 
 impl Channel {
     /// Serves the channel to its end.
@@ -101,11 +112,11 @@ impl Channel {
         }
         match self.destination.clone() {
             Destination::Console => console::run(self, start).await,
-            Destination::Target { login, target } => self.relay(start, login.as_deref(), &target).await,
+            Destination::Target { login, target } => self.visit(start, login.as_deref(), &target).await,
         }
     }
 
-    async fn relay(mut self, start: Start, login: Option<&str>, target: &str) {
+    async fn visit(&mut self, start: Start, login: Option<&str>, target: &str) {
         let terminal = start.terminal.is_some();
         let action = match start.what {
             What::Shell => Action::Shell,
@@ -119,41 +130,49 @@ impl Channel {
             Ok(wishes) => wishes,
             Err(line) => return self.refuse(terminal, &line).await,
         };
+        let way = Way { login, target, environment: &start.environment, wishes: &wishes };
+        if let Err(Guarded(max)) = self.relay(&way, action, &start.terminal).await {
+            guarded::run(self, &way, start.terminal, max).await;
+        }
+    }
+
+    /// Does one thing at the target, from the decision to its end. How it ended, as the client was told.
+    pub(super) async fn relay(
+        &mut self,
+        way: &Way<'_>,
+        action: Action,
+        asked: &Option<Terminal>,
+    ) -> Result<Option<Exit>, Guarded> {
+        let terminal = asked.is_some();
         let ask = Ask {
             caller: &self.caller,
             share: self.share.clone(),
             connection: &self.connection,
             channel: self.number,
-            login,
-            target,
+            login: way.login,
+            target: way.target,
             action,
-            terminal: start.terminal.as_ref().map(|terminal| (terminal.term.as_str(), terminal.size)),
-            env_passed: &start.environment.passed,
-            env_dropped: &start.environment.dropped,
-            reason: wishes.reason.as_deref(),
-            wait: wishes.wait,
+            terminal: asked.as_ref().map(|terminal| (terminal.term.as_str(), terminal.size)),
+            env_passed: &way.environment.passed,
+            env_dropped: &way.environment.dropped,
+            reason: way.wishes.reason.as_deref(),
+            wait: way.wishes.wait,
         };
         let answer = match self.rooms.sessions.open(ask.clone()).await {
             Err(Refused::Held(hold)) => match self.read.take() {
                 Some(mut read) => {
-                    let waited = held::wait(&self, &mut read, ask, hold).await;
+                    let waited = held::wait(self, &mut read, ask, hold).await;
                     self.read = Some(read);
                     waited.map(|(opened, kept)| (opened, Some(kept)))
                 }
-                None => return,
+                None => return Ok(None),
             },
             answer => answer.map(|opened| (opened, None)).map_err(held::Not::Refused),
         };
         // What people were shown counts until the session has ended.
         let (opened, _kept) = match answer {
             Ok(opened) => opened,
-            Err(held::Not::Gone) => return self.hang_up().await,
-            Err(held::Not::Refused(Refused::Failed(why))) => return self.break_off(terminal, why).await,
-            Err(held::Not::Refused(Refused::Lapsed(why))) => {
-                say(&self.write, terminal, &why).await;
-                return self.finish(Exit::Status(LAPSED)).await;
-            }
-            Err(held::Not::Refused(refused)) => return self.refuse(terminal, &refused.to_string()).await,
+            Err(not) => return self.not(terminal, not).await,
         };
         let Opened { governed, permit, up, down, keeper } = opened;
         let span = info_span!(
@@ -164,18 +183,43 @@ impl Channel {
             login = governed.login().as_str(),
         );
         self.rooms.drain.spawn(keeper.run().instrument(span.clone()));
-        self.govern(governed, &start.terminal, &start.environment, permit, (up, down)).instrument(span).await;
+        Ok(self.govern(governed, asked, way.environment, permit, (up, down)).instrument(span).await)
+    }
+
+    /// Nothing begins; the client hears why.
+    async fn not(&self, terminal: bool, not: held::Not) -> Result<Option<Exit>, Guarded> {
+        let code = match not {
+            held::Not::Gone => {
+                self.hang_up().await;
+                return Ok(None);
+            }
+            held::Not::Refused(Refused::Guarded(max)) => return Err(Guarded(max)),
+            held::Not::Refused(Refused::Failed(why)) => {
+                self.break_off(terminal, why).await;
+                return Ok(None);
+            }
+            held::Not::Refused(Refused::Lapsed(why)) => {
+                self.say(terminal, &why).await;
+                LAPSED
+            }
+            held::Not::Refused(refused) => {
+                self.say(terminal, &refused.to_string()).await;
+                DENIED
+            }
+        };
+        self.finish(Exit::Status(code)).await;
+        Ok(Some(Exit::Status(code)))
     }
 
     /// From the permit to the end of the session.
     async fn govern(
-        mut self,
+        &mut self,
         governed: Governed,
         asked: &Option<Terminal>,
         environment: &Environment,
         permit: Permit,
         (up, down): (UpTap, DownTap),
-    ) {
+    ) -> Option<Exit> {
         let terminal = asked.is_some();
         let input = permit.input();
         let reached = tokio::select! {
@@ -190,12 +234,17 @@ impl Channel {
                 warn!(error = ?error, "target not usable");
                 let line = Shown { target: name, error: &error }.to_string();
                 governed.mark(&line).await;
-                say(&self.write, terminal, &line).await;
+                self.say(terminal, &line).await;
                 End::Unreachable(error.step())
             }
         };
         self.hang_up().await;
+        let exit = match &end {
+            End::Finished(exit) => Some(exit.clone()),
+            _ => None,
+        };
         governed.close(end).await;
+        exit
     }
 
     /// From the decision to a running request: connect (unless begun), sign in with a certificate of this moment, start.
@@ -283,6 +332,7 @@ impl Channel {
             tap: down,
             backlog: upstream.backlog.clone(),
             exit: exit.clone(),
+            lasting: self.lasting,
         };
         let mut up = self.rooms.drain.spawn(up.run(ends.clone()));
         let mut down = self.rooms.drain.spawn(down.run(ends.clone()));
@@ -296,20 +346,23 @@ impl Channel {
             tokio::select! {
                 ended = &mut down => break match ended {
                     Ok(Ended::ByTarget) if exit.get().is_none() => {
-                        say(&self.write, terminal, &format!("{} closed the connection", governed.target().name)).await;
+                        self.say(terminal, &format!("{} closed the connection", governed.target().name)).await;
                         End::ByTarget
                     }
                     Ok(Ended::ByTarget | Ended::ByClient | Ended::Cut) => End::ByClient,
                     Ok(Ended::Recording) => self.cut(governed, terminal, governed.why()).await,
                     Err(_) => self.cut(governed, terminal, End::Fault).await,
                 },
-                ended = &mut up, if up_open => match ended {
-                    Ok(Ended::ByClient) => break End::ByClient,
-                    Ok(Ended::Recording) => break self.cut(governed, terminal, governed.why()).await,
-                    // The target's side has the last word on how it ended.
-                    Ok(Ended::ByTarget | Ended::Cut) => up_open = false,
-                    Err(_) => break self.cut(governed, terminal, End::Fault).await,
-                },
+                ended = &mut up, if up_open => {
+                    up_open = false;
+                    match ended.map(|(ended, read)| self.given_back(ended, read)) {
+                        Ok(Ended::ByClient) => break End::ByClient,
+                        Ok(Ended::Recording) => break self.cut(governed, terminal, governed.why()).await,
+                        // The target's side has the last word on how it ended.
+                        Ok(Ended::ByTarget | Ended::Cut) => {}
+                        Err(_) => break self.cut(governed, terminal, End::Fault).await,
+                    }
+                }
                 Some(live) = self.live.recv() => match live {
                     Live::Resize(size, (width, height)) => {
                         governed.resize(size).await;
@@ -326,7 +379,7 @@ impl Channel {
                     let minutes = left.as_secs() / 60;
                     let line = format!("this session is cut in {minutes} min: the policy allows it no longer");
                     governed.mark(&line).await;
-                    say(&self.write, terminal, &line).await;
+                    self.say(terminal, &line).await;
                 }
                 () = self.rooms.identities.until_revoked(&self.caller) => break self.cut(governed, terminal, End::Revoked).await,
                 () = stopping.cancelled(), if !told => {
@@ -339,6 +392,9 @@ impl Channel {
             }
         };
         ends.cancel();
+        if up_open && let Ok((ended, read)) = up.await {
+            self.given_back(ended, read);
+        }
         // Towards the client first: what it sees waits neither for the target's goodbye nor for the seal.
         self.hang_up().await;
         upstream.end().await;
@@ -349,81 +405,73 @@ impl Channel {
         }
     }
 
+    /// The client's side, after a pump has used it.
+    fn given_back(&mut self, ended: Ended, read: ChannelReadHalf) -> Ended {
+        self.read = Some(read);
+        ended
+    }
+
     /// The bastion stops: a session may still come to its own end.
     async fn tell_of_stop(&self, governed: &Governed, terminal: bool) {
-        let Some(line) = stopping_line(self.rooms.settings.grace) else { return };
+        let Some(line) = lines::stopping(self.rooms.settings.grace) else { return };
         governed.mark(&line).await;
-        say(&self.write, terminal, &line).await;
+        self.say(terminal, &line).await;
     }
 
     /// Ends a running session from our side: says why, sends no exit status.
     async fn cut(&self, governed: &Governed, terminal: bool, end: End) -> End {
-        let why = match &end {
-            End::RecordingFailed => "the session was cut: its recording could not go on; tell the operator",
-            End::Denied => "the session was cut: the policy was changed and does not allow it any more",
-            End::Removed => "the session was cut: this target or login was taken out of the config",
-            End::Revoked => REVOKED,
-            End::Drain => "the session was cut: the bastion is stopping; connect again in a minute",
-            End::Limit("max_session") => "the session was cut: it has reached the longest time that the policy allows",
-            End::Limit("memory_per_channel") => "the session was cut: the target does not read what is sent to it",
-            End::Limit("memory") => {
-                "the session was cut: the bastion was short of memory and this session held the most; connect again"
-            }
-            End::Limit("disk") => "the session was cut: the bastion's disk is nearly full; tell the operator",
-            End::Limit("max_recording") => {
-                "the session was cut: its recording is as long as one may be; go on in a new session"
-            }
-            End::Limit("recorded_per_person") => {
-                "the session was cut: your sessions of the last 24 hours have recorded as much as one person may; \
-                 ask the operator"
-            }
-            _ => "the session was cut by the bastion; tell the operator",
-        };
+        let why = lines::cut(&end);
         debug!(?end, "cut");
         governed.mark(why).await;
-        say(&self.write, terminal, why).await;
+        self.say(terminal, why).await;
         end
     }
 
     /// Refused before anything began: the line, exit status 126, close.
-    pub(crate) async fn refuse(self, terminal: bool, line: &str) {
-        say(&self.write, terminal, line).await;
+    pub(crate) async fn refuse(&self, terminal: bool, line: &str) {
+        self.say(terminal, line).await;
         self.finish(Exit::Status(DENIED)).await;
     }
 
-    pub(crate) async fn no_subsystem(self, terminal: bool, name: &str) {
+    pub(crate) async fn no_subsystem(&self, terminal: bool, name: &str) {
         self.refuse(terminal, &format!("the subsystem '{name}' is not carried")).await;
     }
 
     /// Something of ours failed before anything began: the line, no status, close.
-    async fn break_off(self, terminal: bool, line: String) {
-        say(&self.write, terminal, &line).await;
-        let _ = self.write.close().await;
+    async fn break_off(&self, terminal: bool, line: String) {
+        self.say(terminal, &line).await;
+        if !self.lasting {
+            let _ = self.write.close().await;
+        }
     }
 
     /// Exit status, end of output, close.
-    pub(crate) async fn finish(self, exit: Exit) {
-        if let Exit::Status(code) = exit {
+    pub(crate) async fn finish(&self, exit: Exit) {
+        if let (Exit::Status(code), false) = (exit, self.lasting) {
             let _ = self.write.exit_status(code).await;
         }
         self.hang_up().await;
     }
 
+    /// A line of the bastion's own.
+    pub(super) async fn say(&self, terminal: bool, line: &str) {
+        if self.lasting {
+            // In one stream with the prompt that comes next: on two, a client may show that first.
+            let text = format!("\r\nsallyport: {line}\r\n");
+            let _ = timeout(LOOK_EVERY, self.write.data_bytes(Bytes::from(text))).await;
+        } else {
+            say(&self.write, terminal, line).await;
+        }
+    }
+
     /// End of output, close. On a channel that is closed already it does nothing.
     pub(crate) async fn hang_up(&self) {
+        if self.lasting {
+            return;
+        }
         let _ = self.write.eof().await;
         let _ = self.write.close().await;
     }
-}
-
-/// What people are told when the bastion stops: how long they have. Nothing, where that is no time at all.
-pub(crate) fn stopping_line(grace: Duration) -> Option<String> {
-    let time = match grace.as_secs() {
-        0 => return None,
-        secs @ 1..120 => format!("{secs} s"),
-        secs => format!("{} min", secs / 60),
-    };
-    Some(format!("the bastion is stopping: this session is cut in {time}; come to an end"))
 }
 
 /// Done once the client is gone and what it had sent is either delivered or stands still.

@@ -1,7 +1,6 @@
 //! The library's callbacks for one client connection: authenticate, open channels, nothing else.
 //!
-//! No callback waits for a target: it would stop every channel of its connection. What starts
-//! something is answered at once and handed to the channel's own task.
+//! No callback waits for a target, which would stop every channel of its connection: a channel's own task does.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -305,6 +304,7 @@ impl Handler for Connection {
             share,
             gone,
             ahead: self.ahead.take(),
+            lasting: false,
         };
         self.opened = self.opened.saturating_add(1);
         reply.accept().await;

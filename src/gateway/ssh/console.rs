@@ -3,7 +3,8 @@
 use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::sync::mpsc;
 
-use super::channel::{Channel, Live, REVOKED, Start, What, stopping_line};
+use super::channel::{Channel, Live, Start, What};
+use super::lines::{self, REVOKED};
 use super::pump::{Waiting, say};
 use crate::console::{Input, Io};
 use crate::domain::session::{Exit, Stream};
@@ -45,7 +46,7 @@ pub(crate) async fn run(mut channel: Channel, start: Start) {
             },
             () = stopping.cancelled(), if !told => {
                 told = true;
-                if let Some(line) = stopping_line(channel.rooms.settings.grace) {
+                if let Some(line) = lines::stopping(channel.rooms.settings.grace) {
                     say(&channel.write, terminal.is_some(), &line).await;
                 }
             }

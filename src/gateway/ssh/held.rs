@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::channel::{Channel, REVOKED};
-use super::pump::say;
+use super::channel::Channel;
+use super::lines::REVOKED;
 use crate::session::budget::Share;
 use crate::session::{Ask, Hold, Opened, REMIND_EVERY, Refused, Waiting};
 
@@ -83,7 +83,7 @@ pub(super) async fn wait(
         }
         Ended::Cut(reason, line) => {
             waiting.withdraw(reason).await;
-            say(&channel.write, terminal, line).await;
+            channel.say(terminal, line).await;
             Err(Not::Gone)
         }
     }
@@ -134,7 +134,7 @@ async fn attend(channel: &Channel, read: &mut ChannelReadHalf, waiting: &mut Wai
             answer = waiting.ends() => return Ended::Answered(answer),
             _ = remind.tick() => {
                 let line = waiting.line(rooms.clock.now(), approve);
-                say(&channel.write, terminal, &line).await;
+                channel.say(terminal, &line).await;
             }
             message = read.wait() => match message {
                 Some(ChannelMsg::Data { data }) => {
@@ -143,7 +143,7 @@ async fn attend(channel: &Channel, read: &mut ChannelReadHalf, waiting: &mut Wai
                         return Ended::Left("cancelled by the requester");
                     }
                     if !std::mem::replace(&mut dropped, true) {
-                        say(&channel.write, terminal, DROPPED).await;
+                        channel.say(terminal, DROPPED).await;
                     }
                 }
                 Some(ChannelMsg::ExtendedData { data, .. }) => channel.backlog.taken(data.len()),

@@ -104,9 +104,10 @@ pub(crate) struct Up {
 }
 
 impl Up {
-    /// Runs until the client has no more, or `cut`.
-    pub(crate) async fn run(mut self, cut: CancellationToken) -> Ended {
-        cut.run_until_cancelled(self.pump()).await.unwrap_or(Ended::Cut)
+    /// Runs until the client has no more, or `cut`. Gives the client's side back: on its channel more may follow.
+    pub(crate) async fn run(mut self, cut: CancellationToken) -> (Ended, ChannelReadHalf) {
+        let ended = cut.run_until_cancelled(self.pump()).await.unwrap_or(Ended::Cut);
+        (ended, self.client)
     }
 
     async fn pump(&mut self) -> Ended {
@@ -166,6 +167,8 @@ pub(crate) struct Down {
     pub(crate) backlog: upstream::Backlog,
     /// What the target said of the exit, as soon as it has.
     pub(crate) exit: Arc<OnceLock<Exit>>,
+    /// The client's channel outlasts this: it hears of no end.
+    pub(crate) lasting: bool,
 }
 
 impl Down {
@@ -183,7 +186,7 @@ impl Down {
                     message = self.target.wait() => message,
                     () = patience => {
                         held = None;
-                        let _ = self.client.eof().await;
+                        self.eof().await;
                         continue;
                     }
                 },
@@ -203,32 +206,40 @@ impl Down {
                 }
                 Some(ChannelMsg::ExitStatus { exit_status }) => {
                     let _ = self.exit.set(Exit::Status(exit_status));
-                    let _ = self.client.exit_status(exit_status).await;
+                    if !self.lasting {
+                        let _ = self.client.exit_status(exit_status).await;
+                    }
                     if held.take().is_some() {
-                        let _ = self.client.eof().await;
+                        self.eof().await;
                     }
                 }
                 Some(ChannelMsg::ExitSignal { signal_name, core_dumped, error_message, lang_tag }) => {
                     let _ = self.exit.set(Exit::Signal(signal_text(&signal_name)));
                     let id = self.client.id();
-                    let _ =
-                        self.handle.exit_signal_request(id, signal_name, core_dumped, error_message, lang_tag).await;
+                    if !self.lasting {
+                        let signal = (signal_name, core_dumped, error_message, lang_tag);
+                        let _ = self.handle.exit_signal_request(id, signal.0, signal.1, signal.2, signal.3).await;
+                    }
                     if held.take().is_some() {
-                        let _ = self.client.eof().await;
+                        self.eof().await;
                     }
                 }
-                Some(ChannelMsg::Eof) if self.exit.get().is_some() => {
-                    let _ = self.client.eof().await;
-                }
+                Some(ChannelMsg::Eof) if self.exit.get().is_some() => self.eof().await,
                 Some(ChannelMsg::Eof) => held = Some(Box::pin(sleep(STATUS_WITHIN))),
                 Some(ChannelMsg::Close) | None => {
                     if held.is_some() {
-                        let _ = self.client.eof().await;
+                        self.eof().await;
                     }
                     return Ended::ByTarget;
                 }
                 Some(_) => {}
             }
+        }
+    }
+
+    async fn eof(&self) {
+        if !self.lasting {
+            let _ = self.client.eof().await;
         }
     }
 
