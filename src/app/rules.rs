@@ -16,7 +16,7 @@ use crate::domain::identity::{Flow, Group, Identity, IssuerName, Kind, SignIn};
 use crate::domain::session::Command;
 use crate::domain::target::{Login, Target};
 use crate::domain::{RecordId, Timestamp};
-use crate::policy::{Asked, Explanation, Outcome, Policy, Request, explain, nearest};
+use crate::policy::{Asked, Explanation, Policy, Request, explain, nearest};
 
 /// The rules of a config, with what is known about commands, once they answer the config's own cases as expected.
 pub fn load(config: &Config, now: Timestamp) -> Result<Policy, StartError> {
@@ -171,15 +171,6 @@ fn groups(config: &Config, issuer: &IssuerName, subject: &str, named: &[String])
     Ok(groups)
 }
 
-/// The word of a verdict, as a case expects it.
-pub fn verdict(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Allow(_) => "allow",
-        Outcome::Hold(_) => "hold",
-        Outcome::Deny => "deny",
-    }
-}
-
 /// How one case went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tried {
@@ -246,7 +237,7 @@ fn tried(config: &Config, policy: &Policy, case: &Case, now: Timestamp, faults: 
         }
     };
     let (expect, decision) = (expect?, answer.explanation.decision);
-    let got = verdict(&decision.outcome);
+    let got = decision.outcome.as_str();
     let by: Vec<&str> = decision.rules.iter().map(|(id, _)| id.as_str()).collect();
     let shown = if by.is_empty() { "no rule".to_owned() } else { by.join(" ") };
     let missing = case.rules.as_ref().and_then(|rules| rules.iter().find(|rule| !by.contains(&rule.as_str())));

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::{Error, FAULTS, Which, terminal};
 use crate::app::config::Config;
-use crate::app::rules::{self, Answer, Question, verdict};
+use crate::app::rules::{self, Answer, Question};
 use crate::clock::Clock;
 use crate::domain::identity::Kind;
-use crate::policy::{Outcome, Policy};
+use crate::policy::Policy;
 
 /// Below `policy`.
 #[derive(Debug, Subcommand)]
@@ -113,7 +113,7 @@ fn shown(answer: &Answer, question: &Question) -> String {
     let mut line = |name: &str, what: &str| {
         let _ = writeln!(text, "{name:<10}{what}");
     };
-    line("verdict", &said(&decision.outcome));
+    line("verdict", &decision.outcome.to_string());
     for (id, effect) in &decision.rules {
         line("rule", &format!("{id} ({})", effect.as_str()));
     }
@@ -140,22 +140,6 @@ fn shown(answer: &Answer, question: &Question) -> String {
     text
 }
 
-fn said(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Allow(limits) => match limits.named() {
-            named if named.is_empty() => "allow".to_owned(),
-            named => format!("allow, with {}", named.join(" ")),
-        },
-        Outcome::Hold(terms) => {
-            let from: Vec<&str> = terms.approver_groups.iter().map(String::as_str).collect();
-            let from = if from.is_empty() { "whoever may approve".to_owned() } else { from.join(", ") };
-            let minutes = terms.ttl.as_secs() / 60;
-            format!("hold: {} of {from} must agree within {minutes} min", terms.quorum)
-        }
-        Outcome::Deny => "deny".to_owned(),
-    }
-}
-
 fn yes(is: bool) -> &'static str {
     if is { "yes" } else { "no" }
 }
@@ -164,19 +148,12 @@ fn as_json(answer: &Answer) -> Value {
     let Answer { identity, target, login, explanation } = answer;
     let decision = &explanation.decision;
     let rules = decision.rules.iter().map(|(id, effect)| json!({ "id": id, "effect": effect.as_str() }));
-    let terms = match &decision.outcome {
-        Outcome::Hold(terms) => Some(json!({
-            "quorum": terms.quorum, "approver_groups": terms.approver_groups, "ttl_s": terms.ttl.as_secs(),
-        })),
-        Outcome::Allow(_) | Outcome::Deny => None,
-    };
-    let limits = match &decision.outcome {
-        Outcome::Allow(limits) => limits.named(),
-        Outcome::Hold(terms) => terms.obligations.named(),
-        Outcome::Deny => Vec::new(),
-    };
+    let terms = decision.outcome.terms().map(|terms| {
+        json!({ "quorum": terms.quorum, "approver_groups": terms.approver_groups, "ttl_s": terms.ttl.as_secs() })
+    });
+    let limits = decision.outcome.limits().map(|limits| limits.named()).unwrap_or_default();
     json!({
-        "verdict": verdict(&decision.outcome),
+        "verdict": decision.outcome.as_str(),
         "who": format!("{}:{}", identity.issuer, identity.subject),
         "groups": identity.groups.iter().map(|group| group.as_str()).collect::<Vec<_>>(),
         "target": target.name.as_str(),

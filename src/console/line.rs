@@ -10,6 +10,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use thiserror::Error;
 
 use super::approvals::{Approvals, Approve, Deny};
+use super::explain::Explain;
 use crate::domain::session::SessionId;
 use crate::domain::{Timestamp, parse_span, printable};
 use crate::recording::Format;
@@ -59,6 +60,8 @@ pub(super) enum Command {
     Play(Play),
     /// A session's recording, to standard output.
     Export(Export),
+    /// What the rules would answer you, by which of them, how a command is read, and what came near. Runs nothing.
+    Explain(Explain),
     /// Requests that wait for people: your own, and those that you may vote on.
     Approvals(Approvals),
     /// Agree to a request; in a terminal (ssh -t) it is shown first.

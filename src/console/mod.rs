@@ -21,6 +21,7 @@ use crate::{ledger, recording};
 
 mod approvals;
 mod editor;
+mod explain;
 mod identity;
 mod io;
 mod keys;
@@ -151,6 +152,7 @@ impl Visit<'_> {
             Command::Sessions { command: Some(SessionsCommand::List(list)), .. } => self.list(&list).await,
             Command::Sessions { command: Some(SessionsCommand::Show { id, form }), .. } => self.show(id, form).await,
             Command::Export(export) => self.export(&export).await,
+            Command::Explain(asked) => self.explain(&asked).await,
             Command::Approvals(asked) => self.approvals(asked.form).await,
             Command::Deny(asked) => self.deny(&asked).await,
             Command::Revoke(asked) => self.revoke(&asked).await,
@@ -273,6 +275,9 @@ enum Error {
     /// Unknown, or not for this caller: both read the same.
     #[error("no open request {0} for this caller")]
     NoRequest(Id),
+    /// What was to be explained is no command that could be sent.
+    #[error("no command of a target")]
+    NoCommandLine,
     /// Without a terminal nothing was shown.
     #[error("an approval without digest")]
     NoDigest,
@@ -317,6 +322,7 @@ impl Error {
             | Self::NotOne(_)
             | Self::ToTerminal(_)
             | Self::VoidStays
+            | Self::NoCommandLine
             | Self::NoDigest => 2,
             Self::NoSession(_)
             | Self::NoTarget(_)
@@ -381,6 +387,7 @@ impl Disclose for Error {
                 "no such certificate lives, or no such identity is revoked; 'revoke --list' says what is".into()
             }
             Self::NoRequest(id) => format!("no open request {id} for you; 'approvals' lists them").into(),
+            Self::NoCommandLine => "that is no command that a target could be given".into(),
             Self::NoDigest => {
                 "without a terminal nothing can be shown: ssh -t ..., or --digest with what 'approvals' lists".into()
             }

@@ -348,6 +348,46 @@ async fn targets_are_those_that_policy_opens() {
 }
 
 #[tokio::test]
+async fn explain_says_what_would_be_answered_and_runs_nothing() {
+    with(async |house| {
+        let ada = caller("ada", &["admins"]);
+        let said = house.run(&ada, "explain db1 deploy 'sudo systemctl restart x'").await;
+        assert_eq!(
+            (said.code, said.text(), said.err.as_str()),
+            (
+                0,
+                "asks      sudo systemctl restart x\n\
+                 where     deploy@db1\n\
+                 verdict   hold: 1 of whoever may approve must agree within 15 min\n\
+                 rule      admins-everywhere (permit)\n\
+                 rule      hold-privileged-in-production (forbid)\n\
+                 read as   simple\n\
+                 programs  sudo systemctl\n\
+                 elevated  yes\n\
+                 harmless  no\n",
+                ""
+            )
+        );
+        // What ssh joins is judged as ssh would send it.
+        let apart = house.run(&ada, "explain db1 deploy sudo systemctl restart x").await;
+        assert_eq!(apart.out, said.out);
+        let denied = house.run(&alice(), "explain --json db1.internal").await.json();
+        assert_eq!((&denied["verdict"], &denied["pty"]), (&"deny".into(), &true.into()));
+        assert_eq!((&denied["login"], &denied["command"]), (&"deploy".into(), &Value::Null));
+        let near = house.run(&alice(), "explain --json web app uptime").await.json();
+        assert_eq!((&near["verdict"], near["near"].as_array().map(Vec::len)), (&"allow".into(), Some(0)));
+        let odd = house.run(&ada, "explain web app 'a\u{202e}b'").await;
+        assert!(odd.text().starts_with("asks      a\\u{202e}b\n"), "{}", odd.text());
+        for line in ["explain nowhere", "explain db1 nobody uptime"] {
+            let said = house.run(&ada, line).await;
+            assert_eq!((said.code, said.text()), (4, ""), "{line}");
+        }
+        assert!(house.entries().await.iter().all(|entry| entry.kind() != "authz.decision"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn trust_is_ready_to_paste() {
     with(async |house| {
         let said = house.run(&alice(), "trust").await;

@@ -1,10 +1,12 @@
 //! Why a question would be answered as it would, and what came near. For people who keep the policy, never for whoever
 //! was denied.
 
+use std::fmt;
+
 use cedar_policy::{ActionConstraint, Entities, EntityTypeName, EntityUid, PrincipalConstraint, ResourceConstraint};
 
 use super::request::Case;
-use super::{Decision, Outcome, Policy, Request, decide};
+use super::{Decision, Obligations, Outcome, Policy, Request, Terms, decide};
 
 /// A decision, and the permits that nearly applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +16,53 @@ pub struct Explanation {
     /// Permits that speak of this person, action and target, and whose condition does not hold. Sorted by id; empty where
     /// the answer is yes.
     pub near: Vec<String>,
+}
+
+impl Outcome {
+    /// The word of a verdict.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Allow(_) => "allow",
+            Self::Hold(_) => "hold",
+            Self::Deny => "deny",
+        }
+    }
+
+    /// What people have to agree to first, if they have to.
+    pub fn terms(&self) -> Option<&Terms> {
+        match self {
+            Self::Hold(terms) => Some(terms),
+            Self::Allow(_) | Self::Deny => None,
+        }
+    }
+
+    /// The limits that would hold, unless it is no.
+    pub fn limits(&self) -> Option<&Obligations> {
+        match self {
+            Self::Allow(limits) => Some(limits),
+            Self::Hold(terms) => Some(&terms.obligations),
+            Self::Deny => None,
+        }
+    }
+}
+
+/// As people read it.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Allow(limits) => match limits.named() {
+                named if named.is_empty() => f.write_str("allow"),
+                named => write!(f, "allow, with {}", named.join(" ")),
+            },
+            Self::Hold(terms) => {
+                let from: Vec<&str> = terms.approver_groups.iter().map(String::as_str).collect();
+                let from = if from.is_empty() { "whoever may approve".to_owned() } else { from.join(", ") };
+                let minutes = terms.ttl.as_secs() / 60;
+                write!(f, "hold: {} of {from} must agree within {minutes} min", terms.quorum)
+            }
+            Self::Deny => f.write_str("deny"),
+        }
+    }
 }
 
 /// Decides, and looks for what came near.

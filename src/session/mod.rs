@@ -181,7 +181,31 @@ impl Sessions {
         owner: Option<&Principal>,
     ) -> policy::Decision {
         let policy = self.0.policy.borrow().clone();
-        let request = policy::Request {
+        let pty = action == policy::Asked::Shell;
+        policy::decide(&policy, &self.question(caller, action, place, owner, pty))
+    }
+
+    /// What policy says to `caller` doing `action` at `place`, by which rules, and what came near; nothing is recorded.
+    pub fn explain(
+        &self,
+        caller: &Caller,
+        action: policy::Asked<'_>,
+        place: (&Target, &Login),
+        pty: bool,
+    ) -> policy::Explanation {
+        let policy = self.0.policy.borrow().clone();
+        policy::explain(&policy, &self.question(caller, action, Some(place), None, pty))
+    }
+
+    fn question<'a>(
+        &self,
+        caller: &'a Caller,
+        action: policy::Asked<'a>,
+        place: Option<(&'a Target, &'a Login)>,
+        owner: Option<&'a Principal>,
+        pty: bool,
+    ) -> policy::Request<'a> {
+        policy::Request {
             identity: &caller.identity,
             sign_in: &caller.sign_in,
             action,
@@ -189,8 +213,7 @@ impl Sessions {
             owner,
             now: self.0.clock.now(),
             source: caller.source.ip(),
-            pty: action == policy::Asked::Shell,
-        };
-        policy::decide(&policy, &request)
+            pty,
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::policy::Outcome;
 use crate::policy::STARTER;
 
 const POLICY_MD: &str = include_str!("../../../docs/POLICY.md");
@@ -112,7 +113,7 @@ fn groups_follow_from_who_asks_and_from_what_the_issuer_asserts() {
     let answer = answer(&asserted);
     let groups: Vec<&str> = answer.identity.groups.iter().map(Group::as_str).collect();
     assert_eq!(groups, ["corp/engineering", "users"]);
-    assert_eq!(verdict(&answer.explanation.decision.outcome), "allow");
+    assert_eq!(answer.explanation.decision.outcome.as_str(), "allow");
 }
 
 #[test]
