@@ -63,7 +63,8 @@ systemd-analyze:systemd:how closed the systemd unit is
 ps:procps:memory and process checks
 plink:putty-tools:signs in at the prompt as PuTTY does
 dbclient:dropbear-bin:signs in at the prompt as dropbear does
-pip3:python3-pip:installs paramiko, which signs in at the prompt too
+pip3:python3-pip:installs paramiko, which signs in at the prompt too, and AutoGen, an agent
+ansible:ansible-core:a play over held connections
 chromium:chromium:looks at the page that signs people in
 TOOLS
   [ "${#packages[@]}" = 0 ] && { echo "every tool is here"; return 0; }
