@@ -16,6 +16,7 @@ use crate::app::config::Faults;
 use crate::{app, client, demo, recording};
 
 mod check;
+mod evidence;
 mod init;
 mod log;
 mod login;
@@ -72,6 +73,11 @@ enum Command {
     Store {
         #[command(subcommand)]
         command: store::Command,
+    },
+    /// Evidence that somebody handed you: check it without asking anybody.
+    Evidence {
+        #[command(subcommand)]
+        command: evidence::Command,
     },
     /// Sign in at a bastion and get a certificate, into the ssh-agent or into files.
     Login(login::Login),
@@ -160,6 +166,7 @@ fn execute(line: Line) -> u8 {
         Command::Revoke(asked) => revoke::revoke(asked),
         Command::Reinstate(asked) => revoke::reinstate(asked),
         Command::Store { command } => store::run(command),
+        Command::Evidence { command } => evidence::run(command),
         Command::Login(asked) => login::run(asked),
         Command::Play(asked) => play::run(&asked),
         Command::Mask(asked) => mask::run(&asked),

@@ -119,7 +119,7 @@ fn rebuild(how: &How) -> Result<(), Error> {
 }
 
 /// One line on a terminal, written over again and again.
-struct Bar {
+pub(super) struct Bar {
     shown: bool,
     is_terminal: bool,
 }
@@ -127,11 +127,11 @@ struct Bar {
 const WIDTH: u64 = 30;
 
 impl Bar {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { shown: false, is_terminal: std::io::stderr().is_terminal() }
     }
 
-    fn show(&mut self, what: &str, done: u64, of: u64) {
+    pub(super) fn show(&mut self, what: &str, done: u64, of: u64) {
         if !self.is_terminal {
             return;
         }
@@ -143,7 +143,7 @@ impl Bar {
         terminal::err(&format!("\r\x1b[K{what:<10} [{hashes}{dots}] {}%", done.saturating_mul(100) / of));
     }
 
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         if self.shown {
             terminal::err("\r\x1b[K");
         }

@@ -10,6 +10,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use thiserror::Error;
 
 use super::approvals::{Approvals, Approve, Deny};
+use super::evidence::EvidenceCommand;
 use super::explain::Explain;
 use crate::domain::session::SessionId;
 use crate::domain::{Timestamp, parse_span, printable};
@@ -72,6 +73,11 @@ pub(super) enum Command {
     Revoke(Revoke),
     /// Let a revoked identity sign in again. Certificates that were void stay void.
     Reinstate(Reinstate),
+    /// Evidence for people who do not trust this bastion.
+    Evidence {
+        #[command(subcommand)]
+        command: EvidenceCommand,
+    },
     /// Leave.
     #[command(hide = true)]
     Exit,
@@ -362,7 +368,7 @@ pub(super) fn reason(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Err("say why: it goes into the ledger") } else { Ok(text.to_owned()) }
 }
 
-fn since(text: &str) -> Result<Since, String> {
+pub(super) fn since(text: &str) -> Result<Since, String> {
     if let Some(span) = parse_span(text) {
         return Ok(Since::Ago(span));
     }

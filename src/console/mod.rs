@@ -21,6 +21,7 @@ use crate::{ledger, recording};
 
 mod approvals;
 mod editor;
+mod evidence;
 mod explain;
 mod identity;
 mod io;
@@ -157,6 +158,7 @@ impl Visit<'_> {
             Command::Deny(asked) => self.deny(&asked).await,
             Command::Revoke(asked) => self.revoke(&asked).await,
             Command::Reinstate(asked) => self.reinstate(&asked).await,
+            Command::Evidence { command } => self.evidence(&command).await,
             // They are taken care of where input is read.
             Command::Play(_) | Command::Approve(_) | Command::Exit => Ok(()),
         }
@@ -204,6 +206,7 @@ impl Visit<'_> {
                 | Error::Recording(_)
                 | Error::Identity(_)
                 | Error::Approval(_)
+                | Error::Bundle(evidence::Fault::Write(_))
         ) {
             error!(error = ?error, "console command failed");
         }
@@ -239,6 +242,9 @@ enum Error {
     /// Bytes that are no text would go to a terminal.
     #[error("export to a terminal")]
     ToTerminal(SessionId),
+    /// A bundle could not be made.
+    #[error(transparent)]
+    Bundle(#[from] evidence::Fault),
     /// The ledger did not take the record of a look, or was not readable.
     #[error("ledger")]
     Ledger(#[from] ledger::Error),
@@ -323,6 +329,7 @@ impl Error {
             | Self::ToTerminal(_)
             | Self::VoidStays
             | Self::NoCommandLine
+            | Self::Bundle(evidence::Fault::ToTerminal | evidence::Fault::Period)
             | Self::NoDigest => 2,
             Self::NoSession(_)
             | Self::NoTarget(_)
@@ -339,6 +346,7 @@ impl Error {
             | Self::Recording(_)
             | Self::Unnamed(_)
             | Self::NotLive
+            | Self::Bundle(_)
             | Self::NoSuchKey
             | Self::NoRequest(_)
             | Self::NotApproved
@@ -363,6 +371,7 @@ impl Disclose for Error {
             Self::ToTerminal(id) => {
                 format!("an export is for a file or a pipe: ssh ... export {id} --format raw > {id}.cast.zst").into()
             }
+            Self::Bundle(fault) => fault.to_string().into(),
             Self::Ledger(_) | Self::Entry(_) => {
                 "the ledger does not answer, so nothing is shown that would have to be recorded; tell the operator"
                     .into()

@@ -91,16 +91,17 @@ impl Visit<'_> {
     }
 
     /// Asks policy, and records what it said before anything follows from it.
-    async fn permitted(&self, asked: Asked<'_>) -> Result<(), Error> {
+    pub(super) async fn permitted(&self, asked: Asked<'_>) -> Result<RecordId, Error> {
         let clock = &self.room.clock;
         let before = clock.elapsed();
         let decision = self.room.sessions.judge(self.caller, asked, None, None);
         let micros = u64::try_from(clock.elapsed().saturating_sub(before).as_micros()).unwrap_or(u64::MAX);
         let event = Event::AuthzDecision(decision.to_decided(asked.as_str(), micros));
         let fact = Fact::new(RecordId::new(clock.now()), decision.recorded(), event).by(self.caller);
+        let id = fact.id;
         self.room.sessions.ledger().append_one(fact).await?;
         match decision.outcome {
-            Outcome::Allow(_) => Ok(()),
+            Outcome::Allow(_) => Ok(id),
             Outcome::Hold(_) | Outcome::Deny => Err(Error::Denied(asked.as_str())),
         }
     }

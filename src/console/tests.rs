@@ -27,6 +27,8 @@ use crate::session::{Ask, Opened};
 use crate::signer::Signer;
 use crate::store::memory::{Fault, Memory};
 
+mod evidence;
+
 struct House {
     console: Console,
     sessions: Sessions,

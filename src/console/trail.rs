@@ -49,7 +49,7 @@ impl Visit<'_> {
     }
 
     /// The index of the first entry that is not older than `time`. Times in the ledger never go back.
-    async fn first_since(&self, time: Timestamp) -> Result<u64, Error> {
+    pub(super) async fn first_since(&self, time: Timestamp) -> Result<u64, Error> {
         let (mut low, mut high) = (0, self.room.sessions.ledger().size());
         while low < high {
             let middle = low + (high - low) / 2;

@@ -13,6 +13,7 @@ use super::{Digest, RecordId, Text, Timestamp};
 pub mod change;
 mod code;
 mod decided;
+pub mod exported;
 pub mod held;
 mod outcome;
 
@@ -443,6 +444,8 @@ pub enum Event {
         /// Whose session.
         session: SessionId,
     },
+    /// A bundle of evidence is about to leave.
+    EvidenceExported(exported::Exported),
     /// The policy set in force differs from the one before.
     PolicyChanged {
         /// Digest of the set before.

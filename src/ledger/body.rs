@@ -191,6 +191,13 @@ impl Writer<'_> {
             }
             Event::LimitsRefused { since, counts } => body.set("since", show(since)).set("counts", by_word(counts)),
             Event::EvidenceViewed { how, session } => body.set("how", *how).set("session", show(session)),
+            Event::EvidenceExported(exported) => body
+                .set("from", show(&exported.from))
+                .set("to", show(&exported.to))
+                .set("first", number(exported.first))
+                .set("end", number(exported.end))
+                .set("root", show(&exported.root))
+                .set("only_hashes", exported.only_hashes),
             Event::PolicyChanged { old, new, files } => {
                 body.digest("old", old).set("new", show(new)).set("files", texts(files))
             }

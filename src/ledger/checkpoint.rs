@@ -21,7 +21,7 @@ const MAX_ORIGIN_BYTES: usize = 255;
 /// The type of an Ed25519 signature.
 const ALGORITHM: u8 = 0x01;
 /// What every signature line begins with: an em dash and a space.
-const DASH: &str = "\u{2014} ";
+pub(super) const DASH: &str = "\u{2014} ";
 
 /// What the log commits to: its first `size` entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,9 +42,7 @@ impl Checkpoint {
 
     /// The note with the signature that `sign` makes over the text. `key` names the signer.
     pub fn sign(&self, key: &Key, sign: impl FnOnce(&[u8]) -> [u8; 64]) -> String {
-        let text = self.text();
-        let signature = [&key.id[..], &sign(text.as_bytes())].concat();
-        format!("{text}\n{DASH}{} {}\n", key.name, BASE64_STANDARD.encode(signature))
+        self::sign(&self.text(), key, sign)
     }
 
     fn parse(text: &str) -> Result<Self, Error> {
@@ -65,6 +63,12 @@ impl Checkpoint {
         }
         Ok(Self { origin: origin.to_owned(), size, root })
     }
+}
+
+/// A note of `text`, which ends with a newline, with the signature that `sign` makes over it.
+pub fn sign(text: &str, key: &Key, sign: impl FnOnce(&[u8]) -> [u8; 64]) -> String {
+    let signature = [&key.id[..], &sign(text.as_bytes())].concat();
+    format!("{text}\n{DASH}{} {}\n", key.name, BASE64_STANDARD.encode(signature))
 }
 
 /// The public half of a key that signs notes.
@@ -118,6 +122,15 @@ impl std::fmt::Display for Key {
 
 /// Opens a checkpoint of the log that `key` signs for. Signatures of others are ignored.
 pub fn open(note: &[u8], key: &Key) -> Result<Checkpoint, Error> {
+    let checkpoint = Checkpoint::parse(text_of(note, key)?)?;
+    if checkpoint.origin != key.name {
+        return Err(Error::Origin { got: checkpoint.origin, want: key.name.clone() });
+    }
+    Ok(checkpoint)
+}
+
+/// The text of a note that `key` has signed. Signatures of others are ignored.
+pub fn text_of<'a>(note: &'a [u8], key: &Key) -> Result<&'a str, Error> {
     if note.len() > MAX_NOTE_BYTES {
         return Err(Error::Form("is longer than 64 KiB"));
     }
@@ -145,11 +158,7 @@ pub fn open(note: &[u8], key: &Key) -> Result<Checkpoint, Error> {
     if !known.all(|line| key.verify(text, &line.signature)) {
         return Err(Error::Signature { key: key.to_string() });
     }
-    let checkpoint = Checkpoint::parse(text)?;
-    if checkpoint.origin != key.name {
-        return Err(Error::Origin { got: checkpoint.origin, want: key.name.clone() });
-    }
-    Ok(checkpoint)
+    Ok(text)
 }
 
 struct Signature<'a> {

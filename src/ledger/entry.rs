@@ -121,7 +121,7 @@ fn fields(map: &Map<String, Value>) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-fn canonical(value: &impl serde::Serialize) -> Result<Vec<u8>, Error> {
+pub(super) fn canonical(value: &impl serde::Serialize) -> Result<Vec<u8>, Error> {
     serde_json_canonicalizer::to_vec(value).map_err(|error| Error::Json(error.to_string()))
 }
 

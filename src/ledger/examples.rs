@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::event::change::Change;
+use crate::domain::event::exported::Exported;
 use crate::domain::event::held::{Requested, Resolved, Used, Viewed, Voted};
 use crate::domain::event::{Actor, Counters, Decided, Event, Extent, Fact, Outcome, Read, TargetRef};
 use crate::domain::identity::{Flow, Kind};
@@ -17,7 +18,7 @@ pub(super) const SALT: [u8; 32] = [0x5a; 32];
 pub(super) const TEXTS: [&str; 5] =
     ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found", "looks right to me"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 38;
+pub(super) const EVENTS: usize = 39;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -36,7 +37,8 @@ pub(super) fn exec() -> Fact {
 /// By file name.
 pub(super) fn all() -> Vec<(String, Fact)> {
     let firsts = about_us().into_iter().chain(authn()).chain(sessions()).chain(limits()).chain(changes());
-    let mut all: Vec<_> = firsts.chain(bad_day()).chain([remembered()]).chain(approval()).chain(reasons()).collect();
+    let mut all: Vec<_> =
+        firsts.chain(bad_day()).chain([remembered()]).chain(approval()).chain(reasons()).chain([exported()]).collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
     }
@@ -93,6 +95,7 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::SessionReason { .. } => 36,
         Event::ApprovalViewed(_) => 37,
         Event::RecordingLost { .. } => 30,
+        Event::EvidenceExported(_) => 38,
     }
 }
 
@@ -463,4 +466,18 @@ fn reasons() -> Vec<Fact> {
     let viewed = Event::ApprovalViewed(Viewed { id: "7F3KQ2MV".to_owned(), digest: digest("request") });
     let waiting = [requested, viewed].map(|event| Fact { session: None, ..in_session(event, 0) });
     [reason].into_iter().chain(waiting).collect()
+}
+
+fn exported() -> Fact {
+    let event = Event::EvidenceExported(Exported {
+        from: Timestamp::from_secs(1_782_864_000),
+        to: Timestamp::from_secs(1_790_812_800),
+        first: 4096,
+        end: 81_720,
+        root: digest("tree"),
+        only_hashes: false,
+    });
+    let mut fact = Fact::new(RecordId::from_parts(time(), 0), Outcome::Success, event);
+    fact.actor = Some(alice());
+    fact
 }

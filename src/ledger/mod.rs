@@ -16,22 +16,28 @@ use crate::domain::{Digest, Timestamp};
 use crate::signer::Signer;
 use crate::store::{self, Blobs, Files, Key};
 
+pub mod bundle;
 pub mod check;
 pub mod checkpoint;
 pub mod counts;
 pub mod entry;
 pub mod sequencer;
 pub mod tiles;
+pub mod trust;
+pub mod verify;
 
 mod body;
 #[cfg(test)]
 mod examples;
+mod export;
+mod kept;
 mod open;
 mod tail;
 #[cfg(test)]
 mod tests;
 
 use counts::Counts;
+pub use kept::Kept;
 use sequencer::Sequencer;
 use tiles::{WIDTH, bundle_name, decode_bundle};
 
@@ -70,6 +76,8 @@ pub struct Ledger {
     view: Arc<View>,
     blobs: Blobs,
     files: Files,
+    key: checkpoint::Key,
+    signer: Signer,
     writer: Arc<entry::Writer>,
     counts: Arc<Counts>,
     clock: Clock,
@@ -126,6 +134,8 @@ impl Ledger {
             view: view.clone(),
             blobs,
             files: files.clone(),
+            key: checkpoint::Key::new(&settings.origin, signer.log_key())?,
+            signer: signer.clone(),
             writer: writer.clone(),
             counts: counts.clone(),
             clock: clock.clone(),
@@ -362,6 +372,13 @@ pub enum Error {
         /// What was signed.
         signed: u64,
     },
+}
+
+impl Error {
+    /// Whether what was asked for is there and is not what was written.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged(_) | Self::Store(store::Error::Damaged(_)))
+    }
 }
 
 impl From<entry::Error> for Error {

@@ -17,7 +17,7 @@ use tracing::{error, info};
 use super::checkpoint::{self, Checkpoint};
 use super::entry::{self, Draft, Place};
 use super::tiles::{self, Edge, WIDTH};
-use super::{CHECKPOINT, Counts, Error, Job, Receipt, Settings, View, tail};
+use super::{CHECKPOINT, Counts, Error, Job, Receipt, Settings, View, kept, tail};
 use crate::clock::Clock;
 use crate::domain::event::{Counters, Event, Fact, Outcome};
 use crate::domain::{RecordId, Timestamp};
@@ -271,6 +271,7 @@ impl Sequencer {
             let key = checkpoint::Key::new(&settings.origin, signer.log_key())?;
             let checkpoint = Checkpoint { origin: settings.origin, size, root };
             let note = Bytes::from(checkpoint.sign(&key, |text| signer.sign_note(text)));
+            kept::keep(&files, size, &note).await?;
             files.replace(CHECKPOINT, note.clone()).await?;
             if let Some((folder, name)) = settings.last_checkpoint {
                 folder.replace(&name, note).await?;

@@ -21,7 +21,7 @@ pub fn bundle_name(index: u64, width: u64) -> String {
 }
 
 /// `x001/x234/067`: groups of three digits, all but the last behind an `x`.
-fn number(index: u64) -> String {
+pub(super) fn number(index: u64) -> String {
     let mut text = format!("{:03}", index % 1000);
     let mut rest = index / 1000;
     while rest > 0 {
@@ -170,7 +170,7 @@ pub fn outgrown(old: u64, size: u64) -> Vec<String> {
 }
 
 /// The root of a perfect tree over these hashes; a power of two of them.
-fn perfect(hashes: &[Digest]) -> Digest {
+pub(super) fn perfect(hashes: &[Digest]) -> Digest {
     let mut level = hashes.to_vec();
     while level.len() > 1 {
         level = level

@@ -205,6 +205,20 @@ impl Disclose for Error {
     }
 }
 
+impl Error {
+    /// Whether what is stored is not the recording that was to be read.
+    pub fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged { .. }
+                | Self::Missing { .. }
+                | Self::Root
+                | Self::Length
+                | Self::Store(store::Error::Damaged(_))
+        )
+    }
+}
+
 /// What goes wrong with a recording.
 #[derive(Debug, Error)]
 pub enum Error {

@@ -66,6 +66,7 @@ impl Event {
             Self::ClockStep { .. } => ("clock.step", 7003),
             Self::StoreRebuilt { .. } => ("store.rebuilt", 7040),
             Self::EvidenceViewed { .. } => ("evidence.viewed", 7010),
+            Self::EvidenceExported(_) => ("evidence.exported", 7011),
             Self::SpaceChanged { .. } => ("space.changed", 7020),
             Self::LimitsRefused { .. } => ("limits.refused", 7021),
         }

@@ -1,0 +1,187 @@
+//! `evidence verify`: a bundle, judged on this machine with nothing but the file and keys from another road.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::store::Bar;
+use super::{Error, FAULTS, terminal};
+use crate::ledger::trust::{self, Trust};
+use crate::ledger::verify::{Belief, Report, Verdict, verify};
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// Judge a bundle of evidence: whether anything in its period was changed, removed or added. Asks nobody, opens no store.
+    ///
+    /// Exit codes: 0 verified, 3 not verified or the signer was not checked, 1 the file could not be read.
+    Verify(Verify),
+}
+
+/// Which bundle, and whom to believe.
+#[derive(Args, Debug)]
+pub(super) struct Verify {
+    /// What `ssh BASTION evidence export` gave.
+    file: PathBuf,
+    /// Keys that came on another road than the bundle: what `ssh BASTION evidence trust` prints, a C2SP tlog-policy.
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
+    /// Believe the keys that the bundle states itself: shows that it is whole, not who made it.
+    #[arg(long, conflicts_with = "trust")]
+    trust_bundle: bool,
+    /// Answer as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(command: Command) -> Result<(), Error> {
+    let Command::Verify(asked) = command;
+    let trust = asked.trust.as_deref().map(read_trust).transpose()?;
+    let belief = match &trust {
+        Some(trust) => Belief::Trust(trust),
+        None if asked.trust_bundle => Belief::Bundle,
+        None => Belief::Nobody,
+    };
+    let failed = |source| Error::File { path: asked.file.clone(), source };
+    let file = fs::File::open(&asked.file).map_err(failed)?;
+    let of = file.metadata().map_err(failed)?.len();
+    let (mut bar, mut shown) = (Bar::new(), 0);
+    let mut progress = |read: u64| {
+        if read - shown >= PROGRESS_BYTES {
+            shown = read;
+            bar.show("bundle", read, of);
+        }
+    };
+    let report = verify(file, belief, &mut progress);
+    bar.clear();
+    let report = report.map_err(failed)?;
+    terminal::out(&if asked.json { as_json(&report, belief) } else { said(&report, belief) })?;
+    if report.verdict.is_good() { Ok(()) } else { Err(Error::Said(FAULTS)) }
+}
+
+const PROGRESS_BYTES: u64 = 1024 * 1024;
+
+fn read_trust(path: &Path) -> Result<Trust, Error> {
+    let failed = |source| Error::File { path: path.to_owned(), source };
+    let mut text = String::new();
+    let most = trust::MAX_BYTES as u64 + 1;
+    fs::File::open(path).and_then(|file| file.take(most).read_to_string(&mut text)).map_err(failed)?;
+    let text_of =
+        |why: trust::Error| Error::Argument { name: "--trust", text: path.display().to_string(), why: why.to_string() };
+    Trust::parse(&text).map_err(text_of)
+}
+
+fn believed(belief: Belief<'_>) -> &'static str {
+    match belief {
+        Belief::Nobody => "nobody",
+        Belief::Bundle => "the bundle itself",
+        Belief::Trust(_) => "the trust file",
+    }
+}
+
+fn said(report: &Report, belief: Belief<'_>) -> String {
+    let signer = report.signer.as_deref().unwrap_or("-");
+    let (first, end) = report.range;
+    let mut text = match report.verdict {
+        Verdict::SignerNotChecked => format!("{}: {}\n", report.verdict.as_str(), terminal::printable(signer)),
+        verdict => format!("{}\n", verdict.as_str()),
+    };
+    let mut row = |name: &str, value: &str| text += &format!("  {name:<11} {}\n", terminal::printable(value));
+    row("signed by", signer);
+    row("believed", believed(belief));
+    if let Some(manifest) = &report.manifest {
+        row("period", &format!("{} to {}", manifest.from, manifest.to));
+    }
+    if end > first {
+        row("records", &format!("{first} to {}, {} of them withheld", end - 1, report.withheld));
+    } else {
+        row("records", "none");
+    }
+    if let Some((begin, last)) = report.times {
+        row("from, to", &format!("{begin}, {last}"));
+    }
+    row("back-dating", "no bound: no witness has signed");
+    row("recordings", &report.recordings.to_string());
+    row("texts", &report.texts.to_string());
+    for missing in report.manifest.iter().flat_map(|manifest| &manifest.missing) {
+        row(&missing.why, &missing.name);
+    }
+    for fault in &report.faults {
+        let (place, what) = (terminal::printable(&fault.place), terminal::printable(&fault.what));
+        text += &format!("FAULT {place}: {what}\n");
+    }
+    text += match report.verdict {
+        Verdict::VerifiedUnwitnessed => {
+            "Nobody but the log has signed: the operator could have rewritten this before it was exported.\n"
+        }
+        Verdict::SignerNotChecked => {
+            "Give the key that you got on another road: --trust FILE. This file may be by anybody.\n"
+        }
+        Verdict::NoQuorum => "The trust file asks for witnesses, and this version checks no witness.\n",
+        Verdict::Incomplete | Verdict::Tampered => {
+            "Do not rely on this file: get it anew, and tell whoever gave it to you.\n"
+        }
+    };
+    text
+}
+
+fn as_json(report: &Report, belief: Belief<'_>) -> String {
+    let faults = report.faults.iter().map(|one| json!({ "place": one.place, "what": one.what }));
+    let manifest = report.manifest.as_ref();
+    let value = json!({
+        "verdict": report.verdict.as_str(),
+        "good": report.verdict.is_good(),
+        "signer": report.signer,
+        "believed": believed(belief),
+        "from": manifest.map(|manifest| &manifest.from),
+        "to": manifest.map(|manifest| &manifest.to),
+        "first": report.range.0,
+        "end": report.range.1,
+        "first_time": report.times.map(|(first, _)| first.to_string()),
+        "last_time": report.times.map(|(_, last)| last.to_string()),
+        "back_dating_bound": Value::Null,
+        "counts": report.counts,
+        "withheld": report.withheld,
+        "recordings": report.recordings,
+        "texts": report.texts,
+        "missing": manifest.map(|manifest| &manifest.missing),
+        "faults": faults.collect::<Vec<_>>(),
+    });
+    let mut out = String::new();
+    for c in format!("{value:#}\n").chars() {
+        match c {
+            '\n' | ' '..='~' => out.push(c),
+            // Inside strings alone: what could steer a terminal is spelled out.
+            _ => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out += &format!("\\u{unit:04x}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::verify::Fault;
+
+    #[test]
+    fn nothing_of_a_bundle_can_steer_a_terminal() {
+        let evil = "a\x1b]0;x\x07\u{202e}\u{9b}b".to_owned();
+        let report = Report {
+            verdict: Verdict::Tampered,
+            signer: Some(evil.clone()),
+            manifest: None,
+            range: (0, 1),
+            times: None,
+            counts: [(evil.clone(), 1)].into(),
+            withheld: 0,
+            recordings: 0,
+            texts: 0,
+            faults: vec![Fault { place: evil.clone(), what: evil, is_gap: false }],
+        };
+        for text in [said(&report, Belief::Nobody), as_json(&report, Belief::Nobody)] {
+            assert!(text.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Evidence for people who do not trust this bastion: a bundle of a period, and the key to check it with.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use thiserror::Error as ThisError;
+
+use super::line::{Form, Since, since};
+use super::{Error, Visit};
+use crate::domain::event::exported::Exported;
+use crate::domain::event::{Event, Fact, Outcome};
+use crate::domain::{RecordId, Timestamp};
+use crate::ledger::trust::Trust;
+use crate::ledger::{Kept, bundle};
+use crate::policy::Asked;
+
+mod export;
+
+/// Below `evidence`.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub(super) enum EvidenceCommand {
+    /// Everything of a period in one file that anybody can check: sallyport evidence verify FILE --trust FILE.
+    Export(Period),
+    /// The key of this bastion's log, as a trust file for whoever checks. To be handed over on another road than the
+    /// evidence.
+    Trust(Form),
+}
+
+/// Which period.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub(super) struct Period {
+    /// Its begin: a date (2026-01-31), a time (2026-01-31T08:00:00Z) or a span (30m, 12h, 7d).
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    from: Since,
+    /// The moment behind its end, in the same forms; now, if it is not given.
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    to: Option<Since>,
+    /// No record, text or recording, only the hashes of records: shows that none is missing.
+    #[arg(long)]
+    only_hashes: bool,
+}
+
+/// How long a signature is waited for. It follows a record within ten seconds.
+const SIGNED_WITHIN: Duration = Duration::from_secs(20);
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+
+/// What is exported.
+struct Range {
+    from: Timestamp,
+    to: Timestamp,
+    /// Before the first record, if there is anything.
+    before: Option<Kept>,
+    /// Behind the last one.
+    behind: Kept,
+    only_hashes: bool,
+}
+
+impl Range {
+    fn first(&self) -> u64 {
+        self.before.as_ref().map_or(0, |kept| kept.checkpoint.size)
+    }
+
+    fn end(&self) -> u64 {
+        self.behind.checkpoint.size
+    }
+}
+
+impl Visit<'_> {
+    pub(super) async fn evidence(&self, command: &EvidenceCommand) -> Result<(), Error> {
+        match command {
+            EvidenceCommand::Export(period) => self.export_period(period).await,
+            EvidenceCommand::Trust(form) => {
+                let trust = Trust::of(self.room.sessions.ledger().key().clone());
+                let key = self.room.sessions.ledger().key().to_string();
+                self.answer(*form, &trust.text(), &json!({ "log": key })).await
+            }
+        }
+    }
+
+    async fn export_period(&self, period: &Period) -> Result<(), Error> {
+        if self.say.terminal().is_some() {
+            return Err(Fault::ToTerminal.into());
+        }
+        let decision = self.permitted(Asked::Audit).await?;
+        let range = self.range(period).await?;
+        let exported = Exported {
+            from: range.from,
+            to: range.to,
+            first: range.first(),
+            end: range.end(),
+            root: range.behind.checkpoint.root,
+            only_hashes: range.only_hashes,
+        };
+        let id = RecordId::new(self.room.clock.now());
+        let mut fact = Fact::new(id, Outcome::Success, Event::EvidenceExported(exported)).by(self.caller);
+        fact.refs.push(decision);
+        self.room.sessions.ledger().append_one(fact).await?;
+        self.stream(&range).await
+    }
+
+    /// The signed checkpoints that enclose the period: rounded outward.
+    async fn range(&self, period: &Period) -> Result<Range, Error> {
+        let ledger = self.room.sessions.ledger();
+        let now = self.room.clock.now();
+        let (from, to) = (period.from.moment(now), period.to.map_or(now, |to| to.moment(now)));
+        if from > to {
+            return Err(Fault::Period.into());
+        }
+        let last = match period.to {
+            Some(_) => self.first_since(to).await?,
+            None => ledger.size(),
+        };
+        let before = ledger.checkpoint_up_to(self.first_since(from).await?.min(last)).await?;
+        let mut waited = Duration::ZERO;
+        let behind = loop {
+            if let Some(found) = ledger.checkpoint_from(last).await? {
+                break found;
+            }
+            if waited >= SIGNED_WITHIN {
+                return Err(Fault::Unsigned.into());
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+            waited += ASK_AGAIN;
+        };
+        Ok(Range { from, to, before, behind, only_hashes: period.only_hashes })
+    }
+}
+
+/// Why there is no bundle.
+#[derive(Debug, ThisError)]
+pub(super) enum Fault {
+    /// It is no text.
+    #[error("a bundle is for a file: ssh ... evidence export --from WHEN > bundle.tar, without -t")]
+    ToTerminal,
+    /// It ends before it begins.
+    #[error("the period ends before it begins: --from is the earlier one")]
+    Period,
+    /// The log does not come to signing.
+    #[error("the newest records of the period are not signed yet, and should be by now; tell the operator")]
+    Unsigned,
+    /// It could not be put together.
+    #[error("the bundle is not whole: {0}")]
+    Write(#[from] bundle::Error),
+}

@@ -1,0 +1,220 @@
+//! A bundle on its way out: records, texts, recordings, and at the end the signed list of all of it.
+//!
+//! Holds no more than a page of records and a frame at a time. Nothing in it depends on when it is made.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+
+use super::{Error, Range, Visit};
+use crate::domain::Digest;
+use crate::domain::event::Extent;
+use crate::domain::session::{RecordingId, Stream};
+use crate::ledger;
+use crate::ledger::bundle::{self, Manifest, Missing, Writer};
+use crate::ledger::entry::{Entry, decode};
+use crate::ledger::trust::Trust;
+use crate::recording::{self, Reader};
+
+/// What the records of a period come to, before the first of them is written.
+#[derive(Default)]
+struct Contents {
+    /// Of all lines.
+    bytes: u64,
+    counts: BTreeMap<String, u64>,
+    /// By their place in the bundle.
+    texts: BTreeMap<String, Digest>,
+    /// By session and id.
+    recordings: BTreeMap<String, Extent>,
+    missing: Vec<Missing>,
+}
+
+/// How many records one read takes.
+const PAGE: usize = 256;
+
+impl Visit<'_> {
+    pub(super) async fn stream(&self, range: &Range) -> Result<(), Error> {
+        let ledger = self.room.sessions.ledger();
+        let (first, end) = (range.first(), range.end());
+        let mut contents = self.look_over(range).await?;
+        let mut out = Out { visit: self, writer: Writer::default() };
+
+        let prefix = ledger.prefix(first).await?;
+        let peaks = prefix.peaks().iter().fold(String::new(), |text, peak| text + &format!("{peak}\n"));
+        let before = range.before.as_ref().map_or(&[][..], |kept| &kept.note);
+        out.whole(bundle::README, bundle::README_TEXT.as_bytes()).await?;
+        out.whole(bundle::VERIFY, bundle::VERIFY_TEXT.as_bytes()).await?;
+        out.whole(bundle::POLICY, Trust::of(ledger.key().clone()).text().as_bytes()).await?;
+        out.whole(bundle::CHECKPOINT_A, before).await?;
+        out.whole(bundle::CHECKPOINT_B, &range.behind.note).await?;
+        out.whole(bundle::PREFIX, peaks.as_bytes()).await?;
+
+        out.begin(bundle::RECORDS, contents.bytes).await?;
+        let mut next = first;
+        while next < end {
+            let page = self.records_from(next, end).await?;
+            next += page.len() as u64;
+            let lines = page.iter().flat_map(|entry| [line(range, entry), Bytes::from_static(b"\n")]);
+            out.content(lines.collect::<Vec<_>>().concat().into()).await?;
+        }
+        out.end().await?;
+
+        for (name, hash) in std::mem::take(&mut contents.texts) {
+            match ledger.stored_payload(&hash).await {
+                Ok(Some(stored)) => out.whole(&name, &stored).await?,
+                Ok(None) => contents.misses(name, "not kept"),
+                Err(error) if error.is_damage() => contents.misses(name, "damaged"),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        for (name, extent) in std::mem::take(&mut contents.recordings) {
+            self.recording(&name, extent, &mut out, &mut contents).await?;
+        }
+        let missing = contents.missing.len();
+        let manifest = Manifest {
+            format: bundle::FORMAT.to_owned(),
+            origin: ledger.key().name().to_owned(),
+            from: range.from.to_string(),
+            to: range.to.to_string(),
+            first,
+            end,
+            counts: contents.counts,
+            withheld: if range.only_hashes { end - first } else { 0 },
+            missing: contents.missing,
+            files: out.writer.files().to_vec(),
+        };
+        let encoded = manifest.encode()?;
+        let note = ledger.sign_manifest(&manifest, &encoded);
+        out.whole(bundle::MANIFEST, &encoded).await?;
+        out.whole(bundle::NOTE, note.as_bytes()).await?;
+        self.say.bytes(Stream::Stdout, Bytes::from_static(&bundle::END)).await?;
+        let mut told = format!("records {first} to {}: whole\n", end.saturating_sub(1));
+        if missing > 0 {
+            let _ = writeln!(
+                told,
+                "{missing} texts or recordings that they speak of are not kept any more; the list is in it"
+            );
+        }
+        self.say.err(&told).await
+    }
+
+    /// Reads all records once: how long they are and what they speak of must be known before they are written.
+    async fn look_over(&self, range: &Range) -> Result<Contents, Error> {
+        let mut contents = Contents::default();
+        let mut next = range.first();
+        while next < range.end() {
+            let page = self.records_from(next, range.end()).await?;
+            next += page.len() as u64;
+            for entry in &page {
+                contents.bytes += line(range, entry).len() as u64 + 1;
+                if !range.only_hashes {
+                    contents.take(entry);
+                }
+            }
+        }
+        Ok(contents)
+    }
+
+    /// Records from `next` on: at least one, none from `end` on.
+    async fn records_from(&self, next: u64, end: u64) -> Result<Vec<Entry>, Error> {
+        let most = usize::try_from(end - next).unwrap_or(PAGE).min(PAGE);
+        let page = self.room.sessions.ledger().entries(next, most).await?;
+        if page.is_empty() {
+            return Err(ledger::Error::Damaged(format!("entry {next} is missing")).into());
+        }
+        Ok(page.iter().map(decode).collect::<Result<_, _>>()?)
+    }
+
+    async fn recording(
+        &self,
+        name: &str,
+        extent: Extent,
+        out: &mut Out<'_>,
+        contents: &mut Contents,
+    ) -> Result<(), Error> {
+        let cast = bundle::recording_name(name);
+        let Some(id) = name.rsplit('/').next().and_then(RecordingId::parse) else { return Ok(()) };
+        let reader = self.room.sessions.recordings().reader(id).expecting(extent);
+        let lengths = match lengths(&reader).await {
+            Ok(lengths) => lengths,
+            Err(recording::Error::Missing { frame: 0, .. }) => {
+                contents.misses(cast, "not kept");
+                return Ok(());
+            }
+            Err(error) if error.is_damage() => {
+                contents.misses(cast, "damaged");
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        out.whole(&bundle::frames_name(name), lengths.as_bytes()).await?;
+        out.begin(&cast, extent.stored_bytes).await?;
+        let mut frames = reader.frames();
+        while let Some(frame) = frames.next().await? {
+            out.content(frame.stored().clone()).await?;
+        }
+        out.end().await
+    }
+}
+
+/// Lengths of the frames, a line each: all of them are there, and are those that the ledger says.
+async fn lengths(reader: &Reader) -> Result<String, recording::Error> {
+    let mut frames = reader.frames();
+    let mut text = String::new();
+    while let Some(frame) = frames.next().await? {
+        let _ = writeln!(text, "{}", frame.stored().len());
+    }
+    Ok(text)
+}
+
+fn line(range: &Range, entry: &Entry) -> Bytes {
+    match range.only_hashes {
+        true => bundle::withheld(&entry.leaf()).into(),
+        false => entry.bytes().clone(),
+    }
+}
+
+impl Contents {
+    fn take(&mut self, entry: &Entry) {
+        *self.counts.entry(entry.kind().to_owned()).or_default() += 1;
+        self.texts.extend(entry.body().payloads().into_iter().map(|hash| (bundle::blob_name(&hash), hash)));
+        // The last word of the period counts.
+        self.recordings.extend(bundle::recorded(entry));
+    }
+
+    fn misses(&mut self, name: String, why: &str) {
+        self.missing.push(Missing { name, why: why.to_owned() });
+    }
+}
+
+struct Out<'a> {
+    visit: &'a Visit<'a>,
+    writer: Writer,
+}
+
+impl Out<'_> {
+    async fn whole(&mut self, name: &str, content: &[u8]) -> Result<(), Error> {
+        let bytes = self.writer.whole(name, content).map_err(super::Fault::from)?;
+        self.send(bytes).await
+    }
+
+    async fn begin(&mut self, name: &str, size: u64) -> Result<(), Error> {
+        let bytes = self.writer.begin(name, size).map_err(super::Fault::from)?;
+        self.send(bytes).await
+    }
+
+    async fn content(&mut self, bytes: Bytes) -> Result<(), Error> {
+        self.writer.content(&bytes).map_err(super::Fault::from)?;
+        self.send(bytes).await
+    }
+
+    async fn end(&mut self) -> Result<(), Error> {
+        let bytes = self.writer.end().map_err(super::Fault::from)?;
+        self.send(bytes).await
+    }
+
+    async fn send(&self, bytes: Bytes) -> Result<(), Error> {
+        self.visit.say.bytes(Stream::Stdout, bytes).await
+    }
+}

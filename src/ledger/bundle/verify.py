@@ -1,0 +1,582 @@
+#!/usr/bin/env python3
+"""Checks a bundle of evidence: python3 verify.py BUNDLE.tar [--trust FILE | --trust-bundle] [--json]
+
+Needs nothing but Python's standard library, and asks nobody. Take this program from a release and not from the bundle that
+it is to judge; take the trust file (`ssh BASTION evidence trust`) on another road than the bundle.
+
+Exit codes: 0 verified, 1 the file could not be read, 2 usage, 3 not verified or the signer was not checked.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+import sys
+
+FORMAT = "sallyport-bundle/v1"
+FIRST = ["README.txt", "verify.py", "policy.tlog", "checkpoint.a", "checkpoint.b", "prefix.hashes", "records.jsonl"]
+RECORDED = ("recording.commit", "recording.close", "recording.recovered", "recording.failed")
+SMALL, LARGE, ENTRY, PIECE = 65536, 1 << 26, 32768, 65536
+DASH = "\u2014 "
+
+
+class Stop(Exception):
+    """The bundle cannot be read on."""
+
+    def __init__(self, place, what, is_gap=False):
+        super().__init__(place)
+        self.place, self.what, self.is_gap = place, what, is_gap
+
+
+# ---- Ed25519 (RFC 8032), to verify only ----
+
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+ROOT = pow(2, (P - 1) // 4, P)
+
+
+def add(p, q):
+    a, b = (p[1] - p[0]) * (q[1] - q[0]) % P, (p[1] + p[0]) * (q[1] + q[0]) % P
+    c, d = 2 * p[3] * q[3] * D % P, 2 * p[2] * q[2] % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def times(number, point):
+    out = (0, 1, 1, 0)
+    while number:
+        if number & 1:
+            out = add(out, point)
+        point, number = add(point, point), number >> 1
+    return out
+
+
+def point(encoded):
+    y = int.from_bytes(encoded, "little")
+    sign, y = y >> 255, y & ((1 << 255) - 1)
+    if y >= P:
+        return None
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * ROOT % P
+    if (x * x - square) % P or (x == 0 and sign):
+        return None
+    x = P - x if x & 1 != sign else x
+    return x, y, 1, x * y % P
+
+
+BASE = point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+
+
+def is_signed(public, message, signature):
+    if len(signature) != 64:
+        return False
+    a, r, s = point(public), point(signature[:32]), int.from_bytes(signature[32:], "little")
+    if a is None or r is None or s >= L:
+        return False
+    k = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
+    left, right = times(s, BASE), add(r, times(k, a))
+    return (left[0] * right[2] - right[0] * left[2]) % P == 0 and (left[1] * right[2] - right[1] * left[2]) % P == 0
+
+
+# ---- notes, checkpoints, trust files (C2SP signed-note, tlog-checkpoint, tlog-policy) ----
+
+
+def unbase64(text):
+    try:
+        out = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return out if base64.b64encode(out).decode() == text else None
+
+
+class Key:
+    def __init__(self, text):
+        parts = text.split("+", 2)
+        if len(parts) != 3 or not re.fullmatch(r"[!-*,-~]{1,255}", parts[0]):
+            raise ValueError("a key is no name+id+key")
+        key = unbase64(parts[2])
+        if key is None or len(key) != 33 or key[0] != 1:
+            raise ValueError("a key is no Ed25519 key")
+        self.text, self.name, self.public = text, parts[0], key[1:]
+        self.id = hashlib.sha256(self.name.encode() + b"\n" + key).digest()[:4]
+        if parts[1] != self.id.hex():
+            raise ValueError("a key does not have its own id")
+
+
+def signed_text(note, key):
+    """The text that `key` has signed, and how many signatures there are."""
+    if len(note) > SMALL:
+        raise ValueError("is longer than 64 KiB")
+    try:
+        note = note.decode()
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8") from None
+    if any(c != "\n" and (ord(c) < 32 or 127 <= ord(c) < 160) for c in note):
+        raise ValueError("has a control character")
+    at = note.rfind("\n\n")
+    if at < 0 or not note.endswith("\n"):
+        raise ValueError("is no signed note")
+    text, lines, known = note[: at + 1], note[at + 2 : -1].split("\n"), False
+    if len(lines) > 16:
+        raise ValueError("has more than 16 signatures")
+    for line in lines:
+        parts = line[len(DASH) :].split(" ")
+        signature = unbase64(parts[1]) if line.startswith(DASH) and len(parts) == 2 and parts[0] else None
+        if signature is None or len(signature) < 5:
+            raise ValueError("has a malformed signature line")
+        if parts[0] == key.name and signature[:4] == key.id:
+            known = True
+            if not is_signed(key.public, text.encode(), signature[4:]):
+                raise ValueError("has a wrong signature by " + key.text)
+    if not known:
+        raise ValueError("is not signed by " + key.text)
+    return text, len(lines)
+
+
+def checkpoint(note, key):
+    text, _ = signed_text(note, key)
+    lines = text.split("\n")
+    if len(lines) != 4 or lines[0] != key.name or not re.fullmatch(r"0|[1-9][0-9]{0,19}", lines[1]):
+        raise ValueError("is no checkpoint of " + key.name)
+    root, size = unbase64(lines[2]), int(lines[1])
+    if root is None or len(root) != 32 or size >= 1 << 64 or (size == 0 and root != hashlib.sha256().digest()):
+        raise ValueError("is no checkpoint of " + key.name)
+    return size, root
+
+
+def read_trust(text):
+    logs, names, quorum = [], set(), None
+    for line in text.splitlines():
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        if words[0] == "log" and len(words) in (2, 3):
+            logs.append(Key(words[1]))
+        elif words[0] == "witness" and len(words) in (3, 4) and words[1] not in names | {"none"}:
+            names.add(words[1])
+        elif words[0] == "group" and len(words) > 3 and words[1] not in names | {"none"} and set(words[3:]) <= names:
+            names.add(words[1])
+        elif words[0] == "quorum" and len(words) == 2 and quorum is None and words[1] in names | {"none"}:
+            quorum = words[1]
+        else:
+            raise ValueError("a line is none of a tlog-policy: " + line)
+    if not logs or quorum is None:
+        raise ValueError("a trust file names a log and a quorum")
+    return logs, quorum
+
+
+# ---- the tree (RFC 6962) ----
+
+
+def node(left, right):
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+class Tree:
+    def __init__(self, size=0, peaks=()):
+        self.size, self.peaks = size, list(peaks)
+        if len(self.peaks) != bin(size).count("1"):
+            raise ValueError("is not a tree of %d" % size)
+
+    def push(self, leaf):
+        size = self.size
+        while size & 1:
+            leaf, size = node(self.peaks.pop(), leaf), size >> 1
+        self.peaks.append(leaf)
+        self.size += 1
+
+    def root(self):
+        if not self.peaks:
+            return hashlib.sha256().digest()
+        out = self.peaks[-1]
+        for left in reversed(self.peaks[:-1]):
+            out = node(left, out)
+        return out
+
+
+# ---- the file ----
+
+
+def header(name, size):
+    if not re.fullmatch(r"(?!\.)[A-Za-z0-9._-]+(/(?!\.)[A-Za-z0-9._-]+)*", name) or len(name) > 100 or size >= 1 << 33:
+        return None
+    out = bytearray(512)
+    fields = ((0, name), (100, "0000644\0" + 2 * "0000000\0"), (124, "%011o\0" % size + "00000000000\0" + 8 * " " + "0"))
+    for at, text in fields + ((257, "ustar\x0000"), (329, 2 * "0000000\0")):
+        out[at : at + len(text)] = text.encode()
+    out[148:156] = ("%06o\0 " % sum(out)).encode()
+    return bytes(out)
+
+
+class Reader:
+    def __init__(self, source):
+        self.source, self.name, self.left, self.size, self.digest = source, "the begin", 0, 0, None
+
+    def exactly(self, count):
+        out = self.source.read(count)
+        if len(out) != count:
+            raise Stop("behind " + self.name, "the bundle ends here", True)
+        return out
+
+    def next_file(self):
+        block = self.exactly(512)
+        if not any(block):
+            if any(self.exactly(512)) or self.source.read(1):
+                raise Stop("the end", "is not empty")
+            return None
+        try:
+            name = block[:100].rstrip(b"\0").decode("ascii")
+            self.size = int(block[124:135].decode("ascii"), 8)
+        except ValueError:
+            raise Stop("the header behind " + self.name, "is no header of a bundle") from None
+        if header(name, self.size) != block:
+            raise Stop("the header behind " + self.name, "is not the one header that such a file has")
+        self.name, self.left, self.digest = name, self.size, hashlib.sha256()
+        return name
+
+    def read(self, count=PIECE):
+        out = self.source.read(min(count, self.left))
+        if self.left and not out:
+            raise Stop(self.name, "the bundle ends here", True)
+        self.left -= len(out)
+        self.digest.update(out)
+        return out
+
+    def whole(self, limit):
+        if self.left > limit:
+            raise Stop(self.name, "is longer than it can be")
+        out = []
+        while self.left:
+            out.append(self.read())
+        return b"".join(out)
+
+
+# ---- records ----
+
+
+def no_number(_):
+    raise ValueError("has a number that is no integer")
+
+
+def integer(text):
+    number = int(text)
+    if abs(number) > 2**53 - 1:
+        raise ValueError("has a number that is too large")
+    return number
+
+
+def once(pairs):
+    out = dict(pairs)
+    if len(out) != len(pairs):
+        raise ValueError("has a name twice")
+    return out
+
+
+def canonical(value):
+    """RFC 8785, of values without fractions."""
+    if isinstance(value, dict):
+        names = sorted(value, key=lambda name: name.encode("utf-16-be"))
+        return "{" + ",".join(canonical(name) + ":" + canonical(value[name]) for name in names) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(canonical, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def decode(line):
+    try:
+        value = json.loads(
+            line.decode(), object_pairs_hook=once, parse_int=integer, parse_float=no_number, parse_constant=no_number
+        )
+        if not isinstance(value, dict) or canonical(value).encode() != line:
+            raise ValueError("is not in canonical form")
+    except RecursionError:
+        raise ValueError("is nested too deep") from None
+    if value.get("v") != 1 or not all(isinstance(value.get(name), str) for name in ("id", "time", "kind", "code")):
+        raise ValueError("is no record")
+    if not isinstance(value.get("body"), dict) or not isinstance(value.get("seq"), int):
+        raise ValueError("is no record")
+    return value
+
+
+def payloads(body):
+    for value in body.values():
+        if isinstance(value, dict):
+            payload = value.get("payload")
+            if isinstance(payload, dict) and payload.get("alg") == "sha256-salted":
+                yield payload.get("hash")
+            else:
+                yield from payloads(value)
+
+
+class Judge:
+    def __init__(self, source, trust, trust_bundle):
+        self.reader, self.trust, self.trust_bundle = Reader(source), trust, trust_bundle
+        self.faults, self.small, self.seen = [], {}, []
+        self.key = self.tree = self.behind = self.frames = self.last = None
+        self.first, self.counts, self.wanted = 0, {}, {}
+        self.withheld = self.texts = self.recordings = 0
+
+    def wrong(self, place, what, is_gap=False):
+        if len(self.faults) < 100:
+            self.faults.append((place, what, is_gap))
+
+    def is_named(self, name):
+        return any(place == name or place.startswith(name + ":") for place, _, _ in self.faults)
+
+    def run(self):
+        try:
+            for name in FIRST:
+                if self.reader.next_file() != name:
+                    raise Stop(name, "is not where it belongs")
+                if name == "records.jsonl":
+                    self.before()
+                    self.records()
+                else:
+                    self.small[name] = self.reader.whole(SMALL)
+                self.finished()
+            while True:
+                name = self.reader.next_file()
+                if name is None:
+                    break
+                if name in self.small or ("manifest.json" in self.small) != (name == "manifest.note"):
+                    raise Stop(name, "is not where it belongs")
+                if name in ("manifest.json", "manifest.note"):
+                    self.small[name] = self.reader.whole(LARGE)
+                else:
+                    self.file(name)
+                self.finished()
+            self.compare()
+        except Stop as stop:
+            self.wrong(stop.place, stop.what, stop.is_gap)
+
+    def finished(self):
+        name, size = self.reader.name, self.reader.size
+        while self.reader.left:
+            self.reader.read()
+        if any(self.reader.exactly(-size % 512)):
+            self.wrong(name + ": padding", "is not empty")
+        digest = self.reader.digest.hexdigest()
+        wanted = self.wanted.pop(name, None)
+        if wanted and wanted[1] is None:
+            if name == "blobs/" + digest:
+                self.texts += 1
+            else:
+                self.wrong(name, "is not the text that record %d speaks of" % wanted[0])
+        self.seen.append({"name": name, "sha256": digest, "size": size})
+
+    def before(self):
+        try:
+            logs, quorum = read_trust(self.small["policy.tlog"].decode())
+            stated = logs[0]
+            if self.small["policy.tlog"].decode() != "log %s\nquorum none\n" % stated.text:
+                raise ValueError("states something else")
+        except ValueError:
+            raise Stop("policy.tlog", "does not state the log's key") from None
+        self.key = stated
+        if self.trust:
+            own = [key for key in self.trust[0] if key.name == stated.name]
+            if not own:
+                self.wrong("policy.tlog", "is of %s, a log that the trust file does not name" % stated.name)
+            else:
+                self.key = own[0]
+                if self.key.text != stated.text:
+                    self.wrong("policy.tlog", "states another key than the trust file")
+        a = (0, hashlib.sha256().digest())
+        for name in ("checkpoint.a", "checkpoint.b"):
+            try:
+                if name == "checkpoint.b":
+                    self.behind = checkpoint(self.small[name], self.key)
+                elif self.small[name]:
+                    a = checkpoint(self.small[name], self.key)
+            except ValueError as error:
+                self.wrong(name, str(error))
+        self.first = a[0]
+        try:
+            text = self.small["prefix.hashes"].decode()
+            if not re.fullmatch(r"([0-9a-f]{64}\n){0,63}", text):
+                raise ValueError("is no list of hashes")
+            self.tree = Tree(self.first, [bytes.fromhex(line) for line in text.splitlines()])
+            if self.tree.root() != a[1]:
+                self.wrong("prefix.hashes", "has another root than checkpoint.a")
+        except ValueError as error:
+            self.wrong("prefix.hashes", str(error))
+            self.tree = Tree(self.first, [bytes(32)] * bin(self.first).count("1"))
+
+    def records(self):
+        rest = b""
+        while self.reader.left:
+            *lines, rest = (rest + self.reader.read()).split(b"\n")
+            for line in lines:
+                self.record(line)
+            if len(rest) > ENTRY:
+                raise Stop("records.jsonl: record %d" % self.tree.size, "is longer than a record can be")
+        if rest:
+            self.wrong("records.jsonl: record %d" % self.tree.size, "does not end with a newline")
+
+    def record(self, line):
+        index = self.tree.size
+        place = "records.jsonl: record %d" % index
+        leaf = re.fullmatch(rb'\{"withheld":"([0-9a-f]{64})"\}', line)
+        if leaf:
+            self.withheld += 1
+            self.tree.push(bytes.fromhex(leaf[1].decode()))
+            return
+        self.tree.push(hashlib.sha256(b"\0" + line).digest())
+        try:
+            if len(line) > ENTRY:
+                raise ValueError("is longer than a record can be")
+            entry = decode(line)
+        except ValueError as error:
+            self.wrong(place, str(error))
+            return
+        if entry["seq"] != index:
+            self.wrong(place, "says that it is %d" % entry["seq"])
+        if self.last is not None and entry["time"] < self.last:
+            self.wrong(place, "is older than the one before it")
+        self.last = entry["time"]
+        self.counts[entry["kind"]] = self.counts.get(entry["kind"], 0) + 1
+        for digest in payloads(entry["body"]):
+            self.wanted.setdefault("blobs/%s" % digest, (index, None))
+        if entry["kind"] in RECORDED and "session" in entry:
+            body = entry["body"]
+            extent = int(body["frames"]), int(body["stored_bytes"]), body["root"]
+            self.wanted["recordings/%s/%s.cast.zst" % (entry["session"], body["recording"])] = (index, extent)
+
+    def file(self, name):
+        if name.endswith(".frames"):
+            cast, text = name[: -len(".frames")] + ".cast.zst", self.reader.whole(LARGE)
+            if cast not in self.wanted or self.frames is not None:
+                self.wrong(name, "belongs to no recording that a record of the period speaks of")
+            if re.fullmatch(rb"([1-9][0-9]{0,18}\n)*", text):
+                self.frames = cast, [int(line) for line in text.split()]
+            else:
+                self.wrong(name, "is not a list of lengths")
+        elif name not in self.wanted:
+            self.wrong(name, "is nothing that a record of the period speaks of")
+        elif self.wanted[name][1] is not None:
+            seq, extent = self.wanted[name]
+            frames, self.frames = self.frames, None
+            lengths = frames[1] if frames and frames[0] == name else []
+            tree = Tree()
+            for length in lengths:
+                leaf = hashlib.sha256(b"\0")
+                while length and self.reader.left:
+                    piece = self.reader.read(min(length, PIECE))
+                    leaf.update(piece)
+                    length -= len(piece)
+                tree.push(leaf.digest() if not length else b"")
+            if (tree.size, self.reader.size, tree.root().hex()) == extent:
+                self.recordings += 1
+            else:
+                self.wrong(name, "is not the recording that record %d speaks of" % seq)
+
+    def compare(self):
+        if self.behind:
+            size, root = self.behind
+            if self.tree.size < size:
+                self.wrong("records.jsonl", "ends at %d, and checkpoint.b is over %d" % (self.tree.size, size), True)
+            elif (self.tree.size, self.tree.root()) != (size, root) and not self.is_named("records.jsonl"):
+                self.wrong("records.jsonl", "has another root than checkpoint.b: a record is not as it was")
+        for name in ("manifest.json", "manifest.note"):
+            if name not in self.small:
+                self.wrong(name, "is not in the bundle", True)
+                return
+        try:
+            text = self.small["manifest.json"]
+            manifest = json.loads(text.decode(), object_pairs_hook=once)
+            names = {"counts", "end", "files", "first", "format", "from", "missing", "origin", "to", "withheld"}
+            if canonical(manifest).encode() != text or set(manifest) != names or manifest["format"] != FORMAT:
+                raise ValueError
+        except (ValueError, RecursionError, TypeError):
+            self.wrong("manifest.json", "is not the list of a " + FORMAT)
+            return
+        digest = hashlib.sha256(text).hexdigest()
+        expected = "%s\n%s\n%d %d\n%s\n" % (FORMAT, manifest["origin"], manifest["first"], manifest["end"], digest)
+        try:
+            if signed_text(self.small["manifest.note"], self.key) != (expected, 1):
+                self.wrong("manifest.note", "is not about this manifest.json")
+        except ValueError as error:
+            self.wrong("manifest.note", str(error))
+        seen = self.seen[:-2]
+        by_name = {file["name"]: file for file in seen}
+        for file in manifest["files"]:
+            if file["name"] not in by_name:
+                self.wrong(file["name"], "is not in the bundle", True)
+            elif by_name[file["name"]] != file and not self.is_named(file["name"]):
+                self.wrong(file["name"], "is not the file that manifest.json lists")
+        if not self.faults and seen != manifest["files"]:
+            self.wrong("manifest.json", "lists other files, or in another order")
+        about = manifest["origin"], manifest["first"], manifest["end"]
+        if about != (self.key.name, self.first, self.tree.size):
+            self.wrong("manifest.json", "is not about these records")
+        if (manifest["counts"], manifest["withheld"]) != (self.counts, self.withheld):
+            self.wrong("manifest.json", "counts the records otherwise")
+        for missing in manifest["missing"]:
+            if self.wanted.pop(missing["name"], None) is None:
+                self.wrong(missing["name"], "is said to be missing, and is not")
+        for name, (seq, _) in self.wanted.items():
+            if not self.is_named(name):
+                self.wrong(name, "is not in the bundle, and record %d speaks of it" % seq, True)
+
+    def verdict(self):
+        if any(not is_gap for _, _, is_gap in self.faults):
+            return "tampered"
+        if self.faults:
+            return "incomplete"
+        if not self.trust and not self.trust_bundle:
+            return "consistent, signer not checked"
+        if self.trust and self.trust[1] != "none":
+            return "no quorum"
+        return "verified, unwitnessed"
+
+
+def main(words):
+    options = {"--json": False, "--trust-bundle": False, "--trust": None}
+    files = []
+    while words:
+        word = words.pop(0)
+        if word == "--trust" and words:
+            options[word] = words.pop(0)
+        elif word in ("--json", "--trust-bundle"):
+            options[word] = True
+        else:
+            files.append(word)
+    if len(files) != 1 or files[0].startswith("-") or (options["--trust"] and options["--trust-bundle"]):
+        print(__doc__, file=sys.stderr)
+        return 2
+    trust = None
+    try:
+        if options["--trust"]:
+            with open(options["--trust"], encoding="utf-8") as file:
+                trust = read_trust(file.read(SMALL + 1))
+    except (OSError, ValueError) as error:
+        print("verify.py: %s: %s" % (options["--trust"], error), file=sys.stderr)
+        return 2
+    try:
+        with open(files[0], "rb") as file:
+            judge = Judge(file, trust, options["--trust-bundle"])
+            judge.run()
+    except OSError as error:
+        print("verify.py: %s" % error, file=sys.stderr)
+        return 1
+    verdict, key = judge.verdict(), judge.key.text if judge.key else None
+    if options["--json"]:
+        faults = [{"place": place, "what": what} for place, what, _ in judge.faults]
+        told = {"verdict": verdict, "signer": key, "first": judge.first, "faults": faults, "counts": judge.counts}
+        told.update(texts=judge.texts, recordings=judge.recordings, withheld=judge.withheld)
+        told["end"] = judge.tree.size if judge.tree else judge.first
+        print(json.dumps(told, indent=2))
+    else:
+        print(verdict)
+        print("  signed by %s" % ascii(key).strip("'"))
+        for place, what, _ in judge.faults:
+            print("FAULT %s: %s" % (ascii(place)[1:-1], ascii(what)[1:-1]))
+    return 0 if verdict == "verified, unwitnessed" else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,382 @@
+//! The judgement on a bundle, by whoever has nothing but the file and keys from another road.
+//!
+//! Pure. Reads the file once, from begin to end, in little memory, and accounts for every byte of it. Believes no key that
+//! lies in the bundle unless told to, and says in its verdict whom it believed.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use super::bundle::{self, Listed, Manifest, ReadError, Reader};
+use super::checkpoint::{self, Checkpoint, Key};
+use super::trust::{self, Trust};
+use crate::domain::{Digest, Timestamp};
+use crate::merkle::{self, Frontier};
+
+mod content;
+
+use content::Content;
+
+/// Whose keys count.
+#[derive(Clone, Copy, Debug)]
+pub enum Belief<'a> {
+    /// Nobody's: the sums are checked, the signer is only named.
+    Nobody,
+    /// Those that the bundle states itself.
+    Bundle,
+    /// Those of a file that came on another road.
+    Trust(&'a Trust),
+}
+
+/// What a bundle is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All checks pass. Nobody but the log has signed: whoever holds its key could have rewritten it before the export.
+    VerifiedUnwitnessed,
+    /// The sums agree, and no key was given to hold the signer against.
+    SignerNotChecked,
+    /// The trust file asks for witnesses, and theirs are not there.
+    NoQuorum,
+    /// Something is missing that must be there.
+    Incomplete,
+    /// Something is not as it was signed.
+    Tampered,
+}
+
+impl Verdict {
+    /// The words for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::VerifiedUnwitnessed => "verified, unwitnessed",
+            Self::SignerNotChecked => "consistent, signer not checked",
+            Self::NoQuorum => "no quorum",
+            Self::Incomplete => "incomplete",
+            Self::Tampered => "tampered",
+        }
+    }
+
+    /// Whether whoever asked may rely on it.
+    pub fn is_good(self) -> bool {
+        self == Self::VerifiedUnwitnessed
+    }
+}
+
+/// Something wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// In which file, and where in it.
+    pub place: String,
+    /// What.
+    pub what: String,
+    /// Whether something is only not there.
+    pub is_gap: bool,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// In a word.
+    pub verdict: Verdict,
+    /// The key that signed, as `name+id+key`.
+    pub signer: Option<String>,
+    /// What the bundle says of itself; absent if that cannot be read.
+    pub manifest: Option<Manifest>,
+    /// Indexes of the first record and behind the last one.
+    pub range: (u64, u64),
+    /// Times of the first and the last record.
+    pub times: Option<(Timestamp, Timestamp)>,
+    /// Records of each kind.
+    pub counts: BTreeMap<String, u64>,
+    /// Records that are only there as hashes.
+    pub withheld: u64,
+    /// Recordings that are in it, whole.
+    pub recordings: u64,
+    /// Texts that are in it.
+    pub texts: u64,
+    /// Everything that is wrong; at most [`MAX_FAULTS`].
+    pub faults: Vec<Fault>,
+}
+
+/// After so many faults no more are named.
+pub const MAX_FAULTS: usize = 100;
+const SMALL_BYTES: u64 = 64 * 1024;
+const MANIFEST_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Judges a bundle. `progress` hears how many bytes were read. The error is that of reading the file.
+pub fn verify<R: Read>(source: R, belief: Belief<'_>, progress: &mut dyn FnMut(u64)) -> Result<Report, io::Error> {
+    let mut judge = Judge::new(source, belief, progress);
+    match judge.read() {
+        Ok(()) => judge.compare(),
+        Err(ReadError::Io(error)) => return Err(error),
+        Err(ReadError::Cut { place }) => judge.faults.gap(&place, "the bundle ends here"),
+        Err(ReadError::Form { place, what }) => judge.faults.wrong(&place, what),
+    }
+    Ok(judge.report())
+}
+
+/// Gathers what is wrong.
+#[derive(Debug, Default)]
+struct Faults(Vec<Fault>);
+
+impl Faults {
+    fn wrong(&mut self, place: &str, what: impl Into<String>) {
+        self.push(place, what.into(), false);
+    }
+
+    fn gap(&mut self, place: &str, what: impl Into<String>) {
+        self.push(place, what.into(), true);
+    }
+
+    fn push(&mut self, place: &str, what: String, is_gap: bool) {
+        if self.0.len() < MAX_FAULTS {
+            self.0.push(Fault { place: place.to_owned(), what, is_gap });
+        }
+    }
+
+    fn is_named(&self, file: &str) -> bool {
+        self.0.iter().any(|fault| fault.place == file || fault.place.starts_with(&format!("{file}:")))
+    }
+}
+
+struct Judge<'a, R> {
+    reader: Reader<R>,
+    belief: Belief<'a>,
+    progress: &'a mut dyn FnMut(u64),
+    faults: Faults,
+    /// What was read, in order.
+    seen: Vec<Listed>,
+    small: BTreeMap<&'static str, Vec<u8>>,
+    key: Option<Key>,
+    first: u64,
+    behind: Option<Checkpoint>,
+    content: Content,
+    manifest: Option<Manifest>,
+}
+
+impl<'a, R: Read> Judge<'a, R> {
+    fn new(source: R, belief: Belief<'a>, progress: &'a mut dyn FnMut(u64)) -> Self {
+        Self {
+            reader: Reader::new(source),
+            belief,
+            progress,
+            faults: Faults::default(),
+            seen: Vec::new(),
+            small: BTreeMap::new(),
+            key: None,
+            first: 0,
+            behind: None,
+            content: Content::default(),
+            manifest: None,
+        }
+    }
+
+    fn read(&mut self) -> Result<(), ReadError> {
+        for expected in bundle::FIRST {
+            match self.reader.next_file()? {
+                Some((name, size)) if name == expected => self.file(expected, size)?,
+                _ => return Err(ReadError::Form { place: expected.to_owned(), what: "is not where it belongs" }),
+            }
+        }
+        while let Some((name, size)) = self.reader.next_file()? {
+            match name.as_str() {
+                bundle::MANIFEST if !self.small.contains_key(bundle::MANIFEST) => self.file(bundle::MANIFEST, size)?,
+                bundle::NOTE if self.small.contains_key(bundle::MANIFEST) && !self.small.contains_key(bundle::NOTE) => {
+                    self.file(bundle::NOTE, size)?;
+                }
+                _ if self.small.contains_key(bundle::MANIFEST) => {
+                    return Err(ReadError::Form { place: name, what: "stands behind the list of files" });
+                }
+                _ => {
+                    self.content.file(&name, size, &mut self.reader, self.progress, &mut self.faults)?;
+                    self.finished(&name, size)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One of the files that every bundle has.
+    fn file(&mut self, name: &'static str, size: u64) -> Result<(), ReadError> {
+        if name == bundle::RECORDS {
+            self.before()?;
+            self.content.records(self.first, &mut self.reader, self.progress, &mut self.faults)?;
+        } else {
+            let limit = if name == bundle::MANIFEST { MANIFEST_BYTES } else { SMALL_BYTES };
+            let content = self.reader.whole(limit)?;
+            let content =
+                content.ok_or_else(|| ReadError::Form { place: name.to_owned(), what: "is longer than it can be" })?;
+            self.small.insert(name, content);
+        }
+        self.finished(name, size)
+    }
+
+    fn finished(&mut self, name: &str, size: u64) -> Result<(), ReadError> {
+        let (digest, is_padded) = self.reader.finish()?;
+        if !is_padded {
+            self.faults.wrong(&format!("{name}: padding"), "is not empty");
+        }
+        self.content.digest(name, &digest, &mut self.faults);
+        self.seen.push(Listed { name: name.to_owned(), size, sha256: digest.to_string() });
+        (self.progress)(self.reader.position());
+        Ok(())
+    }
+
+    /// Keys, both checkpoints and the tree before the period: known before the first record is read.
+    fn before(&mut self) -> Result<(), ReadError> {
+        let stated = text(&self.small, bundle::POLICY).and_then(|text| Trust::parse(text).ok());
+        let stated = stated.filter(|stated| stated.text().as_bytes() == self.bytes(bundle::POLICY));
+        let Some(stated) = stated.and_then(|stated| stated.logs.into_iter().next()) else {
+            return Err(ReadError::Form { place: bundle::POLICY.to_owned(), what: "does not state the log's key" });
+        };
+        let key = match self.belief {
+            Belief::Nobody | Belief::Bundle => stated,
+            Belief::Trust(trust) => match trust.logs.iter().find(|key| key.name() == stated.name()) {
+                Some(key) => {
+                    if *key != stated {
+                        self.faults.wrong(bundle::POLICY, "states another key than the trust file");
+                    }
+                    key.clone()
+                }
+                None => {
+                    let log = stated.name();
+                    self.faults.wrong(bundle::POLICY, format!("is of {log}, a log that the trust file does not name"));
+                    stated
+                }
+            },
+        };
+        let a = match self.bytes(bundle::CHECKPOINT_A) {
+            [] => None,
+            note => match checkpoint::open(note, &key) {
+                Ok(checkpoint) => Some(checkpoint),
+                Err(error) => {
+                    self.faults.wrong(bundle::CHECKPOINT_A, error.to_string());
+                    None
+                }
+            },
+        };
+        match checkpoint::open(self.bytes(bundle::CHECKPOINT_B), &key) {
+            Ok(checkpoint) => self.behind = Some(checkpoint),
+            Err(error) => self.faults.wrong(bundle::CHECKPOINT_B, error.to_string()),
+        }
+        self.first = a.as_ref().map_or(0, |checkpoint| checkpoint.size);
+        let prefix = text(&self.small, bundle::PREFIX).and_then(peaks);
+        match prefix.and_then(|peaks| Frontier::of(self.first, peaks)) {
+            None => self.faults.wrong(bundle::PREFIX, format!("is not a tree of {}", self.first)),
+            Some(tree) => {
+                if tree.root() != a.map_or_else(merkle::empty_root, |checkpoint| checkpoint.root) {
+                    self.faults.wrong(bundle::PREFIX, format!("has another root than {}", bundle::CHECKPOINT_A));
+                }
+                self.content.begin(tree);
+            }
+        }
+        self.key = Some(key);
+        Ok(())
+    }
+
+    fn bytes(&self, name: &str) -> &[u8] {
+        self.small.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// What was read, against what was signed.
+    fn compare(&mut self) {
+        if let Some(behind) = self.behind.take() {
+            self.content.compare_root(&behind, &mut self.faults);
+        }
+        for name in [bundle::MANIFEST, bundle::NOTE] {
+            if !self.small.contains_key(name) {
+                self.faults.gap(name, "is not in the bundle");
+            }
+        }
+        if self.bytes(bundle::MANIFEST).is_empty() {
+            return;
+        }
+        let parsed = serde_json::from_slice::<Manifest>(self.bytes(bundle::MANIFEST)).ok();
+        let one = parsed.filter(|one| one.encode().is_ok_and(|bytes| bytes == self.bytes(bundle::MANIFEST)));
+        let Some(manifest) = one.filter(|manifest| manifest.format == bundle::FORMAT) else {
+            self.faults.wrong(bundle::MANIFEST, format!("is not the list of a {}", bundle::FORMAT));
+            return;
+        };
+        self.compare_note(&manifest);
+        self.compare_files(&manifest.files);
+        let key_name = self.key.as_ref().map_or("", Key::name);
+        let end = self.content.size();
+        if (manifest.origin.as_str(), manifest.first, manifest.end) != (key_name, self.first, end) {
+            let range = format!("{} to {end}", self.first);
+            self.faults.wrong(bundle::MANIFEST, format!("is not about records {range} of {key_name}"));
+        }
+        self.content.compare(&manifest, &mut self.faults);
+        self.manifest = Some(manifest);
+    }
+
+    fn compare_note(&mut self, manifest: &Manifest) {
+        let Some(key) = self.key.clone() else { return };
+        let note = self.bytes(bundle::NOTE);
+        if note.is_empty() {
+            return;
+        }
+        let expected = bundle::note_text(manifest, self.bytes(bundle::MANIFEST));
+        let one_signature = note.split(|byte| *byte == b'\n').count() == expected.split('\n').count() + 2;
+        let what = match checkpoint::text_of(note, &key) {
+            Ok(text) if text == expected && one_signature => return,
+            Ok(_) => format!("is not about this {}", bundle::MANIFEST),
+            Err(error) => error.to_string().replace("checkpoint", "note"),
+        };
+        self.faults.wrong(bundle::NOTE, what);
+    }
+
+    fn compare_files(&mut self, listed: &[Listed]) {
+        let own = [bundle::MANIFEST, bundle::NOTE];
+        let seen: Vec<_> = self.seen.drain(..).filter(|file| !own.contains(&file.name.as_str())).collect();
+        let by_name: BTreeMap<_, _> = seen.iter().map(|file| (file.name.as_str(), file)).collect();
+        for file in listed {
+            match by_name.get(file.name.as_str()) {
+                None => self.faults.gap(&file.name, "is not in the bundle"),
+                // What is wrong with it was said already.
+                Some(found) if *found != file && !self.faults.is_named(&file.name) => {
+                    self.faults.wrong(&file.name, format!("is not the file that {} lists", bundle::MANIFEST));
+                }
+                Some(_) => {}
+            }
+        }
+        if seen.len() > listed.len() || by_name.len() != seen.len() {
+            self.faults.wrong(bundle::MANIFEST, "does not list every file, or one stands twice");
+        } else if self.faults.0.is_empty() && seen != listed {
+            self.faults.wrong(bundle::MANIFEST, "lists the files in another order");
+        }
+    }
+
+    fn report(self) -> Report {
+        let verdict = match self.belief {
+            _ if self.faults.0.iter().any(|fault| !fault.is_gap) => Verdict::Tampered,
+            _ if !self.faults.0.is_empty() => Verdict::Incomplete,
+            Belief::Nobody => Verdict::SignerNotChecked,
+            Belief::Trust(trust) if trust.quorum.is_some() => Verdict::NoQuorum,
+            Belief::Trust(_) | Belief::Bundle => Verdict::VerifiedUnwitnessed,
+        };
+        let content = self.content;
+        Report {
+            verdict,
+            signer: self.key.map(|key| key.to_string()),
+            manifest: self.manifest,
+            range: (self.first, content.size()),
+            times: content.times,
+            counts: content.counts,
+            withheld: content.withheld,
+            recordings: content.recordings,
+            texts: content.texts,
+            faults: self.faults.0,
+        }
+    }
+}
+
+fn text<'a>(small: &'a BTreeMap<&'static str, Vec<u8>>, name: &str) -> Option<&'a str> {
+    let bytes = small.get(name).filter(|bytes| bytes.len() <= trust::MAX_BYTES)?;
+    std::str::from_utf8(bytes).ok()
+}
+
+/// A hash a line.
+fn peaks(text: &str) -> Option<Vec<Digest>> {
+    let digests =
+        text.split_terminator('\n').map(|line| Digest::parse(line).filter(|digest| digest.to_string() == line));
+    let digests: Vec<_> = digests.collect::<Option<_>>()?;
+    (text.is_empty() || text.ends_with('\n')).then_some(digests).filter(|digests| digests.len() < 64)
+}

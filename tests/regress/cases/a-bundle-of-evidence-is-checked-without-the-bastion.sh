@@ -1,0 +1,77 @@
+# Real sessions, an export over ssh, a check offline with the key from another road; a changed byte is named.
+ready
+via 'echo one; echo two >&2' >/dev/null 2>&1
+via 'head -c 200000 /dev/urandom | base64' >/dev/null
+recording_of_last
+code=0
+console evidence export --from 1h >refused.tar 2>refused.err || code=$?
+equal 'exit code for whom policy does not let audit' "$code" 4
+equal 'bytes for whom policy does not let audit' "$(wc -c <refused.tar)" 0
+
+sign_in carol
+to=$(date -u -d '1 second' +%Y-%m-%dT%H:%M:%SZ)
+sleep 2
+console evidence export --from 1h --to "$to" >bundle.tar 2>export.err || fail "export: $(cat export.err)"
+from=$(tar -xOf bundle.tar manifest.json | jq -r .from)
+console evidence export --from "$from" --to "$to" >again.tar 2>/dev/null
+same_bytes 'two exports of one period' bundle.tar again.tar
+console evidence trust >trust
+
+"$SALLYPORT" evidence verify bundle.tar --trust trust --json >report.json || fail "verify: $(cat report.json)"
+equal 'verdict' "$(jq -r .verdict report.json)" 'verified, unwitnessed'
+equal 'recordings in the bundle' "$(jq .recordings report.json)" 2
+equal 'sessions in the bundle' "$(jq '.counts["session.start"]' report.json)" 2
+code=0
+"$SALLYPORT" evidence verify bundle.tar >out || code=$?
+equal 'exit code without a key' "$code" 3
+contains 'without a key' "$(cat out)" 'signer not checked'
+"$SALLYPORT" evidence verify bundle.tar --trust-bundle | grep -q 'the bundle itself' || fail 'the verdict names whom it believed'
+
+# The second verifier, from the source and not from the bundle, says the same.
+verify_py() { python3 "$HERE/../../src/ledger/bundle/verify.py" "$@"; }
+verify_py bundle.tar --trust trust --json >second.json || fail "verify.py: $(cat second.json)"
+for part in verdict signer first end counts texts recordings withheld; do
+  equal "$part of both" "$(jq -cS ".$part" second.json)" "$(jq -cS ".$part" report.json)"
+done
+code=0
+verify_py bundle.tar >out || code=$?
+equal 'exit code of verify.py without a key' "$code" 3
+console evidence export --from "$from" --to "$to" --only-hashes >hashes.tar 2>/dev/null
+verify_py hashes.tar --trust trust >/dev/null || fail 'verify.py of hashes alone'
+"$SALLYPORT" evidence verify hashes.tar --trust trust >/dev/null || fail 'verify of hashes alone'
+
+# Stock tools read it: tar unpacks it, the digests are those of the list, zstd reads the recording.
+mkdir unpacked
+tar -xf bundle.tar -C unpacked
+(cd unpacked && jq -r '.files[] | "\(.sha256)  \(.name)"' manifest.json | sha256sum -c --quiet) || fail 'sha256sum reads the list'
+zstd -dcq unpacked/recordings/*/*.cast.zst | grep -q 'one' || fail 'zstd reads a recording of the bundle'
+
+# flip OFFSET: bundle.tar with one bit changed there.
+flip() {
+  cp bundle.tar changed.tar
+  python3 -c 'import sys; f = open("changed.tar", "r+b"); f.seek(int(sys.argv[1])); b = f.read(1)[0] ^ 4; f.seek(int(sys.argv[1])); f.write(bytes([b]))' "$1"
+}
+flip "$(grep -abo 'alice@example.com' bundle.tar | head -n 1 | cut -d: -f1)"
+code=0
+"$SALLYPORT" evidence verify changed.tar --trust trust >out || code=$?
+equal 'exit code of a changed bundle' "$code" 3
+contains 'a changed record' "$(cat out)" 'FAULT records.jsonl'
+# same FILE: both refuse it, in the same words.
+same() {
+  "$SALLYPORT" evidence verify "$1" --trust trust >out && fail "$2 is verified: $(cat out)"
+  verify_py "$1" --trust trust >second && fail "$2 is verified by verify.py: $(cat second)"
+  equal "verdict on $2" "$(head -n 1 second)" "$(head -n 1 out)"
+}
+size=$(stat -c %s bundle.tar)
+for at in $(python3 -c "import random; r = random.Random(9); print(*(r.randrange($size) for _ in range(40)))"); do
+  flip "$at"
+  same changed.tar "byte $at changed"
+done
+for at in $(python3 -c "import random; r = random.Random(8); print(*(r.randrange($size) for _ in range(200)))"); do
+  flip "$at"
+  "$SALLYPORT" evidence verify changed.tar --trust trust >out && fail "byte $at was changed, and: $(cat out)"
+done
+head -c $((size - 2000)) bundle.tar >changed.tar
+same changed.tar 'a cut bundle'
+equal 'a cut bundle' "$(head -n 1 out)" incomplete
+echo "figures: $size bytes of bundle, 240 random bytes changed, each found"
