@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::file::{self, File, commands};
 pub use super::file::{Fault, Faults};
 use super::rights::{self, Readers};
+use crate::approval::notify::Channel;
 use crate::domain::Digest;
 use crate::domain::identity::{Group, IssuerName};
 use crate::domain::target::{Address, Target};
@@ -19,6 +20,7 @@ use crate::policy::{Catalogue, Commands};
 mod group;
 mod issuer;
 mod limit;
+mod notify;
 mod target;
 
 pub use group::{Groups, Person};
@@ -53,6 +55,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where metrics and health are answered, if anywhere.
     pub ops: Option<Place>,
+    /// Who is told of requests that wait.
+    pub notify: Vec<Channel>,
     /// SHA-256 of the file as read.
     pub digest: Digest,
 }
@@ -285,6 +289,7 @@ impl Reader<'_> {
         let sign_in = self.sign_in(file.sign_in.as_ref());
         let limits = self.limits(file.limits.as_ref());
         let ops = file.ops.as_ref().and_then(|ops| self.ops(ops));
+        let notify = self.channels(file.notify.as_ref().map_or(&[], |each| each.0.as_slice()));
         Some(Config {
             name: name?.to_owned(),
             state: state?,
@@ -302,6 +307,7 @@ impl Reader<'_> {
             sign_in: sign_in?,
             limits: limits?,
             ops,
+            notify,
             digest,
         })
     }

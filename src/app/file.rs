@@ -209,6 +209,8 @@ table! {
         target: Each<Target>,
         /// `[policy]`
         policy: Policy,
+        /// `[[notify]]`
+        notify: Each<Notify>,
         /// `[recording]`
         recording: Recording,
         /// `[sign_in]`
@@ -321,6 +323,23 @@ table! {
         commands: Vec<String>,
         /// Files of cases that the policy must answer as expected.
         tests: Vec<String>,
+    }
+    /// `[[notify]]`
+    Notify {
+        /// Name in records.
+        name: String,
+        /// `webhook`, `chat` or `command`.
+        kind: String,
+        /// Where to.
+        url: String,
+        /// A file that holds the address, where that is a secret.
+        url_file: String,
+        /// A file that holds the key of the webhook's signature.
+        secret_file: String,
+        /// A program and its arguments.
+        command: Vec<String>,
+        /// Plain HTTP is permitted.
+        internal: bool,
     }
     /// `[recording]`
     Recording {

@@ -1,29 +1,26 @@
 //! The one place that knows every room: builds them, binds, runs, drains.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::approval::Desk;
+use crate::approval::{Desk, notify};
 use crate::clock::Clock;
 use crate::console::{self, Console};
 use crate::domain::identity::Grouping;
-use crate::domain::target::Target;
+use crate::domain::target::{Address, Target};
 use crate::drain::Drain;
 use crate::gateway::ssh;
 use crate::http::{self, ops};
 use crate::identity::{self, Identities};
 use crate::ledger::{self, Ledger};
-use crate::policy;
 use crate::recording::{self, Recordings, index::Index};
 use crate::session::{self, Recent, Sessions, failures::Failures, limits::Limits, registry::Registry};
 use crate::signer::{self, Signer};
@@ -32,6 +29,7 @@ use crate::store::{self, Blobs, Files, Registers, Volume};
 pub mod check;
 pub mod config;
 mod disk;
+mod error;
 pub mod file;
 pub mod init;
 pub mod mend;
@@ -45,7 +43,8 @@ mod serve;
 pub mod store_check;
 mod systemd;
 
-use config::{Config, Faults, Transport};
+use config::{Config, Transport};
+pub use error::StartError;
 use metrics::{Metrics, Reloads};
 use probe::Probe;
 pub use reload::{ReloadError, Reloaded};
@@ -182,6 +181,8 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
     });
 
     let drain = Drain::new();
+    let (notices, notifier) = notify::new(notify_settings(&config)?, ledger.clone(), clock.clone());
+    drain.spawn(notifier.run(drain.stopping().clone()));
     let recording_settings =
         recording::Settings { max_stored_bytes: config.max_recording_bytes, ..recording::Settings::default() };
     let targets: Vec<Arc<Target>> = config.targets.iter().cloned().map(Arc::new).collect();
@@ -197,7 +198,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         failures: Failures::new(clock.clone()),
         registry: Registry::default(),
         limits: Limits::new(&config.limits.shared(), clock.clone()),
-        desk: Desk::new(ledger.clone(), clock.clone()),
+        desk: Desk::new(ledger.clone(), clock.clone(), notices),
         recent: Recent::default(),
     });
     mend::finish(&config.state, &ledger, sessions.recordings(), clock.now()).await?;
@@ -422,6 +423,17 @@ fn http_settings(settings: &config::Http, config: &Config) -> Result<(http::Sett
 }
 
 /// The folder and the name of the checkpoint that lies outside.
+fn notify_settings(config: &Config) -> Result<notify::Settings, StartError> {
+    let Address { host, port } = &config.ssh.address;
+    let client = |internal| identity::provider::client(internal).map_err(identity::Error::from);
+    Ok(notify::Settings {
+        bastion: config.name.clone(),
+        line: format!("ssh -p {port} {host}"),
+        channels: config.notify.clone(),
+        clients: notify::Clients { public: client(false)?, internal: client(true)? },
+    })
+}
+
 fn last_checkpoint(path: &Path) -> Result<(Files, String), StartError> {
     let name =
         path.file_name().and_then(|name| name.to_str()).ok_or_else(|| StartError::LastCheckpoint(path.to_owned()))?;
@@ -431,66 +443,4 @@ fn last_checkpoint(path: &Path) -> Result<(Files, String), StartError> {
 
 fn line(key: &russh::keys::PublicKey) -> String {
     key.to_openssh().unwrap_or_default()
-}
-
-/// Why a bastion did not start.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// Faults of config or policy files.
-    #[error("{0}")]
-    Config(#[from] Faults),
-    /// Faults of the policy.
-    #[error("{0}")]
-    Policy(#[from] policy::Faults),
-    /// The store.
-    #[error("store")]
-    Store(#[from] store::Error),
-    /// A folder could not be opened.
-    #[error("store")]
-    Open(#[from] store::OpenError),
-    /// The ledger.
-    #[error("ledger")]
-    Ledger(#[from] ledger::Error),
-    /// Registers know more than the log.
-    #[error(
-        "the registers follow {follows} entries, and the log has {log}: the log was restored from an older copy. \
-         Bring back the newer copy of the state folder"
-    )]
-    Registers {
-        /// What the registers follow.
-        follows: u64,
-        /// What the log has.
-        log: u64,
-    },
-    /// Sessions of before could not be sealed.
-    #[error("recordings of before")]
-    Recover(#[from] session::recover::Error),
-    /// Identities.
-    #[error("identities")]
-    Identity(#[from] identity::Error),
-    /// The HTTP listener.
-    #[error("http")]
-    Http(#[from] http::Error),
-    /// A file of the TLS listener.
-    #[error("{path}")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Where metrics and health are answered.
-    #[error("ops.listen: {place:?}")]
-    Ops {
-        /// Where.
-        place: ops::Place,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A listener's own address.
-    #[error("listener")]
-    Listen(#[source] io::Error),
-    /// Not a file in a folder.
-    #[error("ledger.last_checkpoint_file: {0} is not a file in a folder")]
-    LastCheckpoint(PathBuf),
 }

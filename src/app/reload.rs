@@ -253,6 +253,7 @@ impl Reloader {
             ("sign_in", old.sign_in != next.sign_in),
             ("limits", old.limits != next.limits),
             ("ops", old.ops != next.ops),
+            ("notify", old.notify != next.notify),
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
     }

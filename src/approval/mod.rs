@@ -21,10 +21,12 @@ use crate::ledger::{self, Ledger};
 use crate::policy::Terms;
 
 pub mod id;
+pub mod notify;
 mod recover;
 pub mod request;
 
 pub use id::Id;
+use notify::{Came, Notices, told};
 pub use request::{Fault, Request, State, Subject, Vote};
 
 /// Open requests of one person.
@@ -47,6 +49,7 @@ struct Inner {
     state: Mutex<Requests>,
     /// Told of every change to what is open.
     changes: watch::Sender<()>,
+    notices: Notices,
 }
 
 #[derive(Debug, Default)]
@@ -82,9 +85,9 @@ pub struct Granted {
 }
 
 impl Desk {
-    /// Nothing is open.
-    pub fn new(ledger: Ledger, clock: Clock) -> Self {
-        Self(Arc::new(Inner { ledger, clock, state: Mutex::default(), changes: watch::Sender::new(()) }))
+    /// Nothing is open. People elsewhere are told through `notices`.
+    pub fn new(ledger: Ledger, clock: Clock, notices: Notices) -> Self {
+        Self(Arc::new(Inner { ledger, clock, state: Mutex::default(), changes: watch::Sender::new(()), notices }))
     }
 
     /// Opens a request; it is in the ledger then. `because` is the record of the decision that held it.
@@ -111,6 +114,10 @@ impl Desk {
         // Whoever looks before this is durable sees a request that cannot be granted yet: a vote is appended behind it.
         self.0.ledger.append_one(fact).await?;
         self.0.changes.send_replace(());
+        if let Some(request) = held.request() {
+            let full = self.0.notices.requested(&request, self.0.clock.now());
+            self.not_told(full, "approval.requested", id).await?;
+        }
         info!(request = %id, "held");
         Ok(held)
     }
@@ -178,12 +185,10 @@ impl Desk {
 
     /// Records the end that a request has come to, then tells whoever waits.
     async fn resolved(&self, id: Id, reason: &'static str, why: String) -> Result<(), Error> {
-        let Some(fact) =
-            self.lock().open.get(&id).map(|open| ended(&open.request, &open.place, reason, self.0.clock.now()))
-        else {
-            return Ok(());
-        };
-        let recorded = self.0.ledger.append_one(fact).await;
+        let now = self.0.clock.now();
+        let open = self.lock().open.get(&id).map(|open| (open.request.clone(), open.place.clone()));
+        let Some((request, place)) = open else { return Ok(()) };
+        let recorded = self.0.ledger.append_one(ended(&request, &place, reason, now)).await;
         if let Some(open) = self.lock().open.get(&id) {
             // An end that is in no ledger has no effect but this: nobody waits for it, and nothing runs.
             let state = if recorded.is_ok() { open.request.state() } else { State::Withdrawn };
@@ -191,6 +196,18 @@ impl Desk {
         }
         self.0.changes.send_replace(());
         recorded?;
+        let full = self.0.notices.resolved(&request, reason, now);
+        self.not_told(full, "approval.resolved", id).await
+    }
+
+    /// Records which channels were full, so that nobody there was told.
+    async fn not_told(&self, full: Vec<String>, event: &'static str, id: Id) -> Result<(), Error> {
+        let (now, about) = (self.0.clock.now(), id.to_string());
+        let came = Came { attempts: 0, reason: Some("too many waited") };
+        let facts: Vec<Fact> = full.iter().map(|name| told(now, (name, event, &about), came)).collect();
+        if !facts.is_empty() {
+            self.0.ledger.append(facts).await?;
+        }
         Ok(())
     }
 

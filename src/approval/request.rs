@@ -284,4 +284,4 @@ pub enum Fault {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -345,6 +345,8 @@ pub enum Event {
     ApprovalResolved(held::Resolved),
     /// Somebody is about to be shown one.
     ApprovalViewed(held::Viewed),
+    /// Somebody elsewhere was told of one, or could not be.
+    ApprovalNotified(held::Notified),
     /// A grant is used up.
     ApprovalUsed(held::Used),
     /// A recording begins.

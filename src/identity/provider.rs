@@ -157,7 +157,8 @@ impl Provider {
     }
 }
 
-fn client(internal: bool) -> Result<reqwest::Client, FetchError> {
+/// Connections to public addresses by https only, unless `internal`; never redirected, never through a proxy, 10 s each.
+pub fn client(internal: bool) -> Result<reqwest::Client, FetchError> {
     // Named here, so that nothing depends on which crypto some library installed for the whole process.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))

@@ -155,6 +155,12 @@ impl Writer<'_> {
                 .set("state", resolved.state)
                 .set("reason", resolved.reason),
             Event::ApprovalViewed(viewed) => body.set("id", text(&viewed.id)).set("digest", show(&viewed.digest)),
+            Event::ApprovalNotified(notified) => body
+                .set("channel", text(&notified.channel))
+                .set("event", notified.event)
+                .set("id", text(&notified.id))
+                .set("attempts", number(notified.attempts))
+                .maybe("reason", notified.reason),
             Event::ApprovalUsed(used) => body
                 .set("id", text(&used.id))
                 .set("digest", show(&used.digest))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::event::change::Change;
 use crate::domain::event::exported::Exported;
-use crate::domain::event::held::{Requested, Resolved, Used, Viewed, Voted};
+use crate::domain::event::held::{Notified, Requested, Resolved, Used, Viewed, Voted};
 use crate::domain::event::{Actor, Counters, Decided, Event, Extent, Fact, Outcome, Read, TargetRef};
 use crate::domain::identity::{Flow, Kind};
 use crate::domain::session::{Exit, RecordingId, SessionId};
@@ -18,7 +18,7 @@ pub(super) const SALT: [u8; 32] = [0x5a; 32];
 pub(super) const TEXTS: [&str; 5] =
     ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found", "looks right to me"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 39;
+pub(super) const EVENTS: usize = 40;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -94,8 +94,9 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::ApprovalUsed(_) => 35,
         Event::SessionReason { .. } => 36,
         Event::ApprovalViewed(_) => 37,
+        Event::ApprovalNotified(_) => 38,
         Event::RecordingLost { .. } => 30,
-        Event::EvidenceExported(_) => 38,
+        Event::EvidenceExported(_) => 39,
     }
 }
 
@@ -465,7 +466,13 @@ fn reasons() -> Vec<Fact> {
     });
     let viewed = Event::ApprovalViewed(Viewed { id: "7F3KQ2MV".to_owned(), digest: digest("request") });
     let waiting = [requested, viewed].map(|event| Fact { session: None, ..in_session(event, 0) });
-    [reason].into_iter().chain(waiting).collect()
+    let notified = |attempts, reason, outcome| {
+        let (channel, id) = ("on-call".to_owned(), "7F3KQ2MV".to_owned());
+        let event = Event::ApprovalNotified(Notified { channel, event: "approval.requested", id, attempts, reason });
+        Fact::new(RecordId::from_parts(time(), 0), outcome, event)
+    };
+    let told = [notified(3, None, Outcome::Success), notified(9, Some("too late"), Outcome::Failure)];
+    [reason].into_iter().chain(waiting).chain(told).collect()
 }
 
 fn exported() -> Fact {

@@ -17,6 +17,7 @@ mod flow;
 mod guarded;
 mod limits;
 mod login;
+mod notify;
 mod ops;
 mod policy;
 mod recording;

@@ -285,7 +285,7 @@ fn the_sample_loads_and_its_policies_with_it() {
 
 /// Every key that a config file may have, as the documentation writes it.
 fn keys() -> BTreeSet<String> {
-    let tables: [(&str, &[&str]); 12] = [
+    let tables: [(&str, &[&str]); 13] = [
         ("ledger", file::Ledger::KEYS),
         ("ssh", file::Ssh::KEYS),
         ("http", file::Http::KEYS),
@@ -293,6 +293,7 @@ fn keys() -> BTreeSet<String> {
         ("group", file::Group::KEYS),
         ("target", file::Target::KEYS),
         ("policy", file::Policy::KEYS),
+        ("notify", file::Notify::KEYS),
         ("recording", file::Recording::KEYS),
         ("sign_in", file::SignIn::KEYS),
         ("limits", file::Limits::KEYS),
@@ -389,4 +390,32 @@ fn metrics_are_for_this_machine_only() {
     assert_eq!(with("0.0.0.0:9464").unwrap_err(), ["is not on loopback"]);
     assert_eq!(with("192.0.2.7:9464").unwrap_err(), ["is not on loopback"]);
     assert_eq!(with("9464").unwrap_err().len(), 1);
+}
+
+#[test]
+fn a_channel_that_could_not_tell_anybody_is_a_fault() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = dir.path().join("secret");
+    std::fs::write(&secret, "too short").unwrap();
+    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let faults = |text: &str| {
+        let text = self::text(text);
+        let faults = Config::parse(&text, dir.path()).unwrap_err();
+        faults.0.into_iter().map(|fault| format!("{}: {}", fault.path, fault.what)).collect::<Vec<_>>()
+    };
+    let hook = "[[notify]]\nname = \"a\"\nkind = \"webhook\"\n";
+    assert_eq!(faults("[[notify]]\nname = \"A b\"\nkind = \"chat\"\n"), ["notify[1].name: is no name"]);
+    assert_eq!(faults("[[notify]]\nname = \"a\"\nkind = \"pigeon\"\n"), ["notify[1].kind: \"pigeon\" is not known"]);
+    assert_eq!(
+        faults(&format!("{hook}url = \"http://hooks.example.com/x\"\nsecret_file = \"secret\"\n")),
+        ["notify[1].url: is not https", "notify[1].secret_file: is shorter than 24 bytes"]
+    );
+    assert_eq!(
+        faults("[[notify]]\nname = \"a\"\nkind = \"command\"\ncommand = [\"page\"]\nurl = \"https://x.example.com\"\n"),
+        ["notify[1].command: has no absolute path first"]
+    );
+    let twice = "[[notify]]\nname = \"a\"\nkind = \"chat\"\nurl = \"https://hooks.example.com/token\"\n";
+    assert_eq!(faults(&format!("{twice}{twice}")), ["notify[2].name: is used twice"]);
+    let leaks = faults(&twice.replace("https", "ftp")).join("\n");
+    assert!(!leaks.contains("token"), "{leaks}");
 }

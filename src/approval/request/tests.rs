@@ -66,7 +66,7 @@ fn request_of(subject: Subject, quorum: u8, random: u8) -> Request {
     Request::new(Id::from_random(7), lead("alice"), subject, terms, at(0), &[random; 32])
 }
 
-fn request(quorum: u8) -> Request {
+pub(in crate::approval) fn request(quorum: u8) -> Request {
     request_of(subject(), quorum, 1)
 }
 

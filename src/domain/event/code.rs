@@ -56,6 +56,7 @@ impl Event {
             Self::ApprovalResolved(_) => ("approval.resolved", 5002),
             Self::ApprovalUsed(_) => ("approval.used", 5003),
             Self::ApprovalViewed(_) => ("approval.viewed", 5004),
+            Self::ApprovalNotified(_) => ("approval.notified", 5005),
             Self::PolicyChanged { .. } => ("policy.changed", 6000),
             Self::ConfigChanged(_) => ("config.changed", 6001),
             Self::TargetChanged(_) => ("target.changed", 6002),

@@ -38,6 +38,21 @@ pub struct Viewed {
     pub digest: Digest,
 }
 
+/// Somebody elsewhere was told, or could not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notified {
+    /// By which channel of the config.
+    pub channel: String,
+    /// Of what: the kind of the record that it tells of.
+    pub event: &'static str,
+    /// The request.
+    pub id: String,
+    /// How often it was tried.
+    pub attempts: u64,
+    /// Why it was given up, if it was; from a closed set.
+    pub reason: Option<&'static str>,
+}
+
 /// Somebody votes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Voted {
