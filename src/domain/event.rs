@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::identity::{Caller, Flow, Kind};
-use super::session::{Exit, RecordingId, SessionId};
+use super::session::{Exit, Jump, RecordingId, SessionId};
 use super::target::{Login, Target};
 use super::{Digest, RecordId, Text, Timestamp};
 
@@ -284,6 +284,8 @@ pub enum Event {
         principal: String,
         /// The session's recording.
         recording: RecordingId,
+        /// In jump mode, what its connection came through.
+        jump: Option<Jump>,
     },
     /// A session ended.
     SessionEnd {

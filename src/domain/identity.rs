@@ -219,6 +219,8 @@ pub enum Means {
     RememberedKey,
     /// A sign-in on this very connection, for the plain key that it proved.
     SignIn,
+    /// In jump mode, the same plain key as on the outer connection, proved once more.
+    OuterKey,
 }
 
 impl Means {
@@ -228,6 +230,7 @@ impl Means {
             Self::Certificate => "certificate",
             Self::RememberedKey => "remembered key",
             Self::SignIn => "sign-in",
+            Self::OuterKey => "key of the outer connection",
         }
     }
 }

@@ -16,6 +16,15 @@ id! {
     RecordingId
 }
 
+/// Through what a connection came in jump mode: another one of the same client, and from where that says it carries it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Jump {
+    /// The id of the outer SSH connection, as hex.
+    pub connection: String,
+    /// Address and port in the client's words, printable ASCII only.
+    pub originator: String,
+}
+
 /// A command line as the client sent it: exact bytes, not necessarily UTF-8.
 ///
 /// Invariant: at most 32 KiB, no NUL. (A target's `sshd` would cut at a NUL, so what ran would not

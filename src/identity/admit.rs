@@ -68,6 +68,8 @@ refusals! {
     Reserved "reserved";
     /// A plain key that is not remembered.
     UnknownKey "unknown-key";
+    /// In jump mode: not the person of the outer connection.
+    OtherIdentity "another-identity";
     /// The certificate has ended while its connection went on.
     Ended "certificate-ended";
     /// The sign-in behind it has ended.

@@ -16,7 +16,7 @@ use crate::domain::identity::Caller;
 use crate::domain::session::{Command, SessionId};
 use crate::domain::target::Login;
 use crate::domain::{Digest, RecordId, Timestamp};
-use crate::signer::{Host, HostDraft, TargetDraft, UserDraft, new_key};
+use crate::signer::{Host, HostDraft, TARGET_HOST_LIFE_S, TargetDraft, UserDraft, new_key};
 
 /// A certificate for one upstream connection is asked for.
 #[derive(Clone, Debug)]
@@ -85,6 +85,14 @@ impl Identities {
     pub async fn bastion_certificate(&self, names: Vec<String>, life: Duration) -> Result<Certificate, Error> {
         let key = self.signer().host_key().public_key().clone();
         self.host_certificate(Host::Bastion, &key, names, life).await
+    }
+
+    /// A key and a host certificate for one day, with which the bastion answers in a target's place.
+    pub async fn stand_in(&self, names: Vec<String>) -> Result<(PrivateKey, Certificate), Error> {
+        let key = new_key("")?;
+        let life = Duration::from_secs(TARGET_HOST_LIFE_S);
+        let certificate = self.host_certificate(Host::Target, key.public_key(), names, life).await?;
+        Ok((key, certificate))
     }
 
     /// A host certificate for exactly `names`; never without any.

@@ -105,13 +105,15 @@ impl Writer<'_> {
             Event::IdentityReinstated { identity: (issuer, subject), reason } => {
                 body.set("identity", json!({ "iss": issuer, "sub": subject })).set("reason", self.payload(reason))
             }
-            Event::SessionStart { action, connection, pty, env_dropped, principal, recording } => body
+            Event::SessionStart { action, connection, pty, env_dropped, principal, recording, jump } => body
                 .set("action", *action)
                 .set("connection", text(connection))
                 .set("pty", *pty)
                 .set("env_dropped", texts(env_dropped))
                 .set("principal", text(principal))
-                .set("recording", recording.to_string()),
+                .set("recording", recording.to_string())
+                .maybe("outer", jump.as_ref().map(|jump| text(&jump.connection)))
+                .maybe("originator", jump.as_ref().map(|jump| text(&jump.originator))),
             Event::SessionEnd { reason, detail, bytes_in, bytes_out, exit, duration_ms } => body
                 .set("reason", *reason)
                 .maybe("detail", *detail)

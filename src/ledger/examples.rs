@@ -7,7 +7,7 @@ use crate::domain::event::exported::Exported;
 use crate::domain::event::held::{Notified, Requested, Resolved, Used, Viewed, Voted};
 use crate::domain::event::{Actor, Counters, Decided, Event, Extent, Fact, Outcome, Read, TargetRef};
 use crate::domain::identity::{Flow, Kind};
-use crate::domain::session::{Exit, RecordingId, SessionId};
+use crate::domain::session::{Exit, Jump, RecordingId, SessionId};
 use crate::domain::{Digest, RecordId, Text, Timestamp};
 
 use super::entry::Writer;
@@ -37,8 +37,13 @@ pub(super) fn exec() -> Fact {
 /// By file name.
 pub(super) fn all() -> Vec<(String, Fact)> {
     let firsts = about_us().into_iter().chain(authn()).chain(sessions()).chain(limits()).chain(changes());
-    let mut all: Vec<_> =
-        firsts.chain(bad_day()).chain([remembered()]).chain(approval()).chain(reasons()).chain([exported()]).collect();
+    let mut all: Vec<_> = firsts
+        .chain(bad_day())
+        .chain([remembered()])
+        .chain(approval())
+        .chain(reasons())
+        .chain([exported(), jumped()])
+        .collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
     }
@@ -258,6 +263,7 @@ fn sessions() -> Vec<Fact> {
                 env_dropped: vec!["LD_PRELOAD".into()],
                 principal: "corp/MDB1MWFiY2Q".into(),
                 recording: recording(),
+                jump: None,
             },
             0,
         ),
@@ -446,6 +452,21 @@ fn approval() -> Vec<Fact> {
         fact.session = None;
     }
     all
+}
+
+/// A session that came through another connection.
+fn jumped() -> Fact {
+    let jump = Some(Jump { connection: "41d0".into(), originator: "127.0.0.1:65535".into() });
+    let start = Event::SessionStart {
+        action: "shell",
+        connection: "9c1f".into(),
+        pty: true,
+        env_dropped: Vec::new(),
+        principal: "corp/MDB1MWFiY2Q".into(),
+        recording: recording(),
+        jump,
+    };
+    in_session(start, 0)
 }
 
 /// Why somebody wanted it; and a shell that is held, which has no command.

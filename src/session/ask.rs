@@ -11,7 +11,7 @@ use super::keeper::Keeper;
 use super::permit::Permit;
 use super::tap::{DownTap, UpTap};
 use crate::domain::identity::Caller;
-use crate::domain::session::{Action, TerminalSize};
+use crate::domain::session::{Action, Jump, TerminalSize};
 
 /// What a gateway asks for.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Ask<'a> {
     pub share: Share,
     /// The client's connection, as hex.
     pub connection: &'a str,
+    /// In jump mode, what that connection came through.
+    pub jump: Option<&'a Jump>,
     /// The client's channel, counted per connection.
     pub channel: u32,
     /// As written; absent means the target's default.

@@ -28,6 +28,7 @@ mod disk;
 pub mod failures;
 mod governed;
 mod hold;
+mod jump;
 pub mod keeper;
 pub mod limits;
 mod open;

@@ -220,14 +220,8 @@ impl Sessions {
     async fn unknown(&self, ask: &Ask<'_>, now: Timestamp) -> Refused {
         let policy = self.0.policy.borrow().clone();
         let decided = policy::unknown_target(&policy, ask.action.as_str());
-        let name = printable(ask.target, 64);
-        let place = TargetRef {
-            name: name.clone(),
-            host: String::new(),
-            login: printable(ask.login.unwrap_or(""), 64),
-            host_key: None,
-            labels: BTreeMap::new(),
-        };
+        let (name, login) = (printable(ask.target, 64), printable(ask.login.unwrap_or(""), 64));
+        let place = nowhere(name.clone(), String::new(), login);
         let fact = ask.fact(now, Outcome::Deny, Event::AuthzDecision(decided)).towards(place);
         self.record(vec![fact]).await.err().unwrap_or(Refused::NoTarget(name))
     }
@@ -271,6 +265,7 @@ impl New<'_> {
                 env_dropped: ask.env_dropped.to_vec(),
                 principal: ask.caller.identity.principal().as_str().to_owned(),
                 recording: self.recording,
+                jump: ask.jump.cloned(),
             },
             match &ask.action {
                 Action::Shell => Event::ChannelShell { term },
@@ -338,6 +333,11 @@ impl New<'_> {
             ended: None,
         }
     }
+}
+
+/// What somebody asked for, and is no target.
+pub(super) fn nowhere(name: String, host: String, login: String) -> TargetRef {
+    TargetRef { name, host, login, host_key: None, labels: BTreeMap::new() }
 }
 
 pub(super) fn failed(what: &'static str, cause: &dyn fmt::Debug) -> Refused {

@@ -15,6 +15,7 @@ mod exec;
 mod faults;
 mod flow;
 mod guarded;
+mod jump;
 mod limits;
 mod login;
 mod notify;

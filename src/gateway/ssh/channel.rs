@@ -19,7 +19,7 @@ use super::upstream::{self, Ahead, Shown, Upstream};
 use super::{Rooms, console, guarded, held, lines};
 use crate::domain::Disclose as _;
 use crate::domain::identity::Caller;
-use crate::domain::session::{Action, Command, End, Exit, TerminalSize};
+use crate::domain::session::{Action, Command, End, Exit, Jump, TerminalSize};
 use crate::identity::TargetAsk;
 use crate::session::budget::Share;
 use crate::session::permit::Permit;
@@ -63,6 +63,8 @@ pub(crate) struct Channel {
     pub(crate) destination: Destination,
     /// The SSH connection's id, as hex, for records.
     pub(crate) connection: String,
+    /// What that connection came through.
+    pub(crate) jump: Option<Arc<Jump>>,
     /// Counted per connection from 0, for records.
     pub(crate) number: u32,
     pub(crate) read: Option<ChannelReadHalf>,
@@ -148,6 +150,7 @@ impl Channel {
             caller: &self.caller,
             share: self.share.clone(),
             connection: &self.connection,
+            jump: self.jump.as_deref(),
             channel: self.number,
             login: way.login,
             target: way.target,

@@ -5,39 +5,34 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use russh::keys::ssh_key::{Certificate, HashAlg};
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey};
 use russh::{Channel as Opened, ChannelId, Pty, Sig};
-use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::oneshot;
 use tracing::{Instrument as _, Span, debug, info};
 
-use super::address::{self, Destination};
+use super::address::Destination;
 use super::asked::Asked;
 use super::busy::Busy;
 use super::channel::{Channel, Live, Start, What};
-use super::pump::Waiting;
-use super::refuse::{not_carried, prohibited, refuse};
-use super::request::{self, Environment, Terminal};
+use super::jump::Road;
+use super::pace::{Pace, TRICKLE};
+use super::refuse::{not_carried, refuse};
+use super::request::{self, Terminal};
 use super::sign_in::{Patience, Round, SignIn};
 use super::stream::Control;
 use super::upstream::{self, Ahead};
 use super::{Rooms, limit, unauthenticated};
 use crate::domain::identity::Caller;
-use crate::domain::{Disclose as _, printable};
+use crate::domain::printable;
 use crate::identity::Refusal;
 use crate::session::people::Presence;
 
+mod opening;
+
 /// The window that the client gets as long as no upload is blocked.
 pub(super) const WINDOW: u32 = 2 * 1024 * 1024;
-/// What it gets while one is. Never 1: no grant would ever follow it.
-const TRICKLE: u32 = 64;
-/// So many tiny packets of a blocked channel are free; the ones behind them are paced.
-const FREE_PACKETS: u32 = 16;
-/// Resizes and signals that may wait for a channel's task; more are dropped.
-const LIVE_QUEUE: usize = 64;
 
 /// One client connection.
 pub(crate) struct Connection {
@@ -46,7 +41,10 @@ pub(crate) struct Connection {
     control: Control,
     id: String,
     span: Span,
+    road: Road,
     caller: Option<Arc<Caller>>,
+    /// `SHA256:` fingerprint of the key that was proved.
+    key: String,
     authority: String,
     destination: Destination,
     sign_in: SignIn,
@@ -59,8 +57,7 @@ pub(crate) struct Connection {
     ahead: Option<Ahead>,
     channels: HashMap<ChannelId, Asked>,
     opened: u32,
-    /// Tiny packets seen while an upload was blocked.
-    trickled: u32,
+    pace: Pace,
     place: unauthenticated::Place,
     busy: Busy,
     /// Counts it among its person's connections.
@@ -83,7 +80,7 @@ impl Drop for Connection {
 impl Connection {
     pub(crate) fn new(
         rooms: Arc<Rooms>,
-        source: SocketAddr,
+        (source, road): (SocketAddr, Road),
         (place, prompted): (unauthenticated::Place, unauthenticated::Places),
         authenticated: oneshot::Sender<()>,
         (control, busy, patience): (Control, Busy, Patience),
@@ -95,7 +92,9 @@ impl Connection {
             control,
             id,
             span,
+            road,
             caller: None,
+            key: String::new(),
             authority: String::new(),
             destination: Destination::Console,
             sign_in: SignIn::new(patience, prompted),
@@ -105,7 +104,7 @@ impl Connection {
             ahead: None,
             channels: HashMap::new(),
             opened: 0,
-            trickled: 0,
+            pace: Pace::default(),
             place,
             busy,
             presence: None,
@@ -116,27 +115,10 @@ impl Connection {
         self.channels.values().any(Asked::is_blocked)
     }
 
-    /// Slows the trickle of a blocked upload: unpaced it would cost half a core.
-    fn pace(&mut self, channel: ChannelId, len: usize) {
-        if !self.blocked() {
-            if self.trickled > 0 {
-                self.trickled = 0;
-                self.control.pace(Duration::ZERO);
-            }
-            return;
-        }
-        let this = self.channels.get(&channel).is_some_and(Asked::is_blocked);
-        if this && len <= TRICKLE as usize {
-            self.trickled = self.trickled.saturating_add(1);
-            let over = self.trickled.saturating_sub(FREE_PACKETS);
-            if over > 0 {
-                self.control.pace(Duration::from_millis(u64::from(over).min(10)));
-            }
-        }
-    }
-
-    fn let_in(&mut self, user: &str, caller: Caller, authority: String) -> Auth {
-        self.destination = address::parse(user);
+    /// `key` is what was proved, `authority` what spoke for it.
+    fn let_in(&mut self, user: &str, caller: Caller, (key, authority): (String, String)) -> Auth {
+        self.destination = self.road.leads(user);
+        self.key = key;
         self.authority = authority;
         self.caller = Some(Arc::new(caller));
         Auth::Accept
@@ -171,25 +153,36 @@ impl Handler for Connection {
         self.tried = true;
         // A touch or a yes is asked for only where something may follow: a live certificate, a remembered key, a sign-in.
         let fingerprint = offer.public_key.fingerprint(HashAlg::Sha256).to_string();
-        let wanted =
-            self.rooms.identities.knows(&fingerprint) || self.sign_in.wants_key(&self.rooms, user, offer.public_key);
+        let wanted = self.rooms.identities.knows(&fingerprint)
+            || match &self.road {
+                Road::Network(_) => self.sign_in.wants_key(&self.rooms, user, offer.public_key),
+                Road::Jump(outer) => outer.key == fingerprint,
+            };
         Ok(if wanted { Auth::Accept } else { Auth::reject() })
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
         let fingerprint = key.public_key.fingerprint(HashAlg::Sha256).to_string();
+        if let Road::Jump(outer) = &self.road {
+            return Ok(match outer.by_key(&self.rooms, &fingerprint) {
+                Ok(caller) => self.let_in(user, caller, (fingerprint.clone(), fingerprint)),
+                Err(refusal) => self.turn_away(refusal, None),
+            });
+        }
         match self.rooms.identities.remembered(key.public_key, self.source) {
-            Ok(caller) => Ok(self.let_in(user, caller, fingerprint)),
+            Ok(caller) => Ok(self.let_in(user, caller, (fingerprint.clone(), fingerprint))),
             Err(Refusal::UnknownKey) => Ok(self.sign_in.proved(&self.rooms, user, key.public_key)),
             Err(refusal) => Ok(self.turn_away(refusal, None)),
         }
     }
 
     async fn auth_openssh_certificate(&mut self, user: &str, certificate: &Certificate) -> Result<Auth, russh::Error> {
-        match self.rooms.identities.admit(certificate, self.source).await {
+        let admitted = self.rooms.identities.admit(certificate, self.source).await;
+        match admitted.and_then(|caller| self.road.allows(caller)) {
             Ok(caller) => {
-                let authority = certificate.signature_key().fingerprint(HashAlg::Sha256).to_string();
-                Ok(self.let_in(user, caller, authority))
+                let keys = [certificate.public_key(), certificate.signature_key()];
+                let [key, authority] = keys.map(|key| key.fingerprint(HashAlg::Sha256).to_string());
+                Ok(self.let_in(user, caller, (key, authority)))
             }
             Err(refusal) => Ok(self.turn_away(refusal, Some(&printable(certificate.key_id(), 128)))),
         }
@@ -202,6 +195,9 @@ impl Handler for Connection {
         _: &str,
         response: Option<Response<'a>>,
     ) -> Result<Auth, russh::Error> {
+        if matches!(self.road, Road::Jump(_)) {
+            return Ok(Auth::reject());
+        }
         let answer = response.map(|mut answers| answers.next().unwrap_or_default());
         let answer = answer.map(|answer| String::from_utf8_lossy(&answer).into_owned());
         let client = self.control.version();
@@ -213,7 +209,10 @@ impl Handler for Connection {
                 }
                 Ok(auth)
             }
-            Round::In(caller) => Ok(self.let_in(user, *caller, self.sign_in.fingerprint())),
+            Round::In(caller) => {
+                let key = self.sign_in.fingerprint();
+                Ok(self.let_in(user, *caller, (key.clone(), key)))
+            }
         }
     }
 
@@ -255,51 +254,30 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
-        let Some(caller) = self.caller.clone() else { return Err(russh::Error::Inconsistent) };
-        if let Err(refusal) = self.rooms.identities.still_good(&caller).await {
-            self.span.in_scope(|| info!(reason = refusal.code(), "no new channel"));
-            return prohibited(reply, &refusal.disclose()).await;
-        }
-        let caller = self.rooms.sessions.as_of_now(&caller);
-        self.channels.retain(|_, asked| !asked.gone.is_cancelled());
-        let open = self.channels.len();
-        let Some((share, reply)) = limit::channel(&self.rooms, (open, self.opened), &self.destination, reply).await
-        else {
-            return Ok(());
-        };
+        let destination = self.destination.clone();
+        let Some((caller, share, reply)) = self.one_more(&destination, reply).await? else { return Ok(()) };
         let id = channel.id();
         let (read, write) = channel.split();
-        let (start, started) = oneshot::channel();
-        let (live, living) = mpsc::channel(LIVE_QUEUE);
-        let backlog = Waiting::default();
-        backlog.charge(&share);
-        let gone = CancellationToken::new();
-        let allowed = match &self.destination {
+        let allowed = match &destination {
             Destination::Target { login, target } => self.rooms.sessions.find(login.as_deref(), target),
             Destination::Console => None,
         };
         let allowed = allowed.map(|(target, _)| target.env.clone()).unwrap_or_default();
-        let asked = Asked {
-            environment: Environment::default(),
-            allowed,
-            terminal: None,
-            start: Some(start),
-            live,
-            backlog: backlog.clone(),
-            gone: gone.clone(),
-        };
+        let (asked, start, live) = Asked::new(allowed, &share);
+        let (backlog, gone) = (asked.backlog.clone(), asked.gone.clone());
         self.channels.insert(id, asked);
         let task = Channel {
             rooms: self.rooms.clone(),
             caller,
-            destination: self.destination.clone(),
+            destination,
             connection: self.id.clone(),
+            jump: self.road.jump(),
             number: self.opened,
             read: Some(read),
             write: Arc::new(write),
             handle: session.handle(),
-            start: started,
-            live: living,
+            start,
+            live,
             backlog,
             share,
             gone,
@@ -314,15 +292,15 @@ impl Handler for Connection {
 
     async fn channel_open_direct_tcpip(
         &mut self,
-        _: Opened<Msg>,
-        _: &str,
-        _: u32,
-        _: &str,
-        _: u32,
+        channel: Opened<Msg>,
+        host: &str,
+        port: u32,
+        from: &str,
+        from_port: u32,
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        not_carried(reply, "forwarding (direct-tcpip)").await
+        self.towards(channel, (host, port), (from, from_port), reply).await
     }
 
     async fn channel_open_direct_streamlocal(
@@ -368,7 +346,8 @@ impl Handler for Connection {
         if let Some(asked) = self.channels.get(&channel) {
             asked.backlog.add(data.len());
         }
-        self.pace(channel, data.len());
+        let blocked = (self.blocked(), self.channels.get(&channel).is_some_and(Asked::is_blocked));
+        self.pace.packet(&self.control, blocked, data.len());
         Ok(())
     }
 

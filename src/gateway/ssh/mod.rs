@@ -11,7 +11,8 @@ use russh::keys::PrivateKey;
 use russh::keys::ssh_key::Certificate;
 use russh::server;
 use russh::{Disconnect, MethodKind, MethodSet, SshId};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 use tracing::field::Empty;
@@ -34,8 +35,10 @@ mod console;
 mod guarded;
 mod held;
 mod host_check;
+mod jump;
 mod limit;
 mod lines;
+mod pace;
 pub mod probe;
 mod pump;
 pub mod reach;
@@ -48,6 +51,7 @@ mod upstream;
 
 use busy::{Busy, idle};
 use connection::{Connection, WINDOW};
+use jump::{Jumps, Road};
 use sign_in::Patience;
 use stream::{Control, Steered};
 use unauthenticated::Places;
@@ -128,6 +132,7 @@ pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof, m
     let places = Places::new(all, each);
     // Sign-ins at a prompt take minutes: a pool of their own.
     let prompted = Places::new(PROMPTED, PROMPTED_EACH);
+    let jumps = Arc::new(Jumps::new(Places::new(all, each)));
     let all_connections = Arc::new(Semaphore::new(rooms.settings.connections));
     loop {
         let accepted = tokio::select! {
@@ -164,6 +169,7 @@ pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof, m
             continue;
         };
         let (config, rooms, places) = (config.clone(), rooms.clone(), (place, prompted.clone()));
+        let road = Road::Network(jumps.clone());
         let drain = rooms.drain.clone();
         drain.spawn(async move {
             let _counted = counted;
@@ -174,7 +180,8 @@ pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof, m
             let about = (id, span.clone());
             let patience = Patience::default();
             let parts = (control.clone(), busy.clone(), patience.clone());
-            let connection = Connection::new(rooms.clone(), source, places, authenticated, parts, about);
+            let connection = Connection::new(rooms.clone(), (source, road), places, authenticated, parts, about);
+            let _ = stream.set_nodelay(true);
             let run = run(config, stream, connection, (control, busy, patience), has_authenticated, &rooms);
             if let Err(error) = run.instrument(span.clone()).await {
                 span.in_scope(|| debug!(?error, "connection"));
@@ -183,15 +190,14 @@ pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof, m
     }
 }
 
-async fn run(
+async fn run<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     config: Arc<server::Config>,
-    stream: TcpStream,
+    stream: S,
     connection: Connection,
     (control, busy, patience): (Control, Busy, Patience),
     authenticated: oneshot::Receiver<()>,
     rooms: &Rooms,
 ) -> Result<(), russh::Error> {
-    stream.set_nodelay(true)?;
     let steered = Steered::new(stream, control.clone());
     let grace = rooms.settings.login_grace;
     let late = || io::Error::new(io::ErrorKind::TimedOut, "login grace is over");

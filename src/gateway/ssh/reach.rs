@@ -94,6 +94,7 @@ impl Hand {
             caller: &caller,
             share: share.clone(),
             connection: &id,
+            jump: None,
             channel: 0,
             login: Some(login.as_str()),
             target: target.name.as_str(),

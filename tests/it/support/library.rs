@@ -36,15 +36,33 @@ impl Client {
 
     /// Signed in or not, by another certificate for the same key.
     pub async fn bare_with(&self, user: &str, certificate: Certificate) -> (Library, bool) {
-        let config = Arc::new(client::Config { channel_buffer_size: 1 << 20, ..Default::default() });
-        let mut handle = client::connect(config, ("127.0.0.1", self.port), Trusting).await.unwrap();
+        let Library(mut handle) = self.stranger().await;
         let answer = handle.authenticate_openssh_cert(user, self.key.clone(), certificate).await;
         let signed_in = matches!(answer, Ok(AuthResult::Success));
         (Library(handle), signed_in)
     }
+
+    /// Connected, and not signed in.
+    pub async fn stranger(&self) -> Library {
+        let config = Arc::new(client::Config { channel_buffer_size: 1 << 20, ..Default::default() });
+        Library(client::connect(config, ("127.0.0.1", self.port), Trusting).await.unwrap())
+    }
 }
 
 impl Library {
+    /// Through this connection to a target by its name; not signed in there.
+    pub async fn jump(&self, target: &str) -> Library {
+        let channel = self.0.channel_open_direct_tcpip(target, 22, "10.9.8.7", 4711).await.unwrap();
+        let config = Arc::new(client::Config { channel_buffer_size: 1 << 20, ..Default::default() });
+        Library(client::connect_stream(config, channel.into_stream(), Trusting).await.unwrap())
+    }
+
+    /// Whether the certificate of `client` lets it in as `deploy`.
+    pub async fn signs_in(&mut self, client: &Client) -> bool {
+        let answer = self.0.authenticate_openssh_cert("deploy", client.key.clone(), client.certificate.clone()).await;
+        matches!(answer, Ok(AuthResult::Success))
+    }
+
     pub async fn open(&self) -> Talk {
         self.try_open().await.unwrap()
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use pty_process::{OwnedReadPty, OwnedWritePty, Size};
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Certificate, PrivateKey};
+use sallyport::client::setup;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
@@ -61,6 +62,40 @@ impl Client {
         let mut ssh = Command::new(&line[0]);
         ssh.args(&line[1..]).env_clear().env("PATH", "/usr/bin:/bin").kill_on_drop(true);
         ssh
+    }
+
+    /// Through the bastion as a jump host, to one of the targets by its name, with the lines that `sallyport login --setup` writes.
+    pub fn jump(&self, world: &World, options: &[&str], destination: &str, command: &[&str]) -> Command {
+        self.jumping(world, "ssh", options, destination, command)
+    }
+
+    /// The same with another program of OpenSSH.
+    pub fn jumping(&self, world: &World, program: &str, options: &[&str], from: &str, rest: &[&str]) -> Command {
+        let lines = setup::lines(&setup::Setup {
+            bastion: NAME.to_owned(),
+            host_name: Some("127.0.0.1".to_owned()),
+            port: self.port,
+            targets: ["web1", "web1.internal", "db1"].map(str::to_owned).to_vec(),
+            host_ca: world.keys.signer.host_ca().clone(),
+            certificate: self.dir.path().join("key-cert.pub"),
+            key: Some(self.dir.path().join("key")),
+        });
+        let lines = lines.unwrap();
+        let (config, known) = (self.dir.path().join("config"), self.dir.path().join("known_hosts_of_setup"));
+        std::fs::write(&known, lines.known_hosts).unwrap();
+        let all = format!("Host *\n    UserKnownHostsFile {}\n    StrictHostKeyChecking yes\n", known.display());
+        let text =
+            format!("{}{all}    BatchMode yes\n    ControlPath {}\n", lines.config, self.path("jump-%C").display());
+        std::fs::write(&config, text).unwrap();
+        let mut run = Command::new(program);
+        run.arg("-F").arg(&config).args(options).arg(from).args(rest);
+        run.env_clear().env("PATH", "/usr/bin:/bin").kill_on_drop(true);
+        run
+    }
+
+    /// A file of this client's.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     /// Runs a command and waits for its end.

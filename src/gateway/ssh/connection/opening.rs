@@ -1,0 +1,71 @@
+//! One more channel on a connection: whether it may be opened at all, and the ones that lead to a target by its name.
+
+use std::sync::Arc;
+
+use russh::Channel as Opened;
+use russh::server::{ChannelOpenHandle, Msg};
+use tracing::{Instrument as _, info};
+
+use super::super::address::Destination;
+use super::super::asked::Asked;
+use super::super::jump::{Inner, Outer, Road};
+use super::super::limit;
+use super::super::refuse::{not_carried, prohibited};
+use super::Connection;
+use crate::domain::Disclose as _;
+use crate::domain::identity::Caller;
+use crate::session::budget::Share;
+
+impl Connection {
+    /// Whether one more channel may be opened now, for whom, and what it may hold; else the client was told why not.
+    pub(super) async fn one_more(
+        &mut self,
+        destination: &Destination,
+        reply: ChannelOpenHandle,
+    ) -> Result<Option<(Arc<Caller>, Share, ChannelOpenHandle)>, russh::Error> {
+        let Some(caller) = self.caller.clone() else { return Err(russh::Error::Inconsistent) };
+        if let Err(refusal) = self.rooms.identities.still_good(&caller).await {
+            self.span.in_scope(|| info!(reason = refusal.code(), "no new channel"));
+            prohibited(reply, &refusal.disclose()).await?;
+            return Ok(None);
+        }
+        let caller = self.rooms.sessions.as_of_now(&caller);
+        self.channels.retain(|_, asked| !asked.gone.is_cancelled());
+        let open = (self.channels.len(), self.opened);
+        let allowed = limit::channel(&self.rooms, open, destination, reply).await;
+        Ok(allowed.map(|(share, reply)| (caller, share, reply)))
+    }
+
+    /// Jump mode. Whoever goes to a target already, by user name or by a jump, is let through to nothing else.
+    pub(super) async fn towards(
+        &mut self,
+        channel: Opened<Msg>,
+        (host, port): (&str, u32),
+        from: (&str, u32),
+        reply: ChannelOpenHandle,
+    ) -> Result<(), russh::Error> {
+        let (Road::Network(jumps), Destination::Console) = (&self.road, &self.destination) else {
+            return not_carried(reply, "forwarding (direct-tcpip)").await;
+        };
+        let jumps = jumps.clone();
+        let place = Destination::Target { login: None, target: host.to_owned() };
+        let Some((caller, share, reply)) = self.one_more(&place, reply).await? else { return Ok(()) };
+        let (asked, _, _) = Asked::new(Vec::new(), &share);
+        let (backlog, gone) = (asked.backlog.clone(), asked.gone.clone());
+        self.channels.insert(channel.id(), asked);
+        let task = Inner {
+            rooms: self.rooms.clone(),
+            jumps,
+            outer: Outer::new(caller, &self.key, &self.id, from),
+            asked: (host.to_owned(), port),
+            number: self.opened,
+            channel: channel.split(),
+            backlog,
+            share,
+            gone,
+        };
+        self.opened = self.opened.saturating_add(1);
+        self.rooms.drain.spawn(self.busy.during(task.run(reply).instrument(self.span.clone())));
+        Ok(())
+    }
+}

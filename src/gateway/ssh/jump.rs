@@ -1,0 +1,267 @@
+//! Jump mode: inside a `direct-tcpip` channel the bastion answers in the target's place, as an SSH server of its own.
+//!
+//! Dials nothing: what arrives here goes the way of every other connection, with the target set by the channel instead of
+//! by the user name. Whoever reaches the channel is not yet its person: a client lends its connection to others (`-D`,
+//! `ControlMaster`), so the inner connection is signed in to anew, over its own session id.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use russh::server::{self, ChannelOpenHandle, Msg};
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, MethodKind, MethodSet};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, duplex, split};
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
+use tracing::{Instrument as _, debug, error, info, info_span};
+
+use super::address::{self, Destination};
+use super::busy::Busy;
+use super::connection::Connection;
+use super::pump::Waiting;
+use super::refuse::prohibited;
+use super::sign_in::Patience;
+use super::stream::Control;
+use super::unauthenticated::Places;
+use super::{HostProof, LAST_WORDS, Rooms, connection_id};
+use crate::domain::identity::{Caller, Means};
+use crate::domain::session::Jump;
+use crate::domain::target::{Target, TargetName};
+use crate::domain::{Timestamp, printable};
+use crate::identity::Refusal;
+use crate::session::budget::Share;
+use crate::session::limits::Limit;
+
+/// Between the channel and the inner server, each way.
+const PIPE_BYTES: usize = 64 * 1024;
+/// A host certificate is renewed so long before its end: clients' clocks differ.
+const RENEW_BEFORE: Duration = Duration::from_secs(3600);
+
+/// How a client came to a connection.
+pub(super) enum Road {
+    /// Over the network; from there it may jump.
+    Network(Arc<Jumps>),
+    /// Through another connection, to one target and no further.
+    Jump(Outer),
+}
+
+impl Road {
+    /// Where the user name leads.
+    pub(super) fn leads(&self, user: &str) -> Destination {
+        match self {
+            Self::Network(_) => address::parse(user),
+            Self::Jump(outer) => Destination::Target { login: Some(user.to_owned()), target: outer.target.clone() },
+        }
+    }
+
+    /// Through what it came.
+    pub(super) fn jump(&self) -> Option<Arc<Jump>> {
+        match self {
+            Self::Network(_) => None,
+            Self::Jump(outer) => Some(outer.jump.clone()),
+        }
+    }
+
+    /// Whether somebody whose certificate is good may come this way: a jump is for the person of the outer connection.
+    pub(super) fn allows(&self, caller: Caller) -> Result<Caller, Refusal> {
+        let who = |caller: &Caller| (caller.identity.issuer_url.clone(), caller.identity.subject.clone());
+        match self {
+            Self::Jump(outer) if who(&outer.caller) != who(&caller) => Err(Refusal::OtherIdentity),
+            Self::Jump(_) | Self::Network(_) => Ok(caller),
+        }
+    }
+}
+
+/// The connection through which another one comes.
+pub(super) struct Outer {
+    caller: Arc<Caller>,
+    /// `SHA256:` fingerprint of the key that was proved on it.
+    pub(super) key: String,
+    jump: Arc<Jump>,
+    /// The target's name, as the config has it.
+    target: String,
+}
+
+impl Outer {
+    pub(super) fn new(caller: Arc<Caller>, key: &str, connection: &str, (from, port): (&str, u32)) -> Self {
+        let originator = format!("{}:{port}", printable(from, 64));
+        let jump = Arc::new(Jump { connection: connection.to_owned(), originator });
+        Self { caller, key: key.to_owned(), jump, target: String::new() }
+    }
+
+    /// The same plain key stands for the same person as on the outer connection, as long as that would be let in now.
+    pub(super) fn by_key(&self, rooms: &Rooms, fingerprint: &str) -> Result<Caller, Refusal> {
+        if self.key.is_empty() || self.key != fingerprint {
+            return Err(Refusal::UnknownKey);
+        }
+        rooms.identities.check(&self.caller)?;
+        let mut caller = Caller::clone(&self.caller);
+        caller.certificate.means = Means::OuterKey;
+        Ok(caller)
+    }
+}
+
+/// What all jumps share.
+pub(super) struct Jumps {
+    /// For those that have not signed in on the inner connection.
+    places: Places,
+    proofs: Mutex<HashMap<TargetName, Proof>>,
+}
+
+/// With what the bastion answers in one target's place.
+struct Proof {
+    names: Vec<String>,
+    renew: Timestamp,
+    config: Arc<server::Config>,
+}
+
+impl Jumps {
+    pub(super) fn new(places: Places) -> Self {
+        Self { places, proofs: Mutex::default() }
+    }
+
+    /// The inner server's side of a key exchange: a key of its own for each target, and a host certificate that names
+    /// this target and no other.
+    async fn config(&self, rooms: &Rooms, target: &Target) -> Result<Arc<server::Config>, crate::identity::Error> {
+        let names = std::iter::once(&target.name).chain(&target.aliases).map(TargetName::to_string).collect::<Vec<_>>();
+        let kept =
+            self.proofs.lock().unwrap_or_else(PoisonError::into_inner).get(&target.name).and_then(|proof| {
+                (proof.names == names && rooms.clock.now() < proof.renew).then(|| proof.config.clone())
+            });
+        if let Some(config) = kept {
+            return Ok(config);
+        }
+        let (key, certificate) = rooms.identities.stand_in(names.clone()).await?;
+        let end = i64::try_from(certificate.valid_before()).unwrap_or(0);
+        let renew = Timestamp::from_secs(end).minus(RENEW_BEFORE);
+        let proof = HostProof { key, certificate: Some(certificate) };
+        let methods = MethodSet::from(&[MethodKind::PublicKey][..]);
+        let config = Arc::new(server::Config { methods, ..super::config(&rooms.settings, proof) });
+        let proof = Proof { names, renew, config: config.clone() };
+        self.proofs.lock().unwrap_or_else(PoisonError::into_inner).insert(target.name.clone(), proof);
+        Ok(config)
+    }
+}
+
+/// One `direct-tcpip` channel, on its way to being a connection.
+pub(super) struct Inner {
+    pub(super) rooms: Arc<Rooms>,
+    pub(super) jumps: Arc<Jumps>,
+    pub(super) outer: Outer,
+    /// Host and port, as asked for.
+    pub(super) asked: (String, u32),
+    /// Among the channels of the outer connection.
+    pub(super) number: u32,
+    pub(super) channel: (ChannelReadHalf, ChannelWriteHalf<Msg>),
+    pub(super) backlog: Waiting,
+    pub(super) share: Share,
+    pub(super) gone: CancellationToken,
+}
+
+impl Inner {
+    /// Finds the target, says yes or why not, and serves the connection inside the channel to its end.
+    pub(super) async fn run(mut self, reply: ChannelOpenHandle) {
+        // The library does not tell of the client's answer to our close: this frees the channel's place.
+        let _gone = self.gone.clone().drop_guard();
+        let source = self.outer.caller.source;
+        let (name, port) = (self.asked.0.as_str(), self.asked.1);
+        let target = match self.rooms.sessions.jump(&self.outer.caller, self.number, (name, port)).await {
+            Ok(target) => target,
+            Err(refused) => {
+                info!(host = %printable(name, 64), port, "no jump there");
+                let _ = prohibited(reply, &refused.to_string()).await;
+                return;
+            }
+        };
+        let config = match self.jumps.config(&self.rooms, &target).await {
+            Ok(config) => config,
+            Err(error) => {
+                error!(?error, host = %target.name, "no host certificate for a jump");
+                let _ = prohibited(reply, "the bastion cannot answer for this target; tell the operator").await;
+                return;
+            }
+        };
+        let control = Control::default();
+        let Some(place) = self.jumps.places.take(source.ip(), Some(&control)) else {
+            self.rooms.sessions.limits().met.refused(Limit::Unauthenticated, self.rooms.clock.now());
+            let _ = prohibited(reply, "too many jumps have not signed in yet; try again in a minute").await;
+            return;
+        };
+        reply.accept().await;
+        self.outer.target = target.name.to_string();
+        let (authenticated, has_authenticated) = oneshot::channel();
+        let (busy, patience, id) = (Busy::default(), Patience::default(), connection_id());
+        let span = info_span!("jump", connection = %id, host = %target.name, identity = Empty);
+        let about = (id, span.clone());
+        let parts = (control.clone(), busy.clone(), patience.clone());
+        // Nobody is asked anything inside a jump.
+        let places = (place, Places::new(0, 0));
+        let road = (source, Road::Jump(self.outer));
+        let connection = Connection::new(self.rooms.clone(), road, places, authenticated, parts, about);
+        let (near, far) = duplex(PIPE_BYTES);
+        let ends = CancellationToken::new();
+        // Whatever way this function is left, its pumps end.
+        let _ends = ends.clone().drop_guard();
+        let (from_inner, to_inner) = split(near);
+        let (read, write) = self.channel;
+        let (up, down) = (up(read, to_inner, self.backlog), down(from_inner, write));
+        let stop = ends.clone();
+        self.rooms.drain.spawn(async move { stop.run_until_cancelled(up).await });
+        let down = self.rooms.drain.spawn(async move { ends.run_until_cancelled(down).await });
+        let serving =
+            super::run(config, far, connection, (control.clone(), busy, patience), has_authenticated, &self.rooms);
+        let cut = async {
+            tokio::select! {
+                // What the client had sent before it went is still read.
+                () = self.gone.cancelled() => sleep(LAST_WORDS).await,
+                _ = self.share.cut().told() => {}
+            }
+            control.kill();
+            std::future::pending::<()>().await;
+        };
+        let ended = tokio::select! {
+            ended = serving.instrument(span.clone()) => ended,
+            () = cut => return,
+        };
+        if let Err(error) = ended {
+            span.in_scope(|| debug!(?error, "connection"));
+        }
+        // What it said last is still on its way to the client.
+        let _ = timeout(LAST_WORDS, down).await;
+    }
+}
+
+/// From the channel to the inner server.
+async fn up(mut channel: ChannelReadHalf, mut inner: impl AsyncWrite + Unpin, backlog: Waiting) {
+    while let Some(message) = channel.wait().await {
+        match message {
+            ChannelMsg::Data { data } => {
+                let written = inner.write_all(&data).await;
+                backlog.taken(data.len());
+                if written.is_err() {
+                    break;
+                }
+            }
+            ChannelMsg::ExtendedData { data, .. } => backlog.taken(data.len()),
+            ChannelMsg::Eof | ChannelMsg::Close => break,
+            _ => {}
+        }
+    }
+    let _ = inner.shutdown().await;
+}
+
+/// From the inner server to the channel, and the channel's end.
+async fn down(mut inner: impl AsyncRead + Unpin, channel: ChannelWriteHalf<Msg>) {
+    let mut buffer = BytesMut::with_capacity(PIPE_BYTES);
+    while let Ok(1..) = inner.read_buf(&mut buffer).await {
+        if channel.data_bytes(buffer.split().freeze()).await.is_err() {
+            return;
+        }
+        buffer.reserve(PIPE_BYTES);
+    }
+    let _ = channel.eof().await;
+    let _ = channel.close().await;
+}
