@@ -72,6 +72,7 @@ const PURE: &[&str] = &[
     "ledger/checkpoint.rs",
     "ledger/bundle.rs",
     "ledger/trust.rs",
+    "ledger/proof.rs",
     "ledger/verify.rs",
     "ledger/verify/",
     "ledger/ocsf.rs",

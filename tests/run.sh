@@ -66,7 +66,13 @@ dbclient:dropbear-bin:signs in at the prompt as dropbear does
 pip3:python3-pip:installs paramiko, which signs in at the prompt too, and AutoGen, an agent
 ansible:ansible-core:a play over held connections
 chromium:chromium:looks at the page that signs people in
+go:golang-go:builds the third verifier of evidence
 TOOLS
+  # No command of its own: what Go's checksum database is verified with.
+  [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb/tlog ] || {
+    echo "missing golang.org/x/mod: golang-golang-x-mod-dev (the third verifier of evidence)"
+    packages+=(golang-golang-x-mod-dev)
+  }
   [ "${#packages[@]}" = 0 ] && { echo "every tool is here"; return 0; }
   command -v apt-get >/dev/null || { echo "no apt-get: install these yourself: ${packages[*]}"; return 1; }
   # RUNLEVEL=1 keeps apt from starting the SSH daemon it installs: the tests run one of their own, on loopback.

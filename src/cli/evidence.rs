@@ -1,4 +1,4 @@
-//! `evidence verify`: a bundle, judged on this machine with nothing but the file and keys from another road.
+//! `evidence verify`: a bundle, or one record, judged on this machine with nothing but the file and keys from another road.
 
 use std::fs;
 use std::io::Read as _;
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::store::Bar;
 use super::{Error, FAULTS, terminal};
+use crate::ledger::proof::{self, Proved};
 use crate::ledger::trust::{self, Trust};
 use crate::ledger::verify::{Belief, Report, Verdict, verify};
 
@@ -18,6 +19,20 @@ pub(super) enum Command {
     ///
     /// Exit codes: 0 verified, 3 not verified or the signer was not checked, 1 the file could not be read.
     Verify(Verify),
+    /// Check one record: that it is in the log at its place, under a checkpoint that the log has signed.
+    ///
+    /// Exit codes: 0 proved, 3 not, 1 a file could not be read.
+    VerifyRecord(VerifyRecord),
+}
+
+/// Which record, and whom to believe.
+#[derive(Args, Debug)]
+pub(super) struct VerifyRecord {
+    /// What `ssh BASTION evidence prove ID` gave.
+    file: PathBuf,
+    /// Keys that came on another road: what `ssh BASTION evidence trust` prints.
+    #[arg(long, value_name = "FILE")]
+    trust: PathBuf,
 }
 
 /// Which bundle, and whom to believe.
@@ -37,7 +52,45 @@ pub(super) struct Verify {
 }
 
 pub(super) fn run(command: Command) -> Result<(), Error> {
-    let Command::Verify(asked) = command;
+    match command {
+        Command::Verify(asked) => bundle(&asked),
+        Command::VerifyRecord(asked) => record(&asked),
+    }
+}
+
+fn record(asked: &VerifyRecord) -> Result<(), Error> {
+    let trust = read_trust(&asked.trust)?;
+    let text = read(&asked.file, proof::MAX_BYTES)?;
+    let text = match proof::check(&text, &trust) {
+        Err(error) => {
+            terminal::out(&format!("tampered\nFAULT {}\n", terminal::printable(&error.to_string())))?;
+            return Err(Error::Said(FAULTS));
+        }
+        Ok(_) if trust.quorum.is_some() => {
+            terminal::out("no quorum\nThe trust file asks for witnesses, and this version checks no witness.\n")?;
+            return Err(Error::Said(FAULTS));
+        }
+        Ok(Proved { entry, checkpoint, signer }) => {
+            let mut text = format!("{}\n", Verdict::VerifiedUnwitnessed.as_str());
+            let mut row = |name: &str, value: &str| {
+                text += &format!("  {:<11} {}\n", terminal::printable(name), terminal::printable(value));
+            };
+            row("signed by", &signer);
+            row("record", &format!("{} of {}", entry.seq(), checkpoint.size));
+            row("time", &entry.time().to_string());
+            row("kind", &format!("{} ({})", entry.kind(), entry.code()));
+            row("outcome", entry.outcome().as_str());
+            row("by", entry.actor().text("name").unwrap_or("the bastion"));
+            for (name, value) in entry.body().map() {
+                row(name, &value.to_string());
+            }
+            text
+        }
+    };
+    terminal::out(&text)
+}
+
+fn bundle(asked: &Verify) -> Result<(), Error> {
     let trust = asked.trust.as_deref().map(read_trust).transpose()?;
     let belief = match &trust {
         Some(trust) => Belief::Trust(trust),
@@ -64,13 +117,18 @@ pub(super) fn run(command: Command) -> Result<(), Error> {
 const PROGRESS_BYTES: u64 = 1024 * 1024;
 
 fn read_trust(path: &Path) -> Result<Trust, Error> {
-    let failed = |source| Error::File { path: path.to_owned(), source };
-    let mut text = String::new();
-    let most = trust::MAX_BYTES as u64 + 1;
-    fs::File::open(path).and_then(|file| file.take(most).read_to_string(&mut text)).map_err(failed)?;
+    let text = read(path, trust::MAX_BYTES)?;
     let text_of =
         |why: trust::Error| Error::Argument { name: "--trust", text: path.display().to_string(), why: why.to_string() };
     Trust::parse(&text).map_err(text_of)
+}
+
+/// A text file; of a longer one just more than `most`, which its reader then refuses.
+fn read(path: &Path, most: usize) -> Result<String, Error> {
+    let failed = |source| Error::File { path: path.to_owned(), source };
+    let mut text = String::new();
+    fs::File::open(path).and_then(|file| file.take(most as u64 + 1).read_to_string(&mut text)).map_err(failed)?;
+    Ok(text)
 }
 
 fn believed(belief: Belief<'_>) -> &'static str {

@@ -16,12 +16,17 @@ use crate::ledger::{Kept, bundle};
 use crate::policy::Asked;
 
 mod export;
+mod prove;
+
+use prove::Prove;
 
 /// Below `evidence`.
 #[derive(Clone, Debug, PartialEq, Subcommand)]
 pub(super) enum EvidenceCommand {
     /// Everything of a period in one file that anybody can check: sallyport evidence verify FILE --trust FILE.
     Export(Period),
+    /// One record, with the proof that it is in the log; anybody can check it: sallyport evidence verify-record.
+    Prove(Prove),
     /// The key of this bastion's log, as a trust file for whoever checks. To be handed over on another road than the
     /// evidence.
     Trust(Form),
@@ -70,6 +75,7 @@ impl Visit<'_> {
     pub(super) async fn evidence(&self, command: &EvidenceCommand) -> Result<(), Error> {
         match command {
             EvidenceCommand::Export(period) => self.export_period(period).await,
+            EvidenceCommand::Prove(asked) => self.prove(asked).await,
             EvidenceCommand::Trust(form) => {
                 let trust = Trust::of(self.room.sessions.ledger().key().clone());
                 let key = self.room.sessions.ledger().key().to_string();
@@ -112,18 +118,23 @@ impl Visit<'_> {
             None => ledger.size(),
         };
         let before = ledger.checkpoint_up_to(self.first_since(from).await?.min(last)).await?;
+        let behind = self.signed_from(last).await?;
+        Ok(Range { from, to, before, behind, only_hashes: period.only_hashes })
+    }
+
+    /// The oldest checkpoint of at least so many records; waits until it is signed.
+    async fn signed_from(&self, size: u64) -> Result<Kept, Error> {
         let mut waited = Duration::ZERO;
-        let behind = loop {
-            if let Some(found) = ledger.checkpoint_from(last).await? {
-                break found;
+        loop {
+            if let Some(found) = self.room.sessions.ledger().checkpoint_from(size).await? {
+                return Ok(found);
             }
             if waited >= SIGNED_WITHIN {
                 return Err(Fault::Unsigned.into());
             }
             tokio::time::sleep(ASK_AGAIN).await;
             waited += ASK_AGAIN;
-        };
-        Ok(Range { from, to, before, behind, only_hashes: period.only_hashes })
+        }
     }
 }
 
@@ -136,6 +147,9 @@ pub(super) enum Fault {
     /// It ends before it begins.
     #[error("the period ends before it begins: --from is the earlier one")]
     Period,
+    /// There is none.
+    #[error("no such record; 'sessions show' lists ids and indexes")]
+    NoRecord,
     /// The log does not come to signing.
     #[error("the newest records of the period are not signed yet, and should be by now; tell the operator")]
     Unsigned,

@@ -209,6 +209,12 @@ macro_rules! id {
                 (id.to_string() == text).then_some(Self(id))
             }
 
+            /// When it was made, to the millisecond.
+            pub fn time(self) -> $crate::domain::Timestamp {
+                let millis = i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX / 1000);
+                $crate::domain::Timestamp::from_micros(millis.saturating_mul(1000))
+            }
+
             /// From the 16 bytes of `to_bytes`.
             pub fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(ulid::Ulid::from_bytes(bytes))

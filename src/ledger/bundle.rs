@@ -392,4 +392,5 @@ pub fn recorded(entry: &entry::Entry) -> Option<(String, Extent)> {
     Some((format!("{}/{recording}", entry.session()?), extent))
 }
 
-const RECORDED: [&str; 4] = ["recording.commit", "recording.close", "recording.recovered", "recording.failed"];
+/// The kinds of record that say how much of a recording is stored.
+pub const RECORDED: [&str; 4] = ["recording.commit", "recording.close", "recording.recovered", "recording.failed"];

@@ -6,7 +6,7 @@ use super::bundle::{self, Manifest};
 use super::tiles::{self, Edge, WIDTH, decode_tile, tile_name};
 use super::{Error, Ledger, checkpoint, payload_key};
 use crate::domain::Digest;
-use crate::merkle::{self, Frontier};
+use crate::merkle::{self, Frontier, Node};
 
 impl Ledger {
     /// The public half of the log's key, by its origin.
@@ -27,6 +27,38 @@ impl Ledger {
             levels.push(hashes);
         }
         tiles::frontier(size, &levels).ok_or_else(|| Error::Damaged("the tiles do not fit the size".to_owned()))
+    }
+
+    /// The hashes that lead from entry `index` to the root of the first `size` entries.
+    pub async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Digest>, Error> {
+        let spans = merkle::inclusion(index, size);
+        let spans = spans.ok_or_else(|| Error::Damaged(format!("entry {index} is not in a tree of {size}")))?;
+        let mut hashes = Vec::with_capacity(spans.len());
+        for span in spans {
+            let mut peaks = Vec::new();
+            for node in span.nodes() {
+                peaks.push(self.subtree(node).await?);
+            }
+            hashes.push(merkle::fold(&peaks));
+        }
+        Ok(hashes)
+    }
+
+    /// The root of a complete subtree: of a full tile where it lies in one, else of what the tile would hold.
+    async fn subtree(&self, node: Node) -> Result<Digest, Error> {
+        let (level, first, count) = (node.level / 8, node.index << (node.level % 8), 1 << (node.level % 8));
+        if let Some(tile) = self.files.read(&tile_name(level, first / WIDTH, WIDTH)).await? {
+            let hashes = decode_tile(&tile, WIDTH).unwrap_or_default();
+            let begin = usize::try_from(first % WIDTH).unwrap_or(usize::MAX);
+            let hashes = hashes.get(begin..begin.saturating_add(count));
+            let hashes = hashes.ok_or_else(|| Error::Damaged("a tile has another length".to_owned()))?;
+            return Ok(tiles::perfect(hashes));
+        }
+        let mut hashes = Vec::with_capacity(count);
+        for index in first..first + count as u64 {
+            hashes.push(self.node(level, index).await?);
+        }
+        Ok(tiles::perfect(&hashes))
     }
 
     /// One hash of a tile of this level.

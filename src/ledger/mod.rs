@@ -21,6 +21,7 @@ pub mod check;
 pub mod checkpoint;
 pub mod counts;
 pub mod entry;
+pub mod proof;
 pub mod sequencer;
 pub mod tiles;
 pub mod trust;

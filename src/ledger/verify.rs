@@ -380,3 +380,6 @@ fn peaks(text: &str) -> Option<Vec<Digest>> {
     let digests: Vec<_> = digests.collect::<Option<_>>()?;
     (text.is_empty() || text.ends_with('\n')).then_some(digests).filter(|digests| digests.len() < 64)
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,7 +117,7 @@ impl Visit<'_> {
     }
 
     /// Records from `next` on: at least one, none from `end` on.
-    async fn records_from(&self, next: u64, end: u64) -> Result<Vec<Entry>, Error> {
+    pub(super) async fn records_from(&self, next: u64, end: u64) -> Result<Vec<Entry>, Error> {
         let most = usize::try_from(end - next).unwrap_or(PAGE).min(PAGE);
         let page = self.room.sessions.ledger().entries(next, most).await?;
         if page.is_empty() {

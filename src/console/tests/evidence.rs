@@ -1,6 +1,7 @@
 //! Bundles of evidence as an auditor gets them, and what changes do to them.
 
 use super::*;
+use crate::ledger::proof;
 use crate::ledger::trust::Trust;
 use crate::ledger::verify::{Belief, Report, Verdict, verify};
 
@@ -150,6 +151,40 @@ async fn without_content_a_bundle_still_shows_that_nothing_is_missing() {
         for part in [&b"alice"[..], b"make test", b"sallyrec"] {
             assert!(!bundle.windows(part.len()).any(|window| window == part));
         }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_record_is_proved_and_a_changed_one_is_not() {
+    with(async |house| {
+        used(&house).await;
+        for _ in 0..700 {
+            house.sessions.ledger().append_one(outside(&house)).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let trust = trust(&house).await;
+        for index in [0, 1, 7, 255, 256, 300, 511, 512, 640] {
+            let said = house.run(&audrey(), &format!("evidence prove {index}")).await;
+            assert_eq!(said.code, 0, "{index}: {}", said.err);
+            let proved = proof::check(said.text(), &trust).unwrap();
+            assert_eq!(proved.entry.seq(), index);
+            let id = proved.entry.id();
+            let by_id = house.run(&audrey(), &format!("evidence prove {id}")).await;
+            assert_eq!(proof::check(by_id.text(), &trust).unwrap().entry.seq(), index);
+        }
+        let text = house.run(&audrey(), "evidence prove 5").await.text().to_owned();
+        let begin = text.lines().take_while(|line| line.starts_with('#')).map(|line| line.len() + 1).sum::<usize>();
+        for at in begin..text.len() {
+            let mut changed = text.clone().into_bytes();
+            changed[at] ^= 1;
+            if let Ok(changed) = String::from_utf8(changed) {
+                assert!(proof::check(&changed, &trust).is_err(), "byte {at}");
+            }
+        }
+        assert_eq!(house.run(&audrey(), "evidence prove 100000").await.code, 1);
+        assert_eq!(house.run(&alice(), "evidence prove 5").await.code, 4);
+        assert_eq!(house.run(&audrey(), "evidence prove x").await.code, 2);
     })
     .await;
 }

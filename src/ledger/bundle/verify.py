@@ -443,8 +443,11 @@ class Judge:
             self.wanted.setdefault("blobs/%s" % digest, (index, None))
         if entry["kind"] in RECORDED and "session" in entry:
             body = entry["body"]
-            extent = int(body["frames"]), int(body["stored_bytes"]), body["root"]
-            self.wanted["recordings/%s/%s.cast.zst" % (entry["session"], body["recording"])] = (index, extent)
+            try:
+                extent = int(body["frames"]), int(body["stored_bytes"]), body["root"]
+                self.wanted["recordings/%s/%s.cast.zst" % (entry["session"], body["recording"])] = (index, extent)
+            except (KeyError, TypeError, ValueError):
+                self.wrong(place, "does not say how much of the recording is stored")
 
     def file(self, name):
         if name.endswith(".frames"):

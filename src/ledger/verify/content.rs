@@ -122,17 +122,24 @@ impl Content {
         }
         self.times = Some((self.times.map_or(time, |(first, _)| first), time));
         *self.counts.entry(entry.kind().to_owned()).or_default() += 1;
-        self.speaks_of(&entry);
+        self.speaks_of(&entry, faults);
     }
 
-    fn speaks_of(&mut self, entry: &Entry) {
+    fn speaks_of(&mut self, entry: &Entry, faults: &mut Faults) {
         let seq = entry.seq();
         for hash in entry.body().payloads() {
             self.wanted.entry(bundle::blob_name(&hash)).or_insert(Wanted { seq, what: What::Text(hash) });
         }
-        if let Some((recording, extent)) = bundle::recorded(entry) {
+        match bundle::recorded(entry) {
             // The last word counts.
-            self.wanted.insert(bundle::recording_name(&recording), Wanted { seq, what: What::Recording(extent) });
+            Some((recording, extent)) => {
+                self.wanted.insert(bundle::recording_name(&recording), Wanted { seq, what: What::Recording(extent) });
+            }
+            None if bundle::RECORDED.contains(&entry.kind()) => {
+                let place = format!("{}: record {seq}", bundle::RECORDS);
+                faults.wrong(&place, "does not say how much of the recording is stored");
+            }
+            None => {}
         }
     }
 

@@ -25,7 +25,14 @@ code=0
 "$SALLYPORT" evidence verify bundle.tar >out || code=$?
 equal 'exit code without a key' "$code" 3
 contains 'without a key' "$(cat out)" 'signer not checked'
-"$SALLYPORT" evidence verify bundle.tar --trust-bundle | grep -q 'the bundle itself' || fail 'the verdict names whom it believed'
+contains 'whom the verdict believed' "$("$SALLYPORT" evidence verify bundle.tar --trust-bundle)" 'the bundle itself'
+
+# One record with its proof.
+console evidence prove 3 >record || fail 'prove'
+"$SALLYPORT" evidence verify-record record --trust trust >out || fail "verify-record: $(cat out)"
+contains 'a proved record' "$(cat out)" 'record      3 of '
+sed 's/"seq":3/"seq":4/' record >forged
+"$SALLYPORT" evidence verify-record forged --trust trust >out && fail "a forged record is proved: $(cat out)"
 
 # The second verifier, from the source and not from the bundle, says the same.
 verify_py() { python3 "$HERE/../../src/ledger/bundle/verify.py" "$@"; }
@@ -40,11 +47,22 @@ console evidence export --from "$from" --to "$to" --only-hashes >hashes.tar 2>/d
 verify_py hashes.tar --trust trust >/dev/null || fail 'verify.py of hashes alone'
 "$SALLYPORT" evidence verify hashes.tar --trust trust >/dev/null || fail 'verify of hashes alone'
 
+# The third, on the packages that Go's own checksum database is verified with.
+GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$PWD/gocache" GOFLAGS='' HOME="$PWD" go build -o verify_go "$HERE/bundle.go" ||
+  fail 'the third verifier is built'
+for bundle in bundle.tar hashes.tar; do
+  ./verify_go $bundle trust >third || fail "the third verifier on $bundle: $(cat third)"
+  contains "the third verifier on $bundle" "$(cat third)" "records $(jq .first report.json) to $(($(jq .end report.json) - 1)),"
+done
+console evidence trust --json | jq -r '"log " + .log' | sed 's/.$/A/' >other
+./verify_go bundle.tar other >third && fail 'the third verifier believes another key'
+
 # Stock tools read it: tar unpacks it, the digests are those of the list, zstd reads the recording.
 mkdir unpacked
 tar -xf bundle.tar -C unpacked
 (cd unpacked && jq -r '.files[] | "\(.sha256)  \(.name)"' manifest.json | sha256sum -c --quiet) || fail 'sha256sum reads the list'
-zstd -dcq unpacked/recordings/*/*.cast.zst | grep -q 'one' || fail 'zstd reads a recording of the bundle'
+zstd -dcq unpacked/recordings/*/*.cast.zst >casts
+grep -q one casts || fail 'zstd reads a recording of the bundle'
 
 # flip OFFSET: bundle.tar with one bit changed there.
 flip() {
@@ -56,6 +74,12 @@ code=0
 "$SALLYPORT" evidence verify changed.tar --trust trust >out || code=$?
 equal 'exit code of a changed bundle' "$code" 3
 contains 'a changed record' "$(cat out)" 'FAULT records.jsonl'
+# A changed record, text or frame: the third verifier refuses it too.
+for part in alice@example.com sallyrec 'echo one'; do
+  flip "$(grep -abo "$part" bundle.tar | tail -n 1 | cut -d: -f1)"
+  ./verify_go changed.tar trust >third && fail "the third verifier on another $part: $(cat third)"
+done
+
 # same FILE: both refuse it, in the same words.
 same() {
   "$SALLYPORT" evidence verify "$1" --trust trust >out && fail "$2 is verified: $(cat out)"

@@ -1,0 +1,310 @@
+// Checks a bundle of evidence with the packages that Go's checksum database is checked with: golang.org/x/mod/sumdb/note and
+// sumdb/tlog. Shares no code with the bastion, and knows nothing of it but docs/EVIDENCE.md. For tests.
+//
+//	go run bundle.go BUNDLE.tar TRUST
+//
+// Checks signatures, completeness of the period, texts, recordings and the list of files. Witnesses: not checked. Whether a
+// record is canonical JSON and whether tar headers are as they must be is left to the other two verifiers.
+package main
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+type listed struct {
+	Name   string `json:"name"`
+	Size   int64  `json:"size"`
+	Sha256 string `json:"sha256"`
+}
+
+type manifest struct {
+	Format  string           `json:"format"`
+	Origin  string           `json:"origin"`
+	From    string           `json:"from"`
+	To      string           `json:"to"`
+	First   int64            `json:"first"`
+	End     int64            `json:"end"`
+	Counts  map[string]int64 `json:"counts"`
+	Files   []listed         `json:"files"`
+	Missing []struct {
+		Name string `json:"name"`
+		Why  string `json:"why"`
+	} `json:"missing"`
+	Withheld int64 `json:"withheld"`
+}
+
+type extent struct {
+	frames, stored int64
+	root           string
+}
+
+// tree is a compact range, hashed with tlog's own functions.
+type tree struct {
+	size  int64
+	peaks []tlog.Hash
+}
+
+func (t *tree) push(hash tlog.Hash) {
+	for size := t.size; size&1 == 1; size >>= 1 {
+		hash = tlog.NodeHash(t.peaks[len(t.peaks)-1], hash)
+		t.peaks = t.peaks[:len(t.peaks)-1]
+	}
+	t.peaks = append(t.peaks, hash)
+	t.size++
+}
+
+func (t *tree) root() tlog.Hash {
+	if len(t.peaks) == 0 {
+		return sha256.Sum256(nil)
+	}
+	out := t.peaks[len(t.peaks)-1]
+	for i := len(t.peaks) - 2; i >= 0; i-- {
+		out = tlog.NodeHash(t.peaks[i], out)
+	}
+	return out
+}
+
+// whole is a tree from its first leaf on, as tlog stores it, so that tlog.TreeHash can be asked.
+type whole []tlog.Hash
+
+func (w whole) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	var out []tlog.Hash
+	for _, index := range indexes {
+		if index >= int64(len(w)) {
+			return nil, errors.New("no such hash")
+		}
+		out = append(out, w[index])
+	}
+	return out, nil
+}
+
+func checkpoint(signed []byte, verifier note.Verifier) (int64, tlog.Hash, error) {
+	opened, err := note.Open(signed, note.VerifierList(verifier))
+	if err != nil {
+		return 0, tlog.Hash{}, err
+	}
+	lines := strings.Split(opened.Text, "\n")
+	if len(lines) != 4 || lines[0] != verifier.Name() {
+		return 0, tlog.Hash{}, errors.New("is no checkpoint of " + verifier.Name())
+	}
+	size, err := strconv.ParseInt(lines[1], 10, 64)
+	root, err64 := base64.StdEncoding.DecodeString(lines[2])
+	if err != nil || err64 != nil || len(root) != 32 {
+		return 0, tlog.Hash{}, errors.New("is no checkpoint")
+	}
+	var hash tlog.Hash
+	copy(hash[:], root)
+	return size, hash, nil
+}
+
+func check(bundle io.Reader, trust string) error {
+	var verifier note.Verifier
+	for _, line := range strings.Split(trust, "\n") {
+		if words := strings.Fields(line); len(words) >= 2 && words[0] == "log" {
+			found, err := note.NewVerifier(words[1])
+			if err != nil {
+				return err
+			}
+			verifier = found
+		}
+	}
+	if verifier == nil {
+		return errors.New("the trust file names no log")
+	}
+	files, order := map[string][]byte{}, []listed{}
+	for archive := tar.NewReader(bundle); ; {
+		header, err := archive.Next()
+		if err == io.EOF {
+			break
+		} else if err != nil {
+			return err
+		}
+		content, err := io.ReadAll(archive)
+		if err != nil {
+			return err
+		}
+		if _, twice := files[header.Name]; twice || header.Typeflag != tar.TypeReg {
+			return errors.New(header.Name + " is no plain file, or stands twice")
+		}
+		sum := sha256.Sum256(content)
+		files[header.Name] = content
+		order = append(order, listed{header.Name, header.Size, hex.EncodeToString(sum[:])})
+	}
+
+	before := int64(0)
+	beforeRoot := tlog.Hash(sha256.Sum256(nil))
+	var err error
+	if len(files["checkpoint.a"]) > 0 {
+		if before, beforeRoot, err = checkpoint(files["checkpoint.a"], verifier); err != nil {
+			return fmt.Errorf("checkpoint.a: %w", err)
+		}
+	}
+	behind, behindRoot, err := checkpoint(files["checkpoint.b"], verifier)
+	if err != nil {
+		return fmt.Errorf("checkpoint.b: %w", err)
+	}
+
+	log := tree{size: before}
+	for _, line := range strings.Fields(string(files["prefix.hashes"])) {
+		hash, err := hex.DecodeString(line)
+		if err != nil || len(hash) != 32 {
+			return errors.New("prefix.hashes: is no list of hashes")
+		}
+		log.peaks = append(log.peaks, *(*tlog.Hash)(hash))
+	}
+	if log.root() != beforeRoot {
+		return errors.New("prefix.hashes: has another root than checkpoint.a")
+	}
+	counts, recordings, texts := map[string]int64{}, map[string]extent{}, map[string]bool{}
+	var stored whole
+	lines := bufio.NewScanner(bytes.NewReader(files["records.jsonl"]))
+	for lines.Scan() {
+		index, hash := log.size, tlog.RecordHash(lines.Bytes())
+		var record struct {
+			Withheld string
+			Seq      int64
+			Kind     string
+			Session  string
+			Body     map[string]interface{}
+		}
+		decoder := json.NewDecoder(bytes.NewReader(lines.Bytes()))
+		decoder.UseNumber()
+		if err := decoder.Decode(&record); err != nil {
+			return fmt.Errorf("records.jsonl: record %d: %w", index, err)
+		}
+		if record.Withheld != "" {
+			leaf, err := hex.DecodeString(record.Withheld)
+			if err != nil || len(leaf) != 32 {
+				return fmt.Errorf("records.jsonl: record %d is no hash", index)
+			}
+			hash = *(*tlog.Hash)(leaf)
+		} else if record.Seq != index {
+			return fmt.Errorf("records.jsonl: record %d says that it is %d", index, record.Seq)
+		} else {
+			counts[record.Kind]++
+			payloads(record.Body, texts)
+			switch record.Kind {
+			case "recording.commit", "recording.close", "recording.recovered", "recording.failed":
+				name := fmt.Sprintf("recordings/%s/%v", record.Session, record.Body["recording"])
+				frames, _ := strconv.ParseInt(fmt.Sprint(record.Body["frames"]), 10, 64)
+				bytes, _ := strconv.ParseInt(fmt.Sprint(record.Body["stored_bytes"]), 10, 64)
+				recordings[name] = extent{frames, bytes, fmt.Sprint(record.Body["root"])}
+			}
+		}
+		if before == 0 {
+			hashes, err := tlog.StoredHashesForRecordHash(index, hash, stored)
+			if err != nil {
+				return err
+			}
+			stored = append(stored, hashes...)
+		}
+		log.push(hash)
+	}
+	if log.size != behind || log.root() != behindRoot {
+		return errors.New("records.jsonl: has another root than checkpoint.b")
+	}
+	if before == 0 && behind > 0 {
+		if root, err := tlog.TreeHash(behind, stored); err != nil || root != behindRoot {
+			return errors.New("records.jsonl: tlog.TreeHash has another root than checkpoint.b")
+		}
+	}
+
+	var list manifest
+	if err := json.Unmarshal(files["manifest.json"], &list); err != nil {
+		return fmt.Errorf("manifest.json: %w", err)
+	}
+	signed, err := note.Open(files["manifest.note"], note.VerifierList(verifier))
+	if err != nil {
+		return fmt.Errorf("manifest.note: %w", err)
+	}
+	text := fmt.Sprintf("sallyport-bundle/v1\n%s\n%d %d\n%x\n", verifier.Name(), before, behind, sha256.Sum256(files["manifest.json"]))
+	if signed.Text != text {
+		return errors.New("manifest.note: is not about this manifest.json")
+	}
+	if len(order) < 2 || !reflect.DeepEqual(order[:len(order)-2], list.Files) {
+		return errors.New("manifest.json: lists other files")
+	}
+	if !reflect.DeepEqual(counts, list.Counts) {
+		return errors.New("manifest.json: counts otherwise")
+	}
+	missing := map[string]bool{}
+	for _, one := range list.Missing {
+		missing[one.Name] = true
+	}
+	for hash := range texts {
+		content, here := files["blobs/"+hash]
+		if sum := sha256.Sum256(content); here == missing["blobs/"+hash] || here && hex.EncodeToString(sum[:]) != hash {
+			return errors.New("blobs/" + hash + ": is not the text that a record speaks of")
+		}
+	}
+	for name, said := range recordings {
+		cast, here := files[name+".cast.zst"]
+		if !here && missing[name+".cast.zst"] {
+			continue
+		}
+		var frames tree
+		rest := cast
+		for _, line := range strings.Fields(string(files[name+".frames"])) {
+			length, err := strconv.Atoi(line)
+			if err != nil || length <= 0 || length > len(rest) {
+				return errors.New(name + ".frames: does not fit the recording")
+			}
+			frames.push(tlog.RecordHash(rest[:length]))
+			rest = rest[length:]
+		}
+		root := frames.root()
+		if len(rest) != 0 || (extent{frames.size, int64(len(cast)), hex.EncodeToString(root[:])}) != said {
+			return errors.New(name + ".cast.zst: is not the recording that a record speaks of")
+		}
+	}
+	fmt.Printf("records %d to %d, %d recordings, %d texts; witnesses not checked\n", before, behind-1, len(recordings), len(texts))
+	return nil
+}
+
+func payloads(body map[string]interface{}, found map[string]bool) {
+	for _, value := range body {
+		part, _ := value.(map[string]interface{})
+		if payload, is := part["payload"].(map[string]interface{}); is && payload["alg"] == "sha256-salted" {
+			found[fmt.Sprint(payload["hash"])] = true
+		} else if part != nil {
+			payloads(part, found)
+		}
+	}
+}
+
+func main() {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: bundle BUNDLE.tar TRUST")
+		os.Exit(2)
+	}
+	trust, err := os.ReadFile(os.Args[2])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	file, err := os.Open(os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	if err := check(file, string(trust)); err != nil {
+		fmt.Printf("FAULT %q\n", err)
+		os.Exit(3)
+	}
+}
