@@ -20,11 +20,13 @@ use crate::policy::{Catalogue, Commands};
 mod group;
 mod issuer;
 mod limit;
+mod mask;
 mod notify;
 mod target;
 
 pub use group::{Groups, Person};
 pub use limit::{Limits, SignIn};
+pub use mask::Mask;
 
 /// Everything that the operator decides.
 #[derive(Clone, Debug)]
@@ -51,6 +53,8 @@ pub struct Config {
     pub max_recording_bytes: u64,
     /// How long things last that follow from a sign-in.
     pub sign_in: SignIn,
+    /// Which mask rules hold.
+    pub mask: Mask,
     /// Limits.
     pub limits: Limits,
     /// Where metrics and health are answered, if anywhere.
@@ -288,6 +292,7 @@ impl Reader<'_> {
             self.bytes("recording.max_recording", most, 2 * limit::GIB, limit::MIB..=1024 * limit::GIB);
         let sign_in = self.sign_in(file.sign_in.as_ref());
         let limits = self.limits(file.limits.as_ref());
+        let mask = self.mask(file.mask.as_ref());
         let ops = file.ops.as_ref().and_then(|ops| self.ops(ops));
         let notify = self.channels(file.notify.as_ref().map_or(&[], |each| each.0.as_slice()));
         Some(Config {
@@ -305,6 +310,7 @@ impl Reader<'_> {
             policy,
             max_recording_bytes: max_recording_bytes?,
             sign_in: sign_in?,
+            mask,
             limits: limits?,
             ops,
             notify,

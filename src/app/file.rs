@@ -215,10 +215,19 @@ table! {
         recording: Recording,
         /// `[sign_in]`
         sign_in: SignIn,
+        /// `[mask]`
+        mask: Mask,
         /// `[limits]`
         limits: Limits,
         /// `[ops]`
         ops: Ops,
+    }
+    /// `[mask]`
+    Mask {
+        /// Rules that are off by default.
+        with: Vec<String>,
+        /// Rules that do not hold here.
+        without: Vec<String>,
     }
     /// `[ops]`
     Ops {

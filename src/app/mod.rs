@@ -1,7 +1,7 @@
 //! The one place that knows every room: builds them, binds, runs, drains.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -38,17 +38,19 @@ mod probe;
 mod reload;
 pub mod revoke;
 mod rights;
+mod rooms;
 pub mod rules;
 mod serve;
 pub mod store_check;
 mod systemd;
 
-use config::{Config, Transport};
+use config::Config;
 pub use error::StartError;
 use metrics::{Metrics, Reloads};
 use probe::Probe;
 pub use reload::{ReloadError, Reloaded};
-use reload::{ReloadFaults, Reloader, Tls};
+use reload::{ReloadFaults, Reloader};
+use rooms::{http_settings, identity_settings};
 pub use serve::{ServeError, serve};
 pub use systemd::System;
 
@@ -151,6 +153,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
     let policy = rules::load(&config, clock.now())?;
     let (policy, policy_now) = watch::channel(Arc::new(policy));
     let (groups, groups_now) = watch::channel(config.groups.clone());
+    let (mask, mask_now) = watch::channel(config.mask.rules());
     let humans_now = groups_now.clone();
     let grouping = Grouping::new(move |issuer, subject, asserted| groups_now.borrow().of(issuer, subject, asserted))
         .with_humans(move |one, other| humans_now.borrow().same_human(one, other));
@@ -165,6 +168,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
     let key = ledger::checkpoint::Key::new(&origin, signer.log_key()).map_err(ledger::Error::from)?;
     let (ledger, sequencer) =
         Ledger::open(settings, stores.files.clone(), stores.blobs.clone(), signer.clone(), clock.clone()).await?;
+    ledger.mask_by(mask_now.clone());
     let follows = stores.registers.follows().await?;
     if follows > ledger.size() {
         return Err(StartError::Registers { follows, log: ledger.size() });
@@ -193,6 +197,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         index: Index::new(stores.registers.clone()),
         clock: clock.clone(),
         policy: policy_now.clone(),
+        masks: mask_now,
         targets: RwLock::new(Arc::new(targets)),
         groups: grouping.clone(),
         failures: Failures::new(clock.clone()),
@@ -304,8 +309,16 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         watched.spawn(ops::serve(listener, metrics, watched.clone()));
     }
     let grace = limits.drain;
-    let reloader =
-        Reloader { sessions: sessions.clone(), clock, started: config.clone(), read: config, policy, groups, tls };
+    let reloader = Reloader {
+        sessions: sessions.clone(),
+        clock,
+        started: config.clone(),
+        read: config,
+        policy,
+        groups,
+        mask,
+        tls,
+    };
     Ok(Bastion {
         ssh: ssh_address,
         http: http_address,
@@ -394,35 +407,6 @@ impl Bastion {
     }
 }
 
-fn identity_settings(config: &Config, grouping: Grouping) -> identity::Settings {
-    let mut settings = identity::Settings::new(&config.name, config.issuers.clone(), grouping);
-    settings.sign_in_age = config.sign_in.max_age;
-    settings.person_certificate = config.sign_in.certificate;
-    settings.remember = config.sign_in.remember;
-    settings.page = config.http.as_ref().map(|http| http.url.clone());
-    settings
-}
-
-/// With what replaces its certificate, where it has one of its own.
-fn http_settings(settings: &config::Http, config: &Config) -> Result<(http::Settings, Option<Tls>), StartError> {
-    let mut reloads = None;
-    let transport = match &settings.transport {
-        Transport::Tls { cert_file, key_file } => {
-            let read =
-                |path: &PathBuf| std::fs::read(path).map_err(|source| StartError::File { path: path.clone(), source });
-            let (tls, now) = Tls::new(&read(cert_file)?, &read(key_file)?)?;
-            reloads = Some(tls);
-            http::Transport::Tls(now)
-        }
-        Transport::BehindProxy(proxies) => http::Transport::BehindProxy(proxies.clone()),
-        Transport::Loopback => http::Transport::Loopback,
-    };
-    let address = &config.ssh.address;
-    let ssh_example = format!("ssh -p {} LOGIN+TARGET@{}", address.port, address.host);
-    Ok((http::Settings { transport, ssh_example }, reloads))
-}
-
-/// The folder and the name of the checkpoint that lies outside.
 fn notify_settings(config: &Config) -> Result<notify::Settings, StartError> {
     let Address { host, port } = &config.ssh.address;
     let client = |internal| identity::provider::client(internal).map_err(identity::Error::from);
@@ -434,6 +418,7 @@ fn notify_settings(config: &Config) -> Result<notify::Settings, StartError> {
     })
 }
 
+/// The folder and the name of the checkpoint that lies outside.
 fn last_checkpoint(path: &Path) -> Result<(Files, String), StartError> {
     let name =
         path.file_name().and_then(|name| name.to_str()).ok_or_else(|| StartError::LastCheckpoint(path.to_owned()))?;

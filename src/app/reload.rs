@@ -16,6 +16,7 @@ use crate::domain::event::{Event, Fact, Outcome};
 use crate::domain::target::Target;
 use crate::domain::{Digest, RecordId};
 use crate::ledger;
+use crate::mask::rule::Rules;
 use crate::policy::{self, Policy};
 use crate::session::Sessions;
 use crate::{clock::Clock, http};
@@ -30,6 +31,7 @@ pub(super) struct Reloader {
     pub(super) read: Config,
     pub(super) policy: watch::Sender<Arc<Policy>>,
     pub(super) groups: watch::Sender<Groups>,
+    pub(super) mask: watch::Sender<Arc<Rules>>,
     pub(super) tls: Option<Tls>,
 }
 
@@ -88,6 +90,7 @@ impl Reloader {
         let parts = [
             self.config(next),
             self.groups(next),
+            self.mask(next),
             self.targets(next),
             self.policy(next, faults),
             self.tls(next, faults),
@@ -126,11 +129,11 @@ impl Reloader {
 
     /// The file itself; what of it takes effect is said by name.
     fn config(&self, next: &Config) -> Option<Part> {
-        let groups = self.read.groups != next.groups;
+        let differ = [("group", self.read.groups != next.groups), ("mask", self.read.mask != next.mask)];
         let change = Change {
             old: Some(self.read.digest),
             new: Some(next.digest),
-            changed: if groups { vec!["group".to_owned()] } else { Vec::new() },
+            changed: differ.iter().filter(|(_, differs)| *differs).map(|(key, _)| (*key).to_owned()).collect(),
             restart: self.needs_restart(next),
             ..Change::default()
         };
@@ -148,6 +151,16 @@ impl Reloader {
             name: "groups",
             event: None,
             apply: Box::new(move |now| drop(now.groups.send_replace(groups))),
+        })
+    }
+
+    /// Its event is that of the config. Open sessions keep the rules that they began with.
+    fn mask(&self, next: &Config) -> Option<Part> {
+        let rules = next.mask.clone();
+        (self.read.mask != rules).then(|| Part {
+            name: "mask",
+            event: None,
+            apply: Box::new(move |now| drop(now.mask.send_replace(rules.rules()))),
         })
     }
 

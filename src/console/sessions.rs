@@ -14,7 +14,7 @@ use crate::domain::session::{SessionId, Stream};
 use crate::domain::target::Login;
 use crate::ledger::entry::Entry;
 use crate::policy::{self, Asked, Decision};
-use crate::recording::index::{Filter, Summary};
+use crate::recording::index::{Ended, Filter, Summary};
 use crate::recording::{self, Reader};
 
 impl Visit<'_> {
@@ -90,6 +90,7 @@ impl Visit<'_> {
                 ("ended", Cell::new(ended.map(|ended| ended.time.to_string()).unwrap_or_default())),
                 ("end", end(&summary)),
                 ("bytes", Cell::new(bytes)),
+                ("masked", Cell::new(masked(ended))),
                 ("recording", Cell::new(summary.recording.to_string())),
                 ("  extent", Cell::new(extent)),
                 ("  root", Cell::new(root)),
@@ -222,8 +223,15 @@ fn facts(summary: &Summary) -> Value {
             "bytes_in": ended.bytes_in,
             "bytes_out": ended.bytes_out,
             "duration_ms": ended.duration_ms,
+            "masked": ended.masked,
         })),
     })
+}
+
+/// Which kinds of secrets were hidden, and how many.
+fn masked(ended: Option<&Ended>) -> String {
+    let counts = ended.into_iter().flat_map(|ended| &ended.masked);
+    counts.map(|(rule, count)| format!("{count} {rule}")).collect::<Vec<_>>().join(", ")
 }
 
 fn what(summary: &Summary) -> String {

@@ -79,6 +79,7 @@ async fn with(test: impl AsyncFnOnce(House)) {
         index: Index::new(memory.registers()),
         clock: clock.clone(),
         policy,
+        masks: watch::channel(crate::mask::rule::Rules::standard()).1,
         targets: RwLock::new(Arc::new(targets)),
         groups: Grouping::new(|_, _, _| Vec::new()),
         failures: Failures::new(clock.clone()),
@@ -254,6 +255,9 @@ impl House {
             for (stream, bytes) in output {
                 self.clock.advance(Duration::from_secs(1));
                 down.output(*stream, Bytes::from_static(bytes)).await.unwrap();
+            }
+            for stream in [Stream::Stdout, Stream::Stderr] {
+                down.finish(stream).await.unwrap();
             }
             governed.close(End::Finished(Exit::Status(7))).await;
         };

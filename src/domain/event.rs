@@ -15,6 +15,7 @@ mod code;
 mod decided;
 pub mod exported;
 pub mod held;
+pub mod masked;
 mod outcome;
 
 pub use decided::{Decided, Read};
@@ -301,6 +302,8 @@ pub enum Event {
         exit: Option<Exit>,
         /// In milliseconds.
         duration_ms: u64,
+        /// How many secrets each rule hid.
+        masked: BTreeMap<&'static str, u64>,
     },
     /// The bastion is about to sign in at a target.
     UpstreamOpen {
@@ -359,7 +362,7 @@ pub enum Event {
         header: Digest,
         /// `asciicast-v2+sallyport1`.
         format: &'static str,
-        /// Name of the mask profile; `none` until masking exists.
+        /// `default`; `transfer` where files passed under a permit; `none` in logs of before masking.
         mask: &'static str,
     },
     /// So much of a recording is stored.
@@ -369,6 +372,8 @@ pub enum Event {
         /// How much.
         extent: Extent,
     },
+    /// A rule hid something in a session.
+    MaskApplied(masked::Applied),
     /// A recording is complete.
     RecordingClose {
         /// Which.
@@ -400,8 +405,7 @@ pub enum Event {
         /// Why, from a closed set.
         reason: &'static str,
     },
-    /// The store was damaged or gone, or an operator asked for it: registers and indexes were made anew from the log.
-    /// Recordings that are not whole any more have a record each.
+    /// Registers and indexes were made anew from the log. Recordings that are not whole any more have a record each.
     StoreRebuilt {
         /// `damaged`, `missing` or `asked`.
         reason: &'static str,

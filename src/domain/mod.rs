@@ -125,6 +125,37 @@ impl Digest {
     }
 }
 
+/// A digest of bytes that come in pieces, and how many there were.
+#[derive(Clone)]
+pub struct Hashing(aws_lc_rs::digest::Context, u64);
+
+impl Hashing {
+    /// More of them.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+        self.1 += bytes.len() as u64;
+    }
+
+    /// How many there were, and their digest.
+    pub fn end(self) -> (u64, Digest) {
+        let mut out = [0; 32];
+        out.copy_from_slice(self.0.finish().as_ref());
+        (self.1, Digest(out))
+    }
+}
+
+impl Default for Hashing {
+    fn default() -> Self {
+        Self(aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256), 0)
+    }
+}
+
+impl fmt::Debug for Hashing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hashing({} bytes)", self.1)
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

@@ -1,9 +1,10 @@
 //! What each event says about itself: the `body` of its record.
 //!
 //! `recordings-schema/EVENTS.md` says the same in prose. A name here never changes its meaning.
-//! Free text leaves this file as a salted hash only: the text itself becomes a payload.
+//! Free text leaves this file as a salted hash only: the text itself, masked, becomes a payload.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -12,11 +13,15 @@ use crate::domain::event::change::Change;
 use crate::domain::event::{Counters, Decided, Event, Extent, Read};
 use crate::domain::session::Exit;
 use crate::domain::{Digest, Text};
+use crate::mask::rule::Rules;
+use crate::mask::{Width, whole};
 
 use super::entry::{Payload, SALT_BYTES};
 
 /// Builds a body; gathers the payloads that it refers to.
 pub(super) struct Writer<'a> {
+    /// What stands in no text.
+    pub(super) rules: &'a Arc<Rules>,
     /// Where salts come from.
     pub(super) salt: &'a mut dyn FnMut() -> [u8; SALT_BYTES],
     /// Salt and bytes of each text, by hash.
@@ -114,13 +119,14 @@ impl Writer<'_> {
                 .set("recording", recording.to_string())
                 .maybe("outer", jump.as_ref().map(|jump| text(&jump.connection)))
                 .maybe("originator", jump.as_ref().map(|jump| text(&jump.originator))),
-            Event::SessionEnd { reason, detail, bytes_in, bytes_out, exit, duration_ms } => body
+            Event::SessionEnd { reason, detail, bytes_in, bytes_out, exit, duration_ms, masked } => body
                 .set("reason", *reason)
                 .maybe("detail", *detail)
                 .set("bytes_in", number(*bytes_in))
                 .set("bytes_out", number(*bytes_out))
                 .maybe("exit", exit.as_ref().map(ended))
-                .set("duration_ms", number(*duration_ms)),
+                .set("duration_ms", number(*duration_ms))
+                .maybe("masked", (!masked.is_empty()).then(|| by_word(masked))),
             Event::UpstreamOpen { serial, key_id, key_file, spare, seen_as } => body
                 .maybe("serial", serial.as_ref().map(show))
                 .maybe("key_id", key_id.as_deref())
@@ -184,6 +190,14 @@ impl Writer<'_> {
             Event::RecordingFailed { recording, extent, reason } => {
                 stored(body.set("recording", show(recording)), extent).set("reason", *reason)
             }
+            Event::MaskApplied(applied) => body
+                .set("recording", show(&applied.recording))
+                .set("rule", applied.rule)
+                .set("stream", applied.stream)
+                .set("count", number(applied.count))
+                .set("bytes", number(applied.bytes))
+                .set("first_us", number(applied.first_us))
+                .set("last_us", number(applied.last_us)),
             Event::RecordingLost { recording, said, frames } => {
                 body.set("recording", show(recording)).set("said", number(*said)).set("frames", number(*frames))
             }
@@ -218,7 +232,8 @@ impl Writer<'_> {
 
     /// What stands in a record instead of a text. Without a salt, a short text could be found by guessing.
     fn payload(&mut self, text: &Text) -> Value {
-        let payload = Payload::of((self.salt)(), text.bytes());
+        let masked = whole(self.rules, Width::Label, text.bytes());
+        let payload = Payload::of((self.salt)(), &masked);
         let value = json!({ "payload": {
             "alg": Payload::ALGORITHM, "hash": payload.hash.to_string(), "len": number(payload.len),
         }});

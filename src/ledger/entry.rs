@@ -3,6 +3,8 @@
 //! An entry is one JSON object in the canonical form of RFC 8785, with integers only. Pure. Refuses
 //! to write what is too long, and to read anything that could be read in two ways.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
@@ -10,6 +12,7 @@ use thiserror::Error;
 use crate::domain::event::{Actor, Fact, TargetRef};
 use crate::domain::identity::Kind;
 use crate::domain::{Digest, Timestamp};
+use crate::mask::rule::Rules;
 
 use super::body;
 
@@ -59,9 +62,14 @@ pub struct Place {
     pub adjusted: bool,
 }
 
-/// Encodes `fact`. `salt` gives the salt of each payload.
-pub fn encode(fact: &Fact, writer: &Writer, mut salt: impl FnMut() -> [u8; SALT_BYTES]) -> Result<Draft, Error> {
-    let mut bodies = body::Writer { salt: &mut salt, payloads: Vec::new() };
+/// Encodes `fact`. `salt` gives the salt of each payload; what `rules` hide stands in none.
+pub fn encode(
+    fact: &Fact,
+    writer: &Writer,
+    rules: &Arc<Rules>,
+    mut salt: impl FnMut() -> [u8; SALT_BYTES],
+) -> Result<Draft, Error> {
+    let mut bodies = body::Writer { rules, salt: &mut salt, payloads: Vec::new() };
     let mut head = Map::new();
     head.insert("actor".into(), actor(fact.actor.as_ref()).into());
     head.insert("body".into(), bodies.body(&fact.event).into());

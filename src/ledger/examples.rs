@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::domain::event::change::Change;
 use crate::domain::event::exported::Exported;
 use crate::domain::event::held::{Notified, Requested, Resolved, Used, Viewed, Voted};
+use crate::domain::event::masked::Applied;
 use crate::domain::event::{Actor, Counters, Decided, Event, Extent, Fact, Outcome, Read, TargetRef};
 use crate::domain::identity::{Flow, Kind};
 use crate::domain::session::{Exit, Jump, RecordingId, SessionId};
@@ -18,7 +19,7 @@ pub(super) const SALT: [u8; 32] = [0x5a; 32];
 pub(super) const TEXTS: [&str; 5] =
     ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found", "looks right to me"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 40;
+pub(super) const EVENTS: usize = 41;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -42,7 +43,7 @@ pub(super) fn all() -> Vec<(String, Fact)> {
         .chain([remembered()])
         .chain(approval())
         .chain(reasons())
-        .chain([exported(), jumped()])
+        .chain([exported(), jumped(), hidden()])
         .collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
@@ -100,6 +101,7 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::SessionReason { .. } => 36,
         Event::ApprovalViewed(_) => 37,
         Event::ApprovalNotified(_) => 38,
+        Event::MaskApplied(_) => 40,
         Event::RecordingLost { .. } => 30,
         Event::EvidenceExported(_) => 39,
     }
@@ -246,6 +248,7 @@ fn sessions() -> Vec<Fact> {
         bytes_out: 700_001,
         exit,
         duration_ms: 61_250,
+        masked: BTreeMap::from([("aws-secret-key", 1)]),
     };
     let mut held = in_session(Event::AuthzDecision(decided()), 0);
     held.outcome = Outcome::Hold;
@@ -508,4 +511,17 @@ fn exported() -> Fact {
     let mut fact = Fact::new(RecordId::from_parts(time(), 0), Outcome::Success, event);
     fact.actor = Some(alice());
     fact
+}
+
+fn hidden() -> Fact {
+    let applied = Applied {
+        recording: recording(),
+        rule: "aws-secret-key",
+        stream: "stdout",
+        count: 1,
+        bytes: 40,
+        first_us: 812_345,
+        last_us: 812_345,
+    };
+    in_session(Event::MaskApplied(applied), 0)
 }

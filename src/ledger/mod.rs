@@ -4,15 +4,16 @@
 //! not on the disk, and to go on after a write that failed.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::domain::event::Fact;
 use crate::domain::{Digest, Timestamp};
+use crate::mask::rule::Rules;
 use crate::signer::Signer;
 use crate::store::{self, Blobs, Files, Key};
 
@@ -82,6 +83,7 @@ pub struct Ledger {
     writer: Arc<entry::Writer>,
     counts: Arc<Counts>,
     clock: Clock,
+    masks: Arc<OnceLock<watch::Receiver<Arc<Rules>>>>,
 }
 
 /// Texts to be stored, salted, by key.
@@ -140,6 +142,7 @@ impl Ledger {
             writer: writer.clone(),
             counts: counts.clone(),
             clock: clock.clone(),
+            masks: Arc::default(),
         };
         let sequencer = Sequencer::new(
             settings,
@@ -156,6 +159,11 @@ impl Ledger {
             opened.time,
         );
         Ok((ledger, sequencer))
+    }
+
+    /// Texts are masked by these rules, as they are at each append; said once.
+    pub fn mask_by(&self, rules: watch::Receiver<Arc<Rules>>) {
+        let _ = self.masks.set(rules);
     }
 
     /// Appends all facts of one step, in order. Durable once it returns `Ok`; after an error nothing may be done that
@@ -189,8 +197,10 @@ impl Ledger {
     fn drafts(&self, facts: Vec<Fact>) -> Result<(Vec<entry::Draft>, Payloads), Error> {
         let mut drafts = Vec::with_capacity(facts.len());
         let mut payloads = Vec::new();
+        // Before anybody has said which rules hold, the default ones do.
+        let rules = self.masks.get().map_or_else(Rules::standard, |rules| rules.borrow().clone());
         for fact in facts {
-            let mut draft = entry::encode(&fact, &self.writer, salt)?;
+            let mut draft = entry::encode(&fact, &self.writer, &rules, salt)?;
             self.counts.fact(&fact);
             payloads.extend(draft.payloads.drain(..).map(|(hash, stored)| (payload_key(&hash), stored)));
             drafts.push(draft);

@@ -21,6 +21,7 @@ use super::{CHECKPOINT, Counts, Error, Job, Receipt, Settings, View, kept, tail}
 use crate::clock::Clock;
 use crate::domain::event::{Counters, Event, Fact, Outcome};
 use crate::domain::{RecordId, Timestamp};
+use crate::mask::rule::Rules;
 use crate::merkle;
 use crate::signer::Signer;
 use crate::store::Files;
@@ -171,7 +172,7 @@ impl Sequencer {
 
     fn draft(&self, event: Event) -> Result<Draft, Error> {
         let fact = Fact::new(RecordId::new(self.clock.now()), Outcome::Success, event);
-        Ok(entry::encode(&fact, &self.writer, || [0; entry::SALT_BYTES])?)
+        Ok(entry::encode(&fact, &self.writer, &Rules::standard(), || [0; entry::SALT_BYTES])?)
     }
 
     /// One batch: what queued while the last one was synced. Receipts go out after the sync.

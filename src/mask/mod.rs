@@ -21,6 +21,14 @@ pub fn known() -> impl Iterator<Item = Rule> {
     [keys::RULES, settings::RULES, personal::RULES].into_iter().flatten().copied()
 }
 
+/// A text that is there as a whole, with its secrets hidden.
+pub fn whole(rules: &Arc<Rules>, width: Width, text: &[u8]) -> Vec<u8> {
+    let mut masker = Masker::new(rules.clone(), width);
+    let mut out = masker.feed(text).bytes;
+    out.extend(masker.finish().bytes);
+    out
+}
+
 /// What stands where a secret stood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Width {
@@ -132,6 +140,12 @@ impl Masker {
         // Its beginning is reported.
         self.cursor.open = None;
         out
+    }
+
+    /// The input ended: what is held goes out. What is fed from then on is a stream of its own.
+    pub fn end(&mut self) -> Masked {
+        let next = Self::new(self.rules.clone(), self.width);
+        std::mem::replace(self, next).finish()
     }
 
     /// The input ended.

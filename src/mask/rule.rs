@@ -2,6 +2,8 @@
 //!
 //! Rules are data. They know no stream: `shape` reads one at a place, `Masker` walks the places.
 
+use std::sync::{Arc, LazyLock};
+
 use super::check;
 
 /// One kind of secret.
@@ -198,6 +200,13 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Those that hold where nobody says otherwise.
+    pub fn standard() -> Arc<Self> {
+        static RULES: LazyLock<Arc<Rules>> =
+            LazyLock::new(|| Arc::new(Rules::new(super::known().filter(|rule| rule.default))));
+        RULES.clone()
+    }
+
     /// These, asked in this order.
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
         let rules: Vec<Rule> = rules.into_iter().collect();

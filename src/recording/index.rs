@@ -2,6 +2,8 @@
 //!
 //! A register that follows the ledger, and can be made anew from it. Holds no free text.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Timestamp;
@@ -50,6 +52,8 @@ pub struct Ended {
     pub stored_bytes: u64,
     /// In milliseconds.
     pub duration_ms: u64,
+    /// How many secrets each mask rule hid.
+    pub masked: BTreeMap<String, u64>,
 }
 
 /// The register. Cheap to clone; clones are the same index.
@@ -241,6 +245,8 @@ struct StoredEnd {
     #[serde(default)]
     stored_bytes: u64,
     duration_ms: u64,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    masked: BTreeMap<String, u64>,
 }
 
 fn encode(summary: &Summary) -> Result<Vec<u8>, Error> {
@@ -262,6 +268,7 @@ fn encode(summary: &Summary) -> Result<Vec<u8>, Error> {
             bytes_out: ended.bytes_out,
             stored_bytes: ended.stored_bytes,
             duration_ms: ended.duration_ms,
+            masked: ended.masked.clone(),
         }),
     };
     serde_json::to_vec(&stored).map_err(|_| Error::Damaged)
@@ -287,6 +294,7 @@ fn decode(bytes: &[u8]) -> Result<Summary, Error> {
             bytes_out: ended.bytes_out,
             stored_bytes: ended.stored_bytes,
             duration_ms: ended.duration_ms,
+            masked: ended.masked,
         }),
     })
 }
@@ -339,6 +347,7 @@ mod tests {
             bytes_out: 2,
             stored_bytes: 4,
             duration_ms: 3,
+            masked: BTreeMap::from([("jwt".to_owned(), 2)]),
         }
     }
 

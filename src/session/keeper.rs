@@ -12,6 +12,7 @@ use tracing::{error, info};
 
 use super::cut::Cut;
 use super::limits::Limit;
+use super::masking::Hidden;
 use super::tap::{Counts, Stopwatch, broken};
 use super::{Counted, Inner};
 use crate::domain::RecordId;
@@ -34,6 +35,8 @@ pub struct Keeper {
     pub(super) writer: Writer,
     pub(super) watch: Stopwatch,
     pub(super) counts: Arc<Counts>,
+    /// What the mask rules hid.
+    pub(super) hidden: Arc<Hidden>,
     pub(super) closing: oneshot::Receiver<Closing>,
     /// Told here when the recording cannot go on.
     pub(super) cut: Cut,
@@ -146,7 +149,10 @@ impl Keeper {
                 self.fact(Outcome::Error, event)
             }
         };
-        let facts = vec![kept, self.ended(&end, exit)];
+        let mut facts = vec![kept];
+        let applied = self.hidden.applied(self.summary.recording).into_iter();
+        facts.extend(applied.map(|applied| self.fact(Outcome::Success, Event::MaskApplied(applied))));
+        facts.push(self.ended(&end, exit));
         match self.inner.ledger.append(facts).await {
             Ok(receipts) => {
                 let ended = self.indexed(&end, stored_bytes);
@@ -177,6 +183,7 @@ impl Keeper {
             bytes_out: self.counts.bytes_out.load(Ordering::Relaxed),
             stored_bytes,
             duration_ms: u64::try_from(self.watch.at().as_millis()).unwrap_or(u64::MAX),
+            masked: self.hidden.totals().into_iter().map(|(rule, count)| (rule.to_owned(), count)).collect(),
         }
     }
 
@@ -194,6 +201,7 @@ impl Keeper {
             bytes_out: self.counts.bytes_out.load(Ordering::Relaxed),
             exit,
             duration_ms: u64::try_from(self.watch.at().as_millis()).unwrap_or(u64::MAX),
+            masked: self.hidden.totals(),
         };
         self.fact(outcome, event)
     }

@@ -16,6 +16,7 @@ use crate::domain::event::{Event, Fact, Outcome};
 use crate::domain::identity::{Caller, Grouping, Principal};
 use crate::domain::target::{Login, Target};
 use crate::ledger::{self, Ledger};
+use crate::mask::rule::Rules;
 use crate::policy::{self, Policy};
 use crate::recording::Recordings;
 use crate::recording::index::Index;
@@ -31,6 +32,7 @@ mod hold;
 mod jump;
 pub mod keeper;
 pub mod limits;
+mod masking;
 mod open;
 pub mod people;
 pub mod permit;
@@ -39,6 +41,7 @@ pub mod recover;
 pub mod registry;
 pub mod space;
 pub mod tap;
+mod transfer;
 mod votes;
 
 pub use ask::{Ask, Opened, Refused};
@@ -69,6 +72,8 @@ pub struct Inner {
     pub clock: Clock,
     /// The policy in force; swapped whole.
     pub policy: watch::Receiver<Arc<Policy>>,
+    /// The mask rules in force; swapped whole. A session keeps those that it began with.
+    pub masks: watch::Receiver<Arc<Rules>>,
     /// The targets in force; swapped whole.
     pub targets: RwLock<Arc<Vec<Arc<Target>>>>,
     /// Who is in which group, by the config of the moment.

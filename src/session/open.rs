@@ -11,10 +11,12 @@ use super::ask::{Ask, Opened, Refused};
 use super::governed::Governed;
 use super::hold::{Hold, used};
 use super::keeper::Keeper;
+use super::masking::{Hidden, Manner, Veil};
 use super::permit::{ExecPermit, Permit, ShellPermit};
 use super::registry::{Entry, Orders};
 use super::space::Purpose;
 use super::tap::{Counts, DownTap, Stopwatch, UpTap};
+use super::transfer::moves_files;
 use super::{Counted, Sessions};
 use crate::approval::Granted;
 use crate::domain::event::{Event, Fact, Outcome, TargetRef};
@@ -22,6 +24,7 @@ use crate::domain::session::{Action, End, RecordingId, SessionId, TerminalSize};
 use crate::domain::target::{Login, Target};
 use crate::domain::{RecordId, Text, Timestamp, printable};
 use crate::ledger::Receipt;
+use crate::mask::{Width, rule::Rules, whole};
 use crate::policy::{self, Approvals, Obligations};
 use crate::recording::index::Summary;
 use crate::recording::{self, About, Header};
@@ -41,6 +44,9 @@ struct New<'a> {
     judged: Judged,
     obligations: Obligations,
     granted: Option<Granted>,
+    rules: Arc<Rules>,
+    /// The decision that lets what a command moves pass as it is.
+    transfer: Option<Judged>,
 }
 
 impl Sessions {
@@ -74,7 +80,22 @@ impl Sessions {
             Err(refused) => return Err(self.record(vec![decided]).await.err().unwrap_or(refused)),
         };
         let (session, recording) = (SessionId::new(now), RecordingId::new(now));
-        let new = New { ask: &ask, now, target, login, place, session, recording, judged, obligations, granted };
+        let rules = self.0.masks.borrow().clone();
+        let transfer = self.transfer(&ask, judged.decision.reading.as_ref(), (&target, &login), now);
+        let new = New {
+            ask: &ask,
+            now,
+            target,
+            login,
+            place,
+            session,
+            recording,
+            judged,
+            obligations,
+            granted,
+            rules,
+            transfer,
+        };
         let gauge =
             self.limits().space.gauge(&new.ask.caller.identity.principal(), Purpose::Ordinary, new.ask.share.clone());
         let started = self.0.recordings.start(new.header(&self.0.bastion), Arc::new(gauge));
@@ -130,6 +151,7 @@ impl Sessions {
         let held = new.granted.is_some();
         let durable = new.target.durable() || new.obligations.durable || held;
         let summary = new.summary();
+        let (manner, hidden) = (new.manner(), Arc::new(Hidden::default()));
         let (orders, ordered) = watch::channel(Orders { end: None, max: new.obligations.max_session });
         let entry = Entry {
             session: new.session,
@@ -146,13 +168,22 @@ impl Sessions {
         let registered = self.register(entry, mark).await;
         Opened {
             permit,
-            up: UpTap { sink: sink.clone(), watch: watch.clone(), counts: counts.clone(), cut: cut.clone(), terminal },
+            up: UpTap {
+                sink: sink.clone(),
+                watch: watch.clone(),
+                counts: counts.clone(),
+                cut: cut.clone(),
+                terminal,
+                veil: Veil::new("input", &manner, &hidden),
+            },
             down: DownTap {
                 sink: sink.clone(),
                 watch: watch.clone(),
                 counts: counts.clone(),
                 cut: cut.clone(),
                 durable,
+                out: Veil::new("stdout", &manner, &hidden),
+                err: Veil::new("stderr", &manner, &hidden),
             },
             keeper: Keeper {
                 inner: inner.clone(),
@@ -164,6 +195,7 @@ impl Sessions {
                 writer,
                 watch: watch.clone(),
                 counts,
+                hidden,
                 closing: closed,
                 cut: cut.clone(),
                 counted: Counted::new(inner.ledger.counters()),
@@ -194,6 +226,19 @@ impl Sessions {
         now: Timestamp,
         approvals: Option<&Approvals>,
     ) -> Judged {
+        self.decide_as(ask, policy::Asked::of(&ask.action), target, login, now, approvals)
+    }
+
+    /// The same, of what somebody does beside what they ask for.
+    pub(super) fn decide_as(
+        &self,
+        ask: &Ask<'_>,
+        action: policy::Asked<'_>,
+        target: &Target,
+        login: &Login,
+        now: Timestamp,
+        approvals: Option<&Approvals>,
+    ) -> Judged {
         // Time has passed where people were asked: groups may be others.
         let caller = if approvals.is_some() { self.as_of_now(ask.caller) } else { ask.caller.clone() };
         let policy = self.0.policy.borrow().clone();
@@ -201,7 +246,7 @@ impl Sessions {
         let request = policy::Request {
             identity: &caller.identity,
             sign_in: &caller.sign_in,
-            action: policy::Asked::of(&ask.action),
+            action,
             target: Some((target, login)),
             owner: None,
             now,
@@ -213,7 +258,7 @@ impl Sessions {
             Some(approvals) => policy::decide_approved(&policy, &request, approvals),
         };
         let micros = u64::try_from(self.0.clock.elapsed().saturating_sub(before).as_micros()).unwrap_or(u64::MAX);
-        Judged { decision, action: ask.action.as_str(), micros }
+        Judged { decision, action: action.as_str(), micros }
     }
 
     /// A target that does not exist is a denial like any other, and recorded as one.
@@ -274,11 +319,20 @@ impl New<'_> {
                     Event::ChannelExec { length: bytes.len() as u64, command: Text::new(bytes) }
                 }
             },
-            Event::RecordingOpen { recording: self.recording, header, format: recording::FORMAT, mask: "none" },
+            Event::RecordingOpen {
+                recording: self.recording,
+                header,
+                format: recording::FORMAT,
+                mask: self.manner().as_str(),
+            },
         ];
         decided.session = Some(self.session);
         let decision = decided.id;
         let mut facts = vec![decided];
+        facts.extend(self.transfer.as_ref().map(|judged| {
+            let fact = ask.fact(self.now, judged.decision.recorded(), judged.event());
+            fact.within(self.session).towards(self.place.clone())
+        }));
         let used = self.granted.iter().map(|granted| Event::ApprovalUsed(used(&granted.request)));
         let reason = ask.reason.iter().map(|reason| Event::SessionReason { reason: Text::new((*reason).to_owned()) });
         let events = used.chain(reason).chain(events);
@@ -289,6 +343,13 @@ impl New<'_> {
             facts.push(fact);
         }
         facts
+    }
+
+    fn manner(&self) -> Manner {
+        // A terminal keeps its columns. The other end of a transfer would wait for what a label is shorter.
+        let counts = self.ask.terminal.is_some() || self.judged.decision.reading.as_ref().is_some_and(moves_files);
+        let width = if counts { Width::Same } else { Width::Label };
+        if self.transfer.is_some() { Manner::Digest } else { Manner::Masked(self.rules.clone(), width) }
     }
 
     fn header(&self, bastion: &str) -> Header {
@@ -308,11 +369,14 @@ impl New<'_> {
                 action: ask.action.as_str().to_owned(),
                 command: match &ask.action {
                     Action::Shell => None,
-                    Action::Exec(command) => Some(String::from_utf8_lossy(command.bytes()).into_owned()),
+                    Action::Exec(command) => {
+                        let masked = whole(&self.rules, Width::Label, command.bytes());
+                        Some(String::from_utf8_lossy(&masked).into_owned())
+                    }
                 },
                 pty: ask.terminal.is_some(),
                 bastion: bastion.to_owned(),
-                mask: "none".to_owned(),
+                mask: self.manner().as_str().to_owned(),
                 policy: Some(self.judged.decision.policy),
             },
         }

@@ -1,5 +1,6 @@
 //! At start: what the ledger says and the index has missed, and sessions that a crash left open.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -108,6 +109,7 @@ impl Sessions {
                             bytes_out: 0,
                             exit: None,
                             duration_ms: 0,
+                            masked: BTreeMap::new(),
                         },
                     )
                     .within(summary.session),
@@ -122,6 +124,7 @@ impl Sessions {
                     bytes_out: 0,
                     stored_bytes: extent.stored_bytes,
                     duration_ms: 0,
+                    masked: BTreeMap::new(),
                 };
                 self.index().end(summary.session, ended, follows).await?;
                 warn!(session = %summary.session, frames = extent.frames, "sealed a recording that a crash left open");
@@ -165,7 +168,14 @@ pub(super) fn ended(entry: &Entry) -> Ended {
         // In the record of the recording, not of the session: what is missed here counts in nobody's quota.
         stored_bytes: 0,
         duration_ms: body.number("duration_ms").unwrap_or(0),
+        masked: counted(body.map().get("masked")),
     }
+}
+
+/// Counts by word, as a record has them.
+fn counted(counts: Option<&serde_json::Value>) -> BTreeMap<String, u64> {
+    let counts = counts.and_then(|counts| counts.as_object()).into_iter().flatten();
+    counts.filter_map(|(word, count)| Some((word.clone(), count.as_u64()?))).collect()
 }
 
 /// Why recovery stopped. The bastion does not start then: an open recording must not stay so.

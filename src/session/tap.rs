@@ -1,4 +1,4 @@
-//! The two halves of a session's tap, one a pump: hand the bytes to the recorder, then release them.
+//! The two halves of a session's tap, one a pump: mask the bytes, hand them to the recorder, then release them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::cut::Cut;
 use super::limits::Limit;
+use super::masking::Veil;
 use crate::clock::Clock;
 use crate::domain::session::{End, Stream};
 use crate::recording::{self, Event, Sink};
@@ -20,6 +21,11 @@ impl Masked {
     /// The bytes, for the client's channel.
     pub fn into_bytes(self) -> Bytes {
         self.0
+    }
+
+    /// Whether all of it is held for now.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -52,6 +58,8 @@ pub struct UpTap {
     pub(super) cut: Cut,
     /// Keystrokes of a terminal are counted, not recorded: passwords are typed there.
     pub(super) terminal: bool,
+    /// The target gets what was sent; the record has it masked.
+    pub(super) veil: Veil,
 }
 
 impl UpTap {
@@ -61,7 +69,22 @@ impl UpTap {
         if self.terminal {
             return Ok(());
         }
-        let pushed = self.sink.push(self.watch.at(), Event::Input(bytes.clone())).await;
+        let kept = self.veil.feed(bytes, self.watch.at());
+        self.keep(kept).await
+    }
+
+    /// There is no more input: what could have become a secret is recorded.
+    pub async fn finish(&mut self) -> Result<(), recording::Error> {
+        let kept = self.veil.finish(self.watch.at());
+        self.keep(kept).await?;
+        sum_up(&mut self.veil, &self.sink, &self.watch).await
+    }
+
+    async fn keep(&self, kept: Bytes) -> Result<(), recording::Error> {
+        if kept.is_empty() || !self.veil.is_kept() {
+            return Ok(());
+        }
+        let pushed = self.sink.push(self.watch.at(), Event::Input(kept)).await;
         pushed.inspect_err(|error| note(&self.cut, error))
     }
 }
@@ -75,14 +98,60 @@ pub struct DownTap {
     pub(super) cut: Cut,
     /// Nothing is released before it is on disk.
     pub(super) durable: bool,
+    pub(super) out: Veil,
+    pub(super) err: Veil,
 }
 
 impl DownTap {
-    /// Hands the record its copy, and only then gives bytes that may be shown.
+    /// Masks, hands the record its copy, and only then gives bytes that may be shown. What can still become a secret is
+    /// held: see [`DownTap::holds`].
     pub async fn output(&mut self, stream: Stream, bytes: Bytes) -> Result<Masked, recording::Error> {
-        self.keep(stream, bytes.clone()).await.inspect_err(|error| note(&self.cut, error))?;
-        self.counts.bytes_out.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        Ok(Masked(bytes))
+        let at = self.watch.at();
+        let masked = self.veil(stream).feed(&bytes, at);
+        self.pass(stream, masked).await
+    }
+
+    /// Whether something of this stream waits that may become a secret.
+    pub fn holds(&self, stream: Stream) -> bool {
+        match stream {
+            Stream::Stdout => self.out.holds(),
+            Stream::Stderr => self.err.holds(),
+        }
+    }
+
+    /// The stream is quiet: what waits may be shown, masked if it is a secret as it stands.
+    pub async fn release(&mut self, stream: Stream) -> Result<Masked, recording::Error> {
+        let at = self.watch.at();
+        let masked = self.veil(stream).release(at);
+        self.pass(stream, masked).await
+    }
+
+    /// The stream has ended: what waits may be shown.
+    pub async fn finish(&mut self, stream: Stream) -> Result<Masked, recording::Error> {
+        let at = self.watch.at();
+        let masked = self.veil(stream).finish(at);
+        let passed = self.pass(stream, masked).await?;
+        let veil = match stream {
+            Stream::Stdout => &mut self.out,
+            Stream::Stderr => &mut self.err,
+        };
+        sum_up(veil, &self.sink, &self.watch).await?;
+        Ok(passed)
+    }
+
+    fn veil(&mut self, stream: Stream) -> &mut Veil {
+        match stream {
+            Stream::Stdout => &mut self.out,
+            Stream::Stderr => &mut self.err,
+        }
+    }
+
+    async fn pass(&mut self, stream: Stream, masked: Bytes) -> Result<Masked, recording::Error> {
+        if !masked.is_empty() && self.veil(stream).is_kept() {
+            self.keep(stream, masked.clone()).await.inspect_err(|error| note(&self.cut, error))?;
+        }
+        self.counts.bytes_out.fetch_add(masked.len() as u64, Ordering::Relaxed);
+        Ok(Masked(masked))
     }
 
     async fn keep(&self, stream: Stream, bytes: Bytes) -> Result<(), recording::Error> {
@@ -92,6 +161,14 @@ impl DownTap {
             self.sink.flush().await?;
         }
         Ok(())
+    }
+}
+
+/// What stands in the recording where the bytes do not.
+async fn sum_up(veil: &mut Veil, sink: &Sink, watch: &Stopwatch) -> Result<(), recording::Error> {
+    match veil.summed_up() {
+        Some(line) => sink.push(watch.at(), Event::Marker(line)).await,
+        None => Ok(()),
     }
 }
 

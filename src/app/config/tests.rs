@@ -285,7 +285,7 @@ fn the_sample_loads_and_its_policies_with_it() {
 
 /// Every key that a config file may have, as the documentation writes it.
 fn keys() -> BTreeSet<String> {
-    let tables: [(&str, &[&str]); 13] = [
+    let tables: [(&str, &[&str]); 14] = [
         ("ledger", file::Ledger::KEYS),
         ("ssh", file::Ssh::KEYS),
         ("http", file::Http::KEYS),
@@ -296,6 +296,7 @@ fn keys() -> BTreeSet<String> {
         ("notify", file::Notify::KEYS),
         ("recording", file::Recording::KEYS),
         ("sign_in", file::SignIn::KEYS),
+        ("mask", file::Mask::KEYS),
         ("limits", file::Limits::KEYS),
         ("ops", file::Ops::KEYS),
         ("person", &["ISSUER", "ISSUER_actor_id", "ISSUER_user_id"]),

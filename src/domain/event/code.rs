@@ -50,6 +50,7 @@ impl Event {
             Self::RecordingRecovered { .. } => ("recording.recovered", 2103),
             Self::RecordingFailed { .. } => ("recording.failed", 2104),
             Self::RecordingLost { .. } => ("recording.lost", 2105),
+            Self::MaskApplied(_) => ("mask.applied", 2110),
             Self::AuthzDecision(_) => ("authz.decision", 3001),
             Self::ApprovalRequested(_) => ("approval.requested", 5000),
             Self::ApprovalVoted(_) => ("approval.voted", 5001),

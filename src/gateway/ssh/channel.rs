@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, debug, info_span, warn};
 
 use super::address::Destination;
-use super::pump::{Down, Ended, Up, Waiting, say};
+use super::pump::{Down, Ended, Quiet, Up, Waiting, say};
 use super::request::{Environment, Terminal, Wishes};
 use super::upstream::{self, Ahead, Shown, Upstream};
 use super::{Rooms, console, guarded, held, lines};
@@ -334,12 +334,13 @@ impl Channel {
             handle: self.handle.clone(),
             tap: down,
             backlog: upstream.backlog.clone(),
+            quiet: Quiet::default(),
             exit: exit.clone(),
             lasting: self.lasting,
         };
         let mut up = self.rooms.drain.spawn(up.run(ends.clone()));
         let mut down = self.rooms.drain.spawn(down.run(ends.clone()));
-        let mut up_open = true;
+        let (mut up_open, mut down_open) = (true, true);
         let mut told = false;
         let mut warned = None;
         let stopping = self.rooms.drain.stopping().clone();
@@ -347,7 +348,7 @@ impl Channel {
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = loop {
             tokio::select! {
-                ended = &mut down => break match ended {
+                ended = &mut down => { down_open = false; break match ended {
                     Ok(Ended::ByTarget) if exit.get().is_none() => {
                         self.say(terminal, &format!("{} closed the connection", governed.target().name)).await;
                         End::ByTarget
@@ -355,7 +356,7 @@ impl Channel {
                     Ok(Ended::ByTarget | Ended::ByClient | Ended::Cut) => End::ByClient,
                     Ok(Ended::Recording) => self.cut(governed, terminal, governed.why()).await,
                     Err(_) => self.cut(governed, terminal, End::Fault).await,
-                },
+                } },
                 ended = &mut up, if up_open => {
                     up_open = false;
                     match ended.map(|(ended, read)| self.given_back(ended, read)) {
@@ -395,6 +396,10 @@ impl Channel {
             }
         };
         ends.cancel();
+        // What their taps held back is on its way: each has a limit of its own.
+        if down_open {
+            let _ = down.await;
+        }
         if up_open && let Ok((ended, read)) = up.await {
             self.given_back(ended, read);
         }

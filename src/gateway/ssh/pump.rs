@@ -1,23 +1,30 @@
 //! One direction of one channel: read, tap, write; counts its backlog.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, client, server};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::held::DROPPED;
 use super::{count, upstream};
 use crate::domain::session::{Exit, Stream};
 use crate::session::budget::Share;
-use crate::session::tap::{DownTap, UpTap};
+use crate::session::tap::{DownTap, Masked, UpTap};
 
 /// How long the target's end of output is held back for its exit status: OpenSSH closes its side on it,
 /// and a status that comes later goes nowhere.
 const STATUS_WITHIN: Duration = Duration::from_secs(2);
+
+/// What can still become a secret is let go when its stream has been quiet for so long.
+const QUIET: Duration = Duration::from_millis(20);
+
+/// What was held at the end gets so long to be stored and written.
+const REST_WITHIN: Duration = Duration::from_secs(1);
 
 /// Input that waited goes out in pieces of this size.
 const PIECE_BYTES: usize = 32 * 1024;
@@ -107,6 +114,8 @@ impl Up {
     /// Runs until the client has no more, or `cut`. Gives the client's side back: on its channel more may follow.
     pub(crate) async fn run(mut self, cut: CancellationToken) -> (Ended, ChannelReadHalf) {
         let ended = cut.run_until_cancelled(self.pump()).await.unwrap_or(Ended::Cut);
+        // What was held when it ended is recorded all the same; nobody hears of it if that fails.
+        let _ = timeout(REST_WITHIN, self.tap.finish()).await;
         (ended, self.client)
     }
 
@@ -122,6 +131,9 @@ impl Up {
                 if self.target.data_bytes(piece).await.is_err() {
                     return Ended::ByTarget;
                 }
+            }
+            if self.tap.finish().await.is_err() {
+                return Ended::Recording;
             }
             let _ = self.target.eof().await;
             (ended, told) = (true, Some(client));
@@ -148,6 +160,9 @@ impl Up {
                 Some(ChannelMsg::ExtendedData { data, .. }) => self.backlog.taken(data.len()),
                 Some(ChannelMsg::Eof) => {
                     ended = true;
+                    if self.tap.finish().await.is_err() {
+                        return Ended::Recording;
+                    }
                     let _ = self.target.eof().await;
                 }
                 Some(ChannelMsg::Close) | None => return Ended::ByClient,
@@ -165,6 +180,7 @@ pub(crate) struct Down {
     pub(crate) handle: server::Handle,
     pub(crate) tap: DownTap,
     pub(crate) backlog: upstream::Backlog,
+    pub(crate) quiet: Quiet,
     /// What the target said of the exit, as soon as it has.
     pub(crate) exit: Arc<OnceLock<Exit>>,
     /// The client's channel outlasts this: it hears of no end.
@@ -174,22 +190,28 @@ pub(crate) struct Down {
 impl Down {
     /// Runs until the target closes, or `cut`.
     pub(crate) async fn run(mut self, cut: CancellationToken) -> Ended {
-        cut.run_until_cancelled(self.pump()).await.unwrap_or(Ended::Cut)
+        let ended = cut.run_until_cancelled(self.pump()).await.unwrap_or(Ended::Cut);
+        // What was held when it ended is recorded, and shown where somebody still looks.
+        let _ = timeout(REST_WITHIN, self.rest()).await;
+        ended
     }
 
     async fn pump(&mut self) -> Ended {
         let mut held = None;
         loop {
-            let message = match &mut held {
-                None => self.target.wait().await,
-                Some(patience) => tokio::select! {
-                    message = self.target.wait() => message,
-                    () = patience => {
-                        held = None;
-                        self.eof().await;
-                        continue;
+            let message = tokio::select! {
+                message = self.target.wait() => message,
+                () = wait(&mut held) => {
+                    held = None;
+                    self.eof().await;
+                    continue;
+                }
+                stream = self.quiet.over() => {
+                    if let Err(ended) = self.release(stream).await {
+                        return ended;
                     }
-                },
+                    continue;
+                }
             };
             match message {
                 Some(ChannelMsg::Data { data }) => {
@@ -224,9 +246,19 @@ impl Down {
                         self.eof().await;
                     }
                 }
-                Some(ChannelMsg::Eof) if self.exit.get().is_some() => self.eof().await,
-                Some(ChannelMsg::Eof) => held = Some(Box::pin(sleep(STATUS_WITHIN))),
+                Some(ChannelMsg::Eof) => {
+                    if let Err(ended) = self.rest().await {
+                        return ended;
+                    }
+                    match self.exit.get() {
+                        Some(_) => self.eof().await,
+                        None => held = Some(Box::pin(sleep(STATUS_WITHIN))),
+                    }
+                }
                 Some(ChannelMsg::Close) | None => {
+                    if let Err(ended) = self.rest().await {
+                        return ended;
+                    }
                     if held.is_some() {
                         self.eof().await;
                     }
@@ -243,16 +275,75 @@ impl Down {
         }
     }
 
-    async fn pass(&mut self, stream: Stream, data: bytes::Bytes) -> Result<(), Ended> {
+    async fn pass(&mut self, stream: Stream, data: Bytes) -> Result<(), Ended> {
         let len = data.len();
-        let masked = self.tap.output(stream, data).await.map_err(|_| Ended::Recording)?.into_bytes();
-        let sent = match stream {
-            Stream::Stdout => self.client.data_bytes(masked).await,
-            Stream::Stderr => self.client.extended_data_bytes(1, masked).await,
-        };
-        sent.map_err(|_| Ended::ByClient)?;
+        let masked = self.tap.output(stream, data).await.map_err(|_| Ended::Recording)?;
+        self.quiet.set(stream, self.tap.holds(stream));
+        self.send(stream, masked).await?;
         self.backlog.written(len);
         Ok(())
+    }
+
+    /// Nothing has come for a while: a prompt must not wait for what follows it.
+    async fn release(&mut self, stream: Stream) -> Result<(), Ended> {
+        let masked = self.tap.release(stream).await.map_err(|_| Ended::Recording)?;
+        self.quiet.set(stream, false);
+        self.send(stream, masked).await
+    }
+
+    /// Nothing will come any more.
+    async fn rest(&mut self) -> Result<(), Ended> {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let masked = self.tap.finish(stream).await.map_err(|_| Ended::Recording)?;
+            self.quiet.set(stream, false);
+            self.send(stream, masked).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&self, stream: Stream, masked: Masked) -> Result<(), Ended> {
+        if masked.is_empty() {
+            return Ok(());
+        }
+        let sent = match stream {
+            Stream::Stdout => self.client.data_bytes(masked.into_bytes()).await,
+            Stream::Stderr => self.client.extended_data_bytes(1, masked.into_bytes()).await,
+        };
+        sent.map_err(|_| Ended::ByClient)
+    }
+}
+
+/// When what is held of each stream is to be let go.
+#[derive(Debug, Default)]
+pub(crate) struct Quiet {
+    out: Option<Pin<Box<Sleep>>>,
+    err: Option<Pin<Box<Sleep>>>,
+}
+
+impl Quiet {
+    /// Something has come; from now on its stream is quiet.
+    fn set(&mut self, stream: Stream, holds: bool) {
+        let due = holds.then(|| Box::pin(sleep(QUIET)));
+        match stream {
+            Stream::Stdout => self.out = due,
+            Stream::Stderr => self.err = due,
+        }
+    }
+
+    /// Waits until a stream has been quiet for so long; for ever if nothing is held.
+    async fn over(&mut self) -> Stream {
+        tokio::select! {
+            () = wait(&mut self.out) => Stream::Stdout,
+            () = wait(&mut self.err) => Stream::Stderr,
+        }
+    }
+}
+
+/// Waits for what is there; for ever if nothing is.
+async fn wait(patience: &mut Option<Pin<Box<Sleep>>>) {
+    match patience {
+        Some(patience) => patience.await,
+        None => std::future::pending().await,
     }
 }
 

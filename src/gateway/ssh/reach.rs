@@ -207,6 +207,9 @@ async fn read(upstream: &mut Upstream, down: &mut DownTap) -> (Vec<u8>, Option<u
         }
     };
     let _ = timeout(COMMAND, reading).await;
+    for stream in [Stream::Stdout, Stream::Stderr] {
+        let _ = down.finish(stream).await;
+    }
     (said, exit)
 }
 

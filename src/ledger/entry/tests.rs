@@ -6,9 +6,10 @@ use super::*;
 use crate::domain::Text;
 use crate::domain::event::Event;
 use crate::ledger::examples;
+use crate::mask::rule::Rules;
 
 fn sealed(fact: &Fact, seq: u64) -> Bytes {
-    let draft = encode(fact, &examples::writer(), || examples::SALT).unwrap();
+    let draft = encode(fact, &examples::writer(), &Rules::standard(), || examples::SALT).unwrap();
     draft.seal(Place { seq, time: examples::time(), adjusted: false })
 }
 
@@ -80,7 +81,7 @@ fn kinds_and_codes_of_the_examples_are_in_the_published_prose_and_schema() {
 fn a_sealed_draft_is_the_canonical_form_of_itself() {
     for adjusted in [false, true] {
         for (_, fact) in examples::all() {
-            let draft = encode(&fact, &examples::writer(), || examples::SALT).unwrap();
+            let draft = encode(&fact, &examples::writer(), &Rules::standard(), || examples::SALT).unwrap();
             let bytes = draft.seal(Place { seq: MAX_INTEGER, time: examples::time(), adjusted });
             assert!(bytes.len() <= draft.len());
             let value: Value = serde_json::from_slice(&bytes).unwrap();
@@ -104,7 +105,7 @@ fn an_entry_reads_back_what_was_written() {
     assert_eq!(entry.actor().number("cert_serial"), Some(4211));
     assert_eq!(entry.target().unwrap().text("login"), Some("deploy"));
     let (hash, len) = entry.body().payload("command").unwrap();
-    let draft = encode(&fact, &examples::writer(), || examples::SALT).unwrap();
+    let draft = encode(&fact, &examples::writer(), &Rules::standard(), || examples::SALT).unwrap();
     let (stored_hash, stored) = &draft.payloads[0];
     assert_eq!((*stored_hash, len), (hash, 17));
     assert_eq!(Payload::open(&hash, stored).unwrap(), "systemctl restart");
@@ -135,7 +136,7 @@ fn what_comes_from_outside_cannot_leave_its_string() {
 fn a_record_that_is_too_long_is_refused_with_its_size() {
     let mut fact = examples::exec();
     fact.actor.as_mut().unwrap().client = Some("x".repeat(MAX_BYTES));
-    let error = encode(&fact, &examples::writer(), || examples::SALT).unwrap_err();
+    let error = encode(&fact, &examples::writer(), &Rules::standard(), || examples::SALT).unwrap_err();
     assert!(matches!(error, Error::TooLong { kind: "channel.exec", bytes } if bytes > MAX_BYTES), "{error}");
 }
 

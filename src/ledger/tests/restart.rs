@@ -5,6 +5,7 @@ use bytes::BytesMut;
 use super::*;
 use crate::ledger::entry::Writer;
 use crate::ledger::tiles::Edge;
+use crate::mask::rule::Rules;
 
 #[tokio::test]
 async fn a_restart_goes_on_where_the_log_stopped() {
@@ -47,7 +48,7 @@ async fn a_log_grows_past_a_full_tile_of_the_second_level() {
     const BEFORE: u64 = 65_530;
     let place = Place::new();
     let writer = Writer { node: "bastion-1".to_owned(), boot: "b3f1".repeat(8) };
-    let draft = entry::encode(&place.fact(), &writer, salt).unwrap();
+    let draft = entry::encode(&place.fact(), &writer, &Rules::standard(), salt).unwrap();
     let mut edge = Edge::default();
     let mut leaves = Vec::new();
     for seq in 0..BEFORE {

@@ -1,0 +1,22 @@
+//! What was hidden in a session, as a record says it: which rule, where, how often. Never what.
+
+use crate::domain::session::RecordingId;
+
+/// What one rule hid in one stream of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The session's recording.
+    pub recording: RecordingId,
+    /// The rule's id.
+    pub rule: &'static str,
+    /// `stdout`, `stderr` or `input`.
+    pub stream: &'static str,
+    /// How many secrets.
+    pub count: u64,
+    /// How many bytes of them.
+    pub bytes: u64,
+    /// When in the recording the first one was hidden, in microseconds.
+    pub first_us: u64,
+    /// When the last one was.
+    pub last_us: u64,
+}

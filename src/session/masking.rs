@@ -1,0 +1,215 @@
+//! How the bytes of a session pass its taps: masked, each stream by a masker of its own; or, where a permit lets a
+//! command move files, as they are, and kept as a digest only.
+//!
+//! Counts what each rule hid. Never holds on to a value.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::domain::Hashing;
+use crate::domain::event::masked::Applied;
+use crate::domain::session::RecordingId;
+use crate::mask::rule::Rules;
+use crate::mask::{Hit, Masked, Masker, Width};
+
+/// How the bytes of a session pass.
+#[derive(Clone, Debug)]
+pub(super) enum Manner {
+    /// Masked by these rules.
+    Masked(Arc<Rules>, Width),
+    /// As they are; their digest is recorded.
+    Digest,
+}
+
+impl Manner {
+    /// The word in headers and records.
+    pub(super) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Masked(..) => "default",
+            Self::Digest => "transfer",
+        }
+    }
+}
+
+/// One stream on its way through a tap.
+#[derive(Debug)]
+pub(super) struct Veil {
+    name: &'static str,
+    way: Way,
+    hidden: Arc<Hidden>,
+}
+
+#[derive(Debug)]
+enum Way {
+    Masked(Masker),
+    Digest(Hashing),
+}
+
+impl Veil {
+    pub(super) fn new(name: &'static str, manner: &Manner, hidden: &Arc<Hidden>) -> Self {
+        let way = match manner {
+            Manner::Masked(rules, width) => Way::Masked(Masker::new(rules.clone(), *width)),
+            Manner::Digest => Way::Digest(Hashing::default()),
+        };
+        Self { name, way, hidden: hidden.clone() }
+    }
+
+    /// What of it may be shown now. `at`: in the recording.
+    pub(super) fn feed(&mut self, bytes: &Bytes, at: Duration) -> Bytes {
+        let masked = match &mut self.way {
+            Way::Masked(masker) => masker.feed(bytes),
+            Way::Digest(hashing) => {
+                hashing.add(bytes);
+                return bytes.clone();
+            }
+        };
+        self.note(masked, at)
+    }
+
+    /// Whether something waits that may become a secret.
+    pub(super) fn holds(&self) -> bool {
+        match &self.way {
+            Way::Masked(masker) => masker.held() > 0,
+            Way::Digest(_) => false,
+        }
+    }
+
+    /// Nothing more has come for a while: what waits goes out, masked if it is a secret as it stands.
+    pub(super) fn release(&mut self, at: Duration) -> Bytes {
+        let masked = match &mut self.way {
+            Way::Masked(masker) => masker.release(),
+            Way::Digest(_) => return Bytes::new(),
+        };
+        self.note(masked, at)
+    }
+
+    /// The stream has ended: what waits goes out.
+    pub(super) fn finish(&mut self, at: Duration) -> Bytes {
+        let masked = match &mut self.way {
+            Way::Masked(masker) => masker.end(),
+            Way::Digest(_) => return Bytes::new(),
+        };
+        self.note(masked, at)
+    }
+
+    /// Whether the bytes themselves are recorded.
+    pub(super) fn is_kept(&self) -> bool {
+        matches!(self.way, Way::Masked(_))
+    }
+
+    /// Of bytes that are not recorded: what the recording says of them instead; once.
+    pub(super) fn summed_up(&mut self) -> Option<String> {
+        let Way::Digest(hashing) = &mut self.way else { return None };
+        let (bytes, digest) = std::mem::take(hashing).end();
+        (bytes > 0).then(|| format!("{}: {bytes} bytes not kept, SHA-256 {digest}", self.name))
+    }
+
+    fn note(&self, masked: Masked, at: Duration) -> Bytes {
+        if !masked.hits.is_empty() {
+            self.hidden.add(self.name, &masked.hits, at);
+        }
+        masked.bytes.into()
+    }
+}
+
+/// What the rules hid in one session, by rule and stream.
+#[derive(Debug, Default)]
+pub(super) struct Hidden(Mutex<BTreeMap<(&'static str, &'static str), Tally>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Tally {
+    count: u64,
+    bytes: u64,
+    first: Duration,
+    last: Duration,
+}
+
+impl Hidden {
+    fn add(&self, stream: &'static str, hits: &[Hit], at: Duration) {
+        let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for hit in hits {
+            let none = Tally { count: 0, bytes: 0, first: at, last: at };
+            let tally = tallies.entry((hit.rule, stream)).or_insert(none);
+            (tally.count, tally.bytes, tally.last) = (tally.count + 1, tally.bytes + hit.length, at);
+        }
+    }
+
+    /// How many secrets each rule hid.
+    pub(super) fn totals(&self) -> BTreeMap<&'static str, u64> {
+        let mut totals = BTreeMap::new();
+        for ((rule, _), tally) in &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            *totals.entry(*rule).or_default() += tally.count;
+        }
+        totals
+    }
+
+    /// As records say it.
+    pub(super) fn applied(&self, recording: RecordingId) -> Vec<Applied> {
+        let micros = |at: Duration| u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
+        let tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let applied = |((rule, stream), tally): (&(&'static str, &'static str), &Tally)| Applied {
+            recording,
+            rule,
+            stream,
+            count: tally.count,
+            bytes: tally.bytes,
+            first_us: micros(tally.first),
+            last_us: micros(tally.last),
+        };
+        tallies.iter().map(applied).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Digest, Timestamp};
+
+    fn veil(manner: &Manner) -> (Veil, Arc<Hidden>) {
+        let hidden = Arc::new(Hidden::default());
+        (Veil::new("stdout", manner, &hidden), hidden)
+    }
+
+    #[test]
+    fn what_is_hidden_is_counted_by_rule_and_stream_with_its_place() {
+        let (mut veil, hidden) = veil(&Manner::Masked(Rules::standard(), Width::Label));
+        let first = veil.feed(&Bytes::from_static(b"PGPASSWORD=hunter2 psql\n"), Duration::from_millis(5));
+        assert_eq!(first, "PGPASSWORD=[password-assign] psql\n");
+        veil.feed(&Bytes::from_static(b"a\nPGPASSWORD=hunter3 psql\n"), Duration::from_millis(9));
+        assert_eq!(hidden.totals(), BTreeMap::from([("password-assign", 2)]));
+        let recording = RecordingId::new(Timestamp::from_secs(1));
+        let applied = Applied {
+            recording,
+            rule: "password-assign",
+            stream: "stdout",
+            count: 2,
+            bytes: 14,
+            first_us: 5000,
+            last_us: 9000,
+        };
+        assert_eq!(hidden.applied(recording), [applied]);
+    }
+
+    #[test]
+    fn what_is_held_goes_out_masked_at_the_end_and_what_follows_is_masked_too() {
+        let (mut veil, hidden) = veil(&Manner::Masked(Rules::standard(), Width::Same));
+        assert_eq!(veil.feed(&Bytes::from_static(b"password=hunter2"), Duration::ZERO), "");
+        assert!(veil.holds());
+        assert_eq!(veil.finish(Duration::ZERO), "password=*******");
+        assert_eq!(veil.feed(&Bytes::from_static(b" password=hunter2\n"), Duration::ZERO), " password=*******\n");
+        assert_eq!(hidden.totals(), BTreeMap::from([("password-assign", 2)]));
+    }
+
+    #[test]
+    fn files_under_a_permit_pass_as_they_are_and_only_their_digest_is_kept() {
+        let (mut veil, hidden) = veil(&Manner::Digest);
+        let bytes = Bytes::from_static(b"password=hunter2\n");
+        assert_eq!(veil.feed(&bytes, Duration::ZERO), bytes);
+        assert!(!veil.is_kept() && !veil.holds() && hidden.totals().is_empty());
+        let said = format!("stdout: 17 bytes not kept, SHA-256 {}", Digest::of(&bytes));
+        assert_eq!((veil.summed_up(), veil.summed_up()), (Some(said), None));
+    }
+}

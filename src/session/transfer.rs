@@ -1,0 +1,78 @@
+//! Commands that move files. Masking would change what they carry, so a permit of its own, `transfer`, lets them pass as
+//! they are; their recording has a digest in place of the bytes.
+//!
+//! Only for commands whose words are all literal, that are run by the clients of these programs, without a terminal. What
+//! is not permitted is masked like anything else.
+
+use super::open::{Judged, SERVED};
+use super::{Ask, Sessions};
+use crate::domain::Timestamp;
+use crate::domain::session::Action;
+use crate::domain::target::{Login, Target};
+use crate::policy::{self, Reading};
+
+impl Sessions {
+    /// The decision that lets what `ask` moves pass as it is; none if it is to be masked.
+    pub(super) fn transfer(
+        &self,
+        ask: &Ask<'_>,
+        reading: Option<&Reading>,
+        (target, login): (&Target, &Login),
+        now: Timestamp,
+    ) -> Option<Judged> {
+        let Action::Exec(command) = &ask.action else { return None };
+        if ask.terminal.is_some() || !reading.is_some_and(moves_files) {
+            return None;
+        }
+        let judged = self.decide_as(ask, policy::Asked::Transfer(command), target, login, now, None);
+        let is_permitted = match &judged.decision.outcome {
+            policy::Outcome::Allow(limits) => limits.unserved(&SERVED).is_none(),
+            // Nobody is asked twice for one command: what is held for this is masked.
+            policy::Outcome::Hold(_) | policy::Outcome::Deny => false,
+        };
+        is_permitted.then_some(judged)
+    }
+}
+
+/// Whether it is the far end of scp, rsync or git, called as their clients call it.
+pub(super) fn moves_files(reading: &Reading) -> bool {
+    if !reading.is_simple() || reading.elevated {
+        return false;
+    }
+    let mut words = reading.argv.iter().map(String::as_str);
+    let program = words.next().unwrap_or_default();
+    let name = FOLDERS.iter().find_map(|folder| program.strip_prefix(folder)).unwrap_or(program);
+    let rest: Vec<&str> = words.collect();
+    match name {
+        "scp" => rest.iter().take_while(|word| **word != "--").any(|word| matches!(*word, "-t" | "-f")),
+        "rsync" => rest.first() == Some(&"--server"),
+        "git-upload-pack" | "git-receive-pack" | "git-upload-archive" => true,
+        _ => false,
+    }
+}
+
+/// Where a system keeps its programs.
+const FOLDERS: [&str; 2] = ["/usr/bin/", "/bin/"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Form;
+
+    fn moves(argv: &[&str]) -> bool {
+        let argv = argv.iter().map(|word| (*word).to_owned()).collect();
+        moves_files(&Reading { form: Form::Simple, argv, ..Reading::default() })
+    }
+
+    #[test]
+    fn the_far_ends_of_scp_rsync_and_git_move_files_and_nothing_else_does() {
+        assert!(moves(&["scp", "-p", "-t", "--", "dir"]) && moves(&["/usr/bin/scp", "-f", "file"]));
+        assert!(moves(&["rsync", "--server", "--sender", "-vlogDtpre.iLsfxCIvu", ".", "copy/"]));
+        assert!(moves(&["git-upload-pack", "/srv/a.git"]) && moves(&["git-receive-pack", "a.git"]));
+        assert!(!moves(&["scp", "--", "-f"]) && !moves(&["rsync", "a", "b"]) && !moves(&["./rsync", "--server"]));
+        assert!(!moves(&["cat", "/etc/passwd"]) && !moves(&[]) && !moves(&["git", "log"]));
+        let argv = vec!["rsync".to_owned(), "--server".to_owned()];
+        assert!(!moves_files(&Reading { form: Form::Compound, argv: argv.clone(), ..Reading::default() }));
+        assert!(!moves_files(&Reading { form: Form::Simple, argv, elevated: true, ..Reading::default() }));
+    }
+}
