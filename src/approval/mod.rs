@@ -230,9 +230,13 @@ impl Desk {
         }
     }
 
-    /// Ends a request that is still open.
+    /// Ends a request that is still open, and says so.
     async fn end(&self, id: Id, state: State, reason: &'static str) -> Result<(), Error> {
-        let ended = self.lock().open.get_mut(&id).is_some_and(|open| open.request.end(state));
+        let ended = self.lock().open.get_mut(&id).is_some_and(|open| match state {
+            // Also a grant that is not used yet.
+            State::Withdrawn => open.request.lapse(),
+            state => open.request.end(state),
+        });
         if ended { self.resolved(id, reason, reason.to_owned()).await } else { Ok(()) }
     }
 
@@ -327,7 +331,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         let mut all = self.desk.lock();
         if let Some(Open { mut request, .. }) = all.open.remove(&self.id)
-            && request.end(State::Withdrawn)
+            && request.lapse()
         {
             all.left.push(request);
             self.desk.0.changes.send_replace(());

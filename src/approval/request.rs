@@ -238,6 +238,15 @@ impl Request {
         open
     }
 
+    /// Gives up a grant that nobody has used, or a request that is open. Whether there was one.
+    pub fn lapse(&mut self) -> bool {
+        let unused = self.state == State::Granted && !self.used;
+        if unused {
+            self.state = State::Withdrawn;
+        }
+        unused || self.end(State::Withdrawn)
+    }
+
     /// Uses the grant up: whether there was one, and nobody had used it.
     pub fn take(&mut self) -> bool {
         self.state == State::Granted && !std::mem::replace(&mut self.used, true)

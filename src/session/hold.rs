@@ -46,9 +46,9 @@ impl Sessions {
         if !self.0.groups.knows_human(&ask.caller.identity) {
             hold.terms.quorum = hold.terms.quorum.max(2);
         }
-        if let Some(wait) = ask.wait {
-            hold.terms.ttl = hold.terms.ttl.min(wait);
-        }
+        // Nobody is asked for longer than whoever asks is signed in.
+        let signed_in = ask.caller.sign_in.until.since(self.0.clock.now());
+        hold.terms.ttl = hold.terms.ttl.min(signed_in).min(ask.wait.unwrap_or(Duration::MAX));
         let subject = Subject {
             target: target.name.to_string(),
             address: target.address.to_string(),

@@ -60,6 +60,21 @@ fn subject() -> Subject {
     }
 }
 
+#[test]
+fn a_grant_that_nobody_used_is_given_up_and_one_that_was_used_is_not() {
+    let granted = |take: bool| {
+        let mut request = request(1);
+        let digest = request.digest;
+        assert_eq!(request.vote(lead("bob"), &digest, Vote::Approve, at(1)), Ok(State::Granted));
+        assert!(!take || request.take());
+        (request.lapse(), request.state(), request.take())
+    };
+    assert_eq!(granted(false), (true, State::Withdrawn, false));
+    assert_eq!(granted(true), (false, State::Granted, false));
+    let mut open = request(1);
+    assert!(open.lapse() && !open.lapse());
+}
+
 fn request_of(subject: Subject, quorum: u8, random: u8) -> Request {
     let approver_groups = ["sre-leads".to_owned()].into();
     let terms = Terms { quorum, approver_groups, ttl: TTL, obligations: Obligations::default() };
