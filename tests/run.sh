@@ -118,11 +118,11 @@ install_components || { echo "rustfmt or clippy is missing: nothing was tested";
 
 step 60 'format' cargo fmt --check
 step 60 'dependency rules' bash -c dependency_rules
-step 1200 'lints' cargo clippy --locked --release --all-targets -- -D warnings
-step 1500 'tests in process' bash -c unit_tests
+step 1800 'lints' cargo clippy --locked --release --all-targets -- -D warnings
+step 2400 'tests in process' bash -c unit_tests
 step 300 'documentation examples' cargo test --locked --release --doc
-step 600 'binary' cargo build --locked --release
-step 900 'tests with real programs' bash tests/regress/run.sh
+step 1200 'binary' cargo build --locked --release
+step 2400 'tests with real programs' bash tests/regress/run.sh
 
 printf '\n== summary (%s s)\n' "$SECONDS"
 printf '%s\n' "${report[@]}"

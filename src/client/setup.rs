@@ -51,7 +51,8 @@ pub fn lines(setup: &Setup) -> Result<Lines, Error> {
         Some(key) => format!("    IdentityFile {}\n    CertificateFile {certificate}\n", quoted(key)?),
         None => format!("    IdentityFile {certificate}\n"),
     };
-    let identity = identity + "    IdentitiesOnly yes\n";
+    // What somebody says to the bastion itself: why, and how long they wait. It goes no further.
+    let identity = identity + "    IdentitiesOnly yes\n    SendEnv SALLYPORT_REASON SALLYPORT_WAIT\n";
     // With an alias only the bare name is looked up in known_hosts, whatever the port.
     let mut config = format!(
         "# The account and the target stand in the user name: ssh LOGIN+TARGET@{bastion}\n\
@@ -169,7 +170,7 @@ mod tests {
     fn the_lines_name_the_bastion_and_its_targets_and_never_everything() {
         let lines = lines(&setup()).unwrap();
         let identity = "    IdentityFile \"/home/a b/.ssh/sallyport/bastion.example.com-cert.pub\"\n\
-                        \x20   IdentitiesOnly yes\n";
+                        \x20   IdentitiesOnly yes\n    SendEnv SALLYPORT_REASON SALLYPORT_WAIT\n";
         assert_eq!(
             lines.config,
             format!(

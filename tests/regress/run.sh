@@ -31,7 +31,7 @@ for case in "$here"/cases/*.sh; do
   fi
   began=$SECONDS
   # A session of its own, so that whatever a case starts can be ended with it.
-  if CASE=$name setsid --wait timeout --kill-after=10 "${CASE_LIMIT:-120}" bash ${TRACE:+-x} "$here/case.sh" "$case" >"$SUITE/$name.log" 2>&1; then
+  if CASE=$name setsid --wait timeout --kill-after=10 "${CASE_LIMIT:-300}" bash ${TRACE:+-x} "$here/case.sh" "$case" >"$SUITE/$name.log" 2>&1; then
     passed=$((passed + 1))
     echo "ok      $name ($((SECONDS - began)) s)"
     sed -n 's/^figures: /        /p' "$SUITE/$name.log"
