@@ -9,6 +9,7 @@ use std::sync::Arc;
 pub mod check;
 mod keys;
 mod personal;
+mod quick;
 pub mod rule;
 mod settings;
 mod shape;
@@ -70,6 +71,8 @@ pub struct Masker {
     seen: Vec<(usize, u8)>,
     /// Scratch: the bytes of `seen`.
     text: Vec<u8>,
+    /// Scratch: a block of input, folded.
+    folded: Vec<u8>,
     /// How many of `raw` are out already: let go while the input was quiet.
     shown: usize,
     cursor: Cursor,
@@ -107,14 +110,24 @@ impl Masker {
     /// A fresh stream.
     pub fn new(rules: Arc<Rules>, width: Width) -> Self {
         let cursor = Cursor { at: 0, raw: 0, before: None, then: Then::Scan, left: 0, open: None, rule: "" };
-        let (raw, seen, text) = (Vec::new(), Vec::new(), Vec::new());
-        Self { rules, width, escape: Escape::No, raw, seen, text, shown: 0, cursor, put_out: 0 }
+        let (raw, seen, text, folded) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { rules, width, escape: Escape::No, raw, seen, text, folded, shown: 0, cursor, put_out: 0 }
     }
 
     /// More input. What can still become a secret stays inside.
     pub fn feed(&mut self, bytes: &[u8]) -> Masked {
-        let mut out = Masked::default();
-        for piece in bytes.chunks(PIECE) {
+        let mut out = Masked { bytes: Vec::with_capacity(bytes.len()), hits: Vec::new() };
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (plain, after) = rest.split_at_checked(self.plain(rest)).unwrap_or((rest, &[]));
+            if let Some(last) = plain.last() {
+                self.put(plain, &mut out);
+                self.cursor.before = Some(*last);
+            }
+            // Little at a time, and more while nothing is decided: what is looked at again and again stays short.
+            let step = self.raw.len().clamp(STEP, PIECE).min(after.len());
+            let (piece, after) = after.split_at_checked(step).unwrap_or((after, &[]));
+            rest = after;
             for byte in piece {
                 if self.is_seen(*byte) {
                     self.seen.push((self.raw.len(), *byte));
@@ -126,6 +139,49 @@ impl Masker {
             self.forget();
         }
         out
+    }
+
+    /// How much of the input surely begins nothing, where nothing is under way.
+    fn plain(&mut self, bytes: &[u8]) -> usize {
+        let is_idle = self.raw.is_empty() && self.escape == Escape::No && self.cursor.then == Then::Scan;
+        if !is_idle || self.cursor.open.is_some() || self.rules.quick().is_useless() {
+            return 0;
+        }
+        let mut folded = std::mem::take(&mut self.folded);
+        let (mut begin, mut size, mut is_over) = (0, BLOCKS.start, false);
+        while !is_over {
+            let block = bytes.get(begin..).unwrap_or_default();
+            let block = block.get(..size).unwrap_or(block);
+            let text = before_escape(block);
+            let before = begin.checked_sub(1).and_then(|before| bytes.get(before)).copied().or(self.cursor.before);
+            quick::fold_all(before, text, &mut folded);
+            let decided = self.clear(bytes, begin, &folded);
+            // A block goes on where windows of the one before ended.
+            is_over = decided < folded.len().saturating_sub(3) || text.len() < size;
+            (begin, size) = (begin + decided, (size * 2).min(BLOCKS.end));
+        }
+        self.folded = folded;
+        begin
+    }
+
+    /// How much of a block, which begins there, surely begins nothing.
+    fn clear(&self, bytes: &[u8], begin: usize, folded: &[u8]) -> usize {
+        let mut at = 0;
+        while let Some(next) = folded.get(at..).and_then(|folded| self.rules.quick().first(folded)) {
+            at += next;
+            let place = begin + at;
+            let before = place.checked_sub(1).and_then(|before| bytes.get(before)).copied().or(self.cursor.before);
+            let is_nothing = LOOKS.iter().any(|look| {
+                let ahead = bytes.get(place..).unwrap_or_default();
+                let text = before_escape(ahead.get(..*look).unwrap_or(ahead));
+                matches!(Place { before, text, is_closed: text.len() >= HOLD }.verdict(&self.rules), Verdict::Nothing)
+            });
+            if !is_nothing {
+                return at;
+            }
+            at += 1;
+        }
+        folded.len().saturating_sub(3)
     }
 
     /// The input is quiet: what is held goes out, masked if it is a secret as it stands. It still counts as the
@@ -330,6 +386,16 @@ impl Masker {
     }
 }
 
+/// What stands before the first escape.
+fn before_escape(text: &[u8]) -> &[u8] {
+    // Most text has none, and that is known sooner than the place of one.
+    if !text.contains(&0x1b) {
+        return text;
+    }
+    let end = text.iter().position(|byte| *byte == 0x1b);
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
 /// What a private key may consist of, with the marks of quotes, listings and diffs that may stand before its lines.
 fn may_be_in_key(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+/=\r\n \t\\:,-\"'>|#*.<_".contains(&byte)
@@ -344,7 +410,16 @@ const BLOCK_LIMIT: usize = 32 * 1024;
 /// The most that is held back, escapes included.
 const HOLD: usize = 4096;
 
-/// Input is taken in pieces of this size, so that memory is bounded whatever comes at once.
+/// Text that surely begins nothing is looked for in blocks: a short one first, since something may begin soon again.
+const BLOCKS: std::ops::Range<usize> = 256..4096;
+
+/// How far it is looked ahead from where something may begin: seldom far.
+const LOOKS: [usize; 3] = [48, 512, HOLD];
+
+/// The least that is taken at a time where something may begin.
+const STEP: usize = 64;
+
+/// Input is taken in pieces of this size at most, so that memory is bounded whatever comes at once.
 const PIECE: usize = 16 * 1024;
 
 /// The longest control sequence that is invisible.

@@ -5,6 +5,7 @@
 use std::sync::{Arc, LazyLock};
 
 use super::check;
+use super::quick::Quick;
 
 /// One kind of secret.
 #[derive(Clone, Copy, Debug)]
@@ -197,6 +198,7 @@ pub struct Rules {
     by_first: Vec<Vec<usize>>,
     /// For each two bytes, whether any rule may begin with them.
     pairs: Vec<bool>,
+    quick: Quick,
 }
 
 impl Rules {
@@ -223,12 +225,17 @@ impl Rules {
             let possible: Vec<&Rule> = indexes.iter().filter_map(|index| rules.get(*index)).collect();
             pairs.extend((0..=u8::MAX).map(|second| possible.iter().copied().any(begins(second))));
         }
-        Self { rules, by_first, pairs }
+        let quick = Quick::new(&rules);
+        Self { rules, by_first, pairs, quick }
     }
 
     /// In the order they are asked.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
+    }
+
+    pub(super) fn quick(&self) -> &Quick {
+        &self.quick
     }
 
     pub(super) fn beginning_with(&self, byte: u8) -> impl Iterator<Item = &Rule> {

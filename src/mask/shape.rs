@@ -196,7 +196,7 @@ impl<'a> Place<'a> {
 }
 
 /// Countries and the length of their IBANs (SWIFT's registry).
-const IBANS: &[(&str, usize)] = &[
+pub(super) const IBANS: &[(&str, usize)] = &[
     ("AD", 24),
     ("AE", 23),
     ("AL", 28),

@@ -9,9 +9,11 @@ use sallyport::mask::{Masked, Masker, Width, known};
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (piece, bytes) = input;
-    let rules = Arc::new(Rules::new(known()));
-    let whole = mask(&rules, bytes.chunks(usize::MAX));
-    assert_eq!(whole, mask(&rules, bytes.chunks(usize::from(piece) + 1)));
+    // Those of a session, which pass plain text over quickly, and all there are, which cannot.
+    for rules in [Rules::standard(), Arc::new(Rules::new(known()))] {
+        let whole = mask(&rules, bytes.chunks(usize::MAX));
+        assert_eq!(whole, mask(&rules, bytes.chunks(usize::from(piece) + 1)));
+    }
 });
 
 fn mask<'a>(rules: &Arc<Rules>, pieces: impl Iterator<Item = &'a [u8]>) -> Masked {
