@@ -214,7 +214,8 @@ fn texts(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Faults> {
 }
 
 impl Policy {
-    fn files(&self) -> Result<Vec<(String, String)>, Faults> {
+    /// Name and text of every policy file in the folder.
+    pub fn files(&self) -> Result<Vec<(String, String)>, Faults> {
         let mut files = texts(&self.paths()?)?;
         for (name, _) in &mut files {
             // The folder is the same for all of them.

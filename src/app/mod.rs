@@ -36,6 +36,7 @@ pub mod mend;
 mod metrics;
 mod probe;
 mod reload;
+pub mod replay;
 pub mod revoke;
 mod rights;
 mod rooms;

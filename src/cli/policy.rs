@@ -13,6 +13,8 @@ use crate::clock::Clock;
 use crate::domain::identity::Kind;
 use crate::policy::Policy;
 
+mod diff;
+
 /// Below `policy`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -20,6 +22,9 @@ pub(super) enum Command {
     Explain(Explain),
     /// Put the cases of a file; exit code 3 if one is answered otherwise than expected.
     Test(Test),
+    /// What another set of rules changes, and which of the requests of the last days would end otherwise; exit code 3 if
+    /// anything differs.
+    Diff(diff::Diff),
 }
 
 /// Who would ask for what.
@@ -66,6 +71,7 @@ pub(super) fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Explain(asked) => explained(asked),
         Command::Test(asked) => test(&asked),
+        Command::Diff(asked) => diff::run(&asked),
     }
 }
 

@@ -338,8 +338,13 @@ const CHECKPOINT: &str = "checkpoint";
 
 /// Whether the text behind a payload's hash is in a store, as it was written.
 pub async fn has_payload(blobs: &Blobs, hash: &Digest) -> Result<bool, Error> {
+    Ok(payload_in(blobs, hash).await?.is_some())
+}
+
+/// The text behind a payload's hash in a store, as long as it is kept there as it was written.
+pub async fn payload_in(blobs: &Blobs, hash: &Digest) -> Result<Option<Bytes>, Error> {
     let stored = blobs.get(&payload_key(hash)).await?;
-    Ok(stored.is_some_and(|stored| entry::Payload::open(hash, &stored).is_some()))
+    Ok(stored.and_then(|stored| entry::Payload::open(hash, &stored)))
 }
 
 fn payload_key(hash: &Digest) -> Key {

@@ -1,6 +1,7 @@
 //! Why a question would be answered as it would, and what came near. For people who keep the policy, never for whoever
 //! was denied.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use cedar_policy::{ActionConstraint, Entities, EntityTypeName, EntityUid, PrincipalConstraint, ResourceConstraint};
@@ -73,6 +74,36 @@ pub fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
         _ => Vec::new(),
     };
     Explanation { decision, near }
+}
+
+/// Ids of rules that only one of two sets has, or that read otherwise there. Sorted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// Only in the new one.
+    pub added: Vec<String>,
+    /// In both, and not the same: comments and the place in a file make no difference.
+    pub changed: Vec<String>,
+    /// Only in the old one.
+    pub removed: Vec<String>,
+}
+
+/// Compares two sets by their rules.
+pub fn compared(old: &Policy, new: &Policy) -> Compared {
+    // As JSON: the text of a rule still has its comments and blanks.
+    let said = |rule: &cedar_policy::Policy| rule.to_json().map_or_else(|_| rule.to_string(), |json| json.to_string());
+    let by_id = |policy: &Policy| -> BTreeMap<String, String> {
+        policy.set.policies().map(|rule| (rule.id().to_string(), said(rule))).collect()
+    };
+    let (old, new) = (by_id(old), by_id(new));
+    let only = |one: &BTreeMap<String, String>, other: &BTreeMap<String, String>| {
+        one.keys().filter(|id| !other.contains_key(*id)).cloned().collect()
+    };
+    let differs = |(id, text): (&String, &String)| old.get(id).is_some_and(|before| before != text);
+    Compared {
+        added: only(&new, &old),
+        changed: new.iter().filter(|rule| differs(*rule)).map(|(id, _)| id.clone()).collect(),
+        removed: only(&old, &new),
+    }
 }
 
 fn near(policy: &Policy, case: &Case<'_>, decision: &Decision) -> Vec<String> {

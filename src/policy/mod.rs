@@ -22,7 +22,7 @@ mod starter;
 mod wrapper;
 
 pub use command::{Commands, Form, Reading};
-pub use explain::{Explanation, explain};
+pub use explain::{Compared, Explanation, compared, explain};
 pub use fault::{Fault, Faults, nearest};
 pub use known::{Class, Harmless, Pattern, Program};
 pub use request::{Approvals, Asked, Request};

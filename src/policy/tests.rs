@@ -600,3 +600,23 @@ proptest! {
         let _ = load(&text);
     }
 }
+
+#[test]
+fn two_sets_are_compared_by_what_their_rules_say() {
+    let policy = |text: &str| load(text).unwrap();
+    let old = policy(
+        r#"@id("a") permit (principal, action == Sallyport::Action::"exec", resource);
+           @id("b") permit (principal, action == Sallyport::Action::"shell", resource);
+           @id("c") permit (principal, action == Sallyport::Action::"shell", resource);"#,
+    );
+    let new = policy(
+        r#"// The same, in another place.
+           @id("c")   permit (principal, action == Sallyport::Action::"shell", resource);
+           @id("b") @max_session("1h") permit (principal, action == Sallyport::Action::"shell", resource);
+           @id("d") permit (principal, action == Sallyport::Action::"exec", resource);"#,
+    );
+    let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+    let want = Compared { added: ids(&["d"]), changed: ids(&["b"]), removed: ids(&["a"]) };
+    assert_eq!(compared(&old, &new), want);
+    assert_eq!(compared(&old, &old), Compared::default());
+}
