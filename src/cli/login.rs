@@ -38,6 +38,10 @@ pub(super) struct Login {
     /// Write what ssh needs into ~/.ssh/config and ~/.ssh/known_hosts. Shown first, and asked.
     #[arg(long)]
     setup: bool,
+    /// With --setup: a target to have lines for. NAME jumps there (`ssh LOGIN@NAME`); LOGIN@NAME goes by user name (`ssh NAME`),
+    /// which is encrypted once instead of twice. May be given several times.
+    #[arg(long = "target", value_name = "[LOGIN@]NAME", requires = "setup")]
+    targets: Vec<String>,
     /// With --setup: write without asking.
     #[arg(long, requires = "setup")]
     yes: bool,
@@ -62,6 +66,19 @@ pub(super) struct Login {
     /// Answer as JSON.
     #[arg(long)]
     json: bool,
+}
+
+impl Login {
+    /// Targets to be jumped to.
+    fn jumps(&self) -> impl Iterator<Item = String> {
+        self.targets.iter().filter(|name| !name.contains('@')).cloned()
+    }
+
+    /// Logins on targets, to be reached by user name.
+    fn logins(&self) -> impl Iterator<Item = (String, String)> {
+        let pairs = self.targets.iter().filter_map(|name| name.rsplit_once('@'));
+        pairs.map(|(login, target)| (login.to_owned(), target.to_owned()))
+    }
 }
 
 pub(super) fn run(login: Login) -> Result<(), Error> {
@@ -159,7 +176,7 @@ async fn keep(login: &Login, signed_in: &SignedIn, folder: &Path, now: Timestamp
     let socket = variable_os("SSH_AUTH_SOCK").filter(|_| !login.files).map(PathBuf::from);
     if let Some(socket) = socket {
         let destination = Destination {
-            names: vec![signed_in.outcome.bastion.clone()],
+            names: std::iter::once(signed_in.outcome.bastion.clone()).chain(login.jumps()).collect(),
             host_ca: signed_in.host_ca.clone(),
             host_keys: Vec::new(),
         };
@@ -234,7 +251,8 @@ fn set_up(login: &Login, signed_in: &SignedIn, kept: &Kept, folder: &Path) -> Re
         bastion: bastion.clone(),
         host_name: place.host.filter(|host| host != bastion),
         port: place.port,
-        targets: Vec::new(),
+        targets: login.jumps().collect(),
+        logins: login.logins().collect(),
         host_ca: signed_in.host_ca.clone(),
         certificate,
         key,

@@ -19,6 +19,8 @@ pub struct Setup {
     pub port: u16,
     /// Names and aliases of targets to be reached through it by `ssh LOGIN@NAME`.
     pub targets: Vec<String>,
+    /// Logins on targets to be reached by `ssh NAME` or `ssh LOGIN.NAME`, by user name: the faster road, encrypted once.
+    pub logins: Vec<(String, String)>,
     /// The authority of the bastion's and the targets' host certificates.
     pub host_ca: PublicKey,
     /// The certificate. With an agent it chooses the one identity that is offered; see [`keys::write_certificate`].
@@ -39,7 +41,8 @@ pub struct Lines {
 /// Composes the lines.
 pub fn lines(setup: &Setup) -> Result<Lines, Error> {
     let names: Vec<&str> = std::iter::once(&setup.bastion).chain(&setup.targets).map(String::as_str).collect();
-    for name in names.iter().copied().chain(setup.host_name.as_deref()) {
+    let logins = setup.logins.iter().flat_map(|(login, target)| [login.as_str(), target.as_str()]);
+    for name in names.iter().copied().chain(setup.host_name.as_deref()).chain(logins) {
         plain(name)?;
     }
     let bastion = &setup.bastion;
@@ -59,6 +62,16 @@ pub fn lines(setup: &Setup) -> Result<Lines, Error> {
          Host {bastion}\n    HostName {host_name}\n    Port {port}\n    HostKeyAlias {bastion}\n{identity}",
         port = setup.port
     );
+    for (at, (login, target)) in setup.logins.iter().enumerate() {
+        // The bare name means the login that was named first.
+        let first = setup.logins.iter().position(|(_, other)| other == target) == Some(at);
+        let bare = if first { format!("{target} ") } else { String::new() };
+        config.push_str(&format!(
+            "Host {bare}{login}.{target}\n    HostName {host_name}\n    Port {port}\n    User {login}+{target}\n    \
+             HostKeyAlias {bastion}\n{identity}",
+            port = setup.port
+        ));
+    }
     if !setup.targets.is_empty() {
         let targets = setup.targets.join(" ");
         config.push_str(&format!("Host {targets}\n    ProxyJump {bastion}\n{identity}"));
@@ -160,6 +173,7 @@ mod tests {
             host_name: Some("10.0.0.1".to_owned()),
             port: 2222,
             targets: vec!["db1".to_owned(), "db1.internal".to_owned()],
+            logins: Vec::new(),
             host_ca: PublicKey::from_openssh(CA).unwrap(),
             certificate: "/home/a b/.ssh/sallyport/bastion.example.com-cert.pub".into(),
             key: None,
@@ -181,6 +195,28 @@ mod tests {
         );
         let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIN+JYZtvFT67c0hf32Hh9mv2mPHJJz0U4PjZjzMnd1y6";
         assert_eq!(lines.known_hosts, format!("@cert-authority bastion.example.com,db1,db1.internal {key}\n"));
+    }
+
+    #[test]
+    fn a_login_has_a_block_of_its_own_that_leads_through_the_user_name() {
+        let pair = |login: &str, target: &str| (login.to_owned(), target.to_owned());
+        let logins = vec![pair("deploy", "db1"), pair("root", "db1")];
+        let lines = lines(&Setup { targets: Vec::new(), logins, ..setup() }).unwrap();
+        let block = |hosts: &str, user: &str| {
+            format!(
+                "Host {hosts}\n    HostName 10.0.0.1\n    Port 2222\n    User {user}\n    HostKeyAlias bastion.example.com\n    \
+                 IdentityFile \"/home/a b/.ssh/sallyport/bastion.example.com-cert.pub\"\n    IdentitiesOnly yes\n    SendEnv SALLYPORT_REASON SALLYPORT_WAIT\n"
+            )
+        };
+        let both = block("db1 deploy.db1", "deploy+db1") + &block("root.db1", "root+db1");
+        assert!(lines.config.ends_with(&both), "{}", lines.config);
+        assert!(
+            lines.known_hosts.starts_with("@cert-authority bastion.example.com ssh-ed25519 "),
+            "the bastion's name only"
+        );
+        for (login, target) in [("a b", "db1"), ("deploy", "*"), ("", "db1"), ("deploy", "db1\nHost *")] {
+            assert!(super::lines(&Setup { logins: vec![pair(login, target)], ..setup() }).is_err(), "{login}@{target}");
+        }
     }
 
     #[test]

@@ -479,6 +479,7 @@ async fn stock_ssh_uses_what_login_left_and_the_agent_keeps_the_key_to_its_desti
         host_name: Some("127.0.0.1".to_owned()),
         port: target.address().port(),
         targets: vec![],
+        logins: vec![],
         host_ca: hosts.public_key().clone(),
         certificate: files.certificate.clone(),
         key: Some(files.key.clone()),

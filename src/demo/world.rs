@@ -167,6 +167,7 @@ impl World {
             host_name: Some(self.bastion.ssh.ip().to_string()),
             port: self.bastion.ssh.port(),
             targets: Vec::new(),
+            logins: Vec::new(),
             host_ca: signed_in.host_ca.clone(),
             certificate: files.certificate,
             key: Some(files.key),

@@ -76,6 +76,7 @@ impl Client {
             host_name: Some("127.0.0.1".to_owned()),
             port: self.port,
             targets: ["web1", "web1.internal", "db1"].map(str::to_owned).to_vec(),
+            logins: Vec::new(),
             host_ca: world.keys.signer.host_ca().clone(),
             certificate: self.dir.path().join("key-cert.pub"),
             key: Some(self.dir.path().join("key")),
