@@ -55,6 +55,8 @@ pub struct Notices {
     /// How an approver gives a command of the console: `ssh -p 2222 bastion.example.com`.
     line: String,
     bastion: String,
+    /// Masks texts as it does those of its records.
+    ledger: Option<Ledger>,
 }
 
 /// Delivers them; `app` runs it.
@@ -88,7 +90,8 @@ pub fn new(settings: Settings, ledger: Ledger, clock: Clock) -> (Notices, Notifi
         queues.push((channel.name.clone(), sender));
         served.push((channel, receiver));
     }
-    (Notices { queues: Arc::new(queues), line, bastion }, Notifier { channels: served, clients, ledger, clock })
+    let notices = Notices { queues: Arc::new(queues), line, bastion, ledger: Some(ledger.clone()) };
+    (notices, Notifier { channels: served, clients, ledger, clock })
 }
 
 impl Notices {
@@ -105,7 +108,7 @@ impl Notices {
             "{}: {} asks for {} as {}@{}; needs {} approval(s); held by {}; {approve}",
             request.id,
             printable(&request.caller.identity.name, 128),
-            what(request),
+            self.what(request),
             subject.login,
             printable(&subject.target, 64),
             request.terms.quorum,
@@ -137,12 +140,23 @@ impl Notices {
             "target": subject.target,
             "login": subject.login,
             "action": subject.action.as_str(),
-            "command": subject.action.command().map(|_| what(request)),
-            "reason": subject.reason.as_deref().map(|reason| printable(reason, SHOWN)),
+            "command": subject.action.command().map(|_| self.what(request)),
+            "reason": subject.reason.as_deref().map(|reason| self.shown(reason.as_bytes())),
             "rules": subject.rules,
             "quorum": request.terms.quorum,
             "groups": request.terms.approver_groups,
         })
+    }
+
+    /// The command, as far as a message shows it.
+    fn what(&self, request: &Request) -> String {
+        request.subject.action.command().map_or("a shell".to_owned(), |command| self.shown(command.bytes()))
+    }
+
+    /// Without what looks like a secret: the console's view is exact, this one leaves the house.
+    fn shown(&self, text: &[u8]) -> String {
+        let masked = self.ledger.as_ref().map(|ledger| ledger.masked(text));
+        printable(&masked.unwrap_or_default(), SHOWN)
     }
 
     fn put(
@@ -158,12 +172,6 @@ impl Notices {
         let full = |(_, queue): &&(String, mpsc::Sender<Notice>)| queue.try_send(notice.clone()).is_err();
         self.queues.iter().filter(full).map(|(name, _)| name.clone()).collect()
     }
-}
-
-/// The command, as far as a message shows it.
-fn what(request: &Request) -> String {
-    let shown = |bytes: &[u8]| printable(&String::from_utf8_lossy(bytes), SHOWN);
-    request.subject.action.command().map_or("a shell".to_owned(), |command| shown(command.bytes()))
 }
 
 /// The record of what came of a notice. `attempts` is 0 where none was made.

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{app, client};
 
 pub mod issuer;
+mod secrets;
 mod stage;
 mod story;
 pub mod target;

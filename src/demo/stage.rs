@@ -118,11 +118,32 @@ impl Stage {
 
 /// The stock client with this config. `input` is its standard input; without any it is empty.
 pub(super) async fn ssh(config: &Path, words: &[&str], input: &[u8]) -> Result<Came, Error> {
-    let failed = |source| Error::Child { program: "ssh", source };
-    let mut child = Command::new("ssh")
-        .arg("-F")
-        .arg(config)
-        .args(words)
+    let mut client = Command::new("ssh");
+    client.arg("-F").arg(config).args(words);
+    run(client, input).await
+}
+
+/// This very program.
+pub(super) async fn ourselves(words: &[&str]) -> Result<Came, Error> {
+    let path = std::env::current_exe().map_err(|source| Error::Child { program: "sallyport", source })?;
+    let mut program = Command::new(path);
+    program.args(words);
+    run(program, b"").await
+}
+
+/// Python, if this machine has it.
+pub(super) async fn python(words: &[&str]) -> Result<Option<Came>, Error> {
+    let mut program = Command::new("python3");
+    program.args(words);
+    match run(program, b"").await {
+        Err(Error::Child { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        came => came.map(Some),
+    }
+}
+
+async fn run(mut program: Command, input: &[u8]) -> Result<Came, Error> {
+    let failed = |source| Error::Child { program: "child", source };
+    let mut child = program
         .env_remove("SSH_AUTH_SOCK")
         .env_remove("SSH_ASKPASS")
         .stdin(Stdio::piped())

@@ -8,10 +8,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::Error;
 use super::issuer::Person;
 use super::stage::{self, Came, Stage, word};
 use super::world::{LOGIN, NAME, Visitor, World};
+use super::{Error, secrets};
 use crate::domain::printable;
 
 /// Tells it. What did not hold is on the stage; an error is what kept it from being told.
@@ -28,7 +28,9 @@ pub(super) async fn tell(world: &World, stage: &mut Stage) -> Result<(), Error> 
     let Some(session) = session else { return Ok(()) };
     own_only(&bob, stage, &session).await?;
     replay(&carol, stage, &session).await?;
-    export(world, &carol, stage, &session).await
+    export(world, &carol, stage, &session).await?;
+    secrets::masked(stage, &alice, &carol).await?;
+    secrets::evidence(world, stage, &carol).await
 }
 
 /// The bastion stops, and its log is checked from its first entry to its signed end.
@@ -295,12 +297,12 @@ fn streams(text: &[u8]) -> BTreeMap<String, String> {
 
 impl Visitor {
     /// The stock client, unseen.
-    async fn ssh(&self, words: &[&str], input: &str) -> Result<Came, Error> {
+    pub(super) async fn ssh(&self, words: &[&str], input: &str) -> Result<Came, Error> {
         stage::ssh(&self.config, words, input.as_bytes()).await
     }
 
     /// A command on a target, seen.
-    async fn on(&self, stage: &Stage, target: &str, words: &[&str], input: &str) -> Result<Came, Error> {
+    pub(super) async fn on(&self, stage: &Stage, target: &str, words: &[&str], input: &str) -> Result<Came, Error> {
         let place = format!("{LOGIN}+{target}@{NAME}");
         let words: Vec<&str> = std::iter::once(place.as_str()).chain(words.iter().copied()).collect();
         self.seen(stage, &words, input).await

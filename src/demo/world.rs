@@ -15,6 +15,7 @@ use url::Url;
 
 use super::Error;
 use super::issuer::{self, DemoIssuer, Person, Realm};
+use super::secrets;
 use super::stage::Stage;
 use super::target::{self, DemoTarget};
 use crate::app::config::Config;
@@ -82,6 +83,7 @@ impl World {
         })?;
         // The account that runs commands must get there.
         let home = folder.make_within("home", 0o755)?;
+        folder.write_open(&home.join("settings"), &secrets::settings())?;
         folder.program(
             &home,
             "sudo",
@@ -326,6 +328,12 @@ impl Folder {
         let path = path.join(name);
         fs::write(&path, text).map_err(|source| Error::Folder { path: path.clone(), source })?;
         self.set_mode(&path, 0o755)
+    }
+
+    /// A file that everybody may read.
+    fn write_open(&self, path: &Path, text: &str) -> Result<(), Error> {
+        let written = fs::write(path, text).and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o644)));
+        written.map_err(|source| Error::Folder { path: path.to_owned(), source })
     }
 
     fn write(&self, path: &Path, text: &str) -> Result<(), Error> {

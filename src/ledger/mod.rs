@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::domain::event::Fact;
 use crate::domain::{Digest, Timestamp};
 use crate::mask::rule::Rules;
+use crate::mask::{Width, whole};
 use crate::signer::Signer;
 use crate::store::{self, Blobs, Files, Key};
 
@@ -194,11 +195,20 @@ impl Ledger {
         self.queue(Vec::new()).await?.receipts().await.map(drop)
     }
 
+    /// A text as records keep it: masked, and what is no UTF-8 replaced.
+    pub fn masked(&self, text: &[u8]) -> String {
+        String::from_utf8_lossy(&whole(&self.rules(), Width::Label, text)).into_owned()
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        // Before anybody has said which rules hold, the default ones do.
+        self.masks.get().map_or_else(Rules::standard, |rules| rules.borrow().clone())
+    }
+
     fn drafts(&self, facts: Vec<Fact>) -> Result<(Vec<entry::Draft>, Payloads), Error> {
         let mut drafts = Vec::with_capacity(facts.len());
         let mut payloads = Vec::new();
-        // Before anybody has said which rules hold, the default ones do.
-        let rules = self.masks.get().map_or_else(Rules::standard, |rules| rules.borrow().clone());
+        let rules = self.rules();
         for fact in facts {
             let mut draft = entry::encode(&fact, &self.writer, &rules, salt)?;
             self.counts.fact(&fact);

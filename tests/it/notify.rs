@@ -94,7 +94,8 @@ async fn a_request_is_told_once_everywhere_and_each_end_is_a_record() {
     );
     let world = Setup { policy: Some(HELD), config: config.leak(), ..Setup::new() }.start().await;
     let bob = world.person(Person::Bob).await;
-    let mut child = bob.start("deploy+web1", &["-o", "SetEnv=SALLYPORT_WAIT=4s"], "echo 'a <b>'");
+    let mut child =
+        bob.start("deploy+web1", &["-o", "SetEnv=SALLYPORT_WAIT=4s"], "echo 'a <b>'; login --password=correct-horse-9");
     drop(child.stdin.take());
     assert_eq!(timeout(Duration::from_secs(30), child.wait()).await.unwrap().unwrap().code(), Some(75));
     // Of the request and of its end, by four channels.
@@ -127,11 +128,18 @@ async fn a_request_is_told_once_everywhere_and_each_end_is_a_record() {
     }
     assert_eq!(header(&hooked[0].0, "webhook-id"), header(&hooked[1].0, "webhook-id"), "the same delivery again");
     let body: serde_json::Value = serde_json::from_str(&hooked[1].1).unwrap();
-    assert_eq!((body["event"].as_str(), body["command"].as_str()), (Some("approval.requested"), Some("echo 'a <b>'")));
+    assert_eq!(
+        (body["event"].as_str(), body["command"].as_str()),
+        (Some("approval.requested"), Some("echo 'a <b>'; login --password=[password-assign]"))
+    );
     let last: serde_json::Value = serde_json::from_str(&hooked[2].1).unwrap();
     assert_eq!((last["event"].as_str(), last["state"].as_str()), (Some("approval.resolved"), Some("expired")));
     let chatted = chatted.lock().unwrap().clone();
-    assert!(chatted[0].1.contains("asks for echo 'a &lt;b&gt;' as deploy@web1"), "{}", chatted[0].1);
+    assert!(
+        chatted[0].1.contains("asks for echo 'a &lt;b&gt;'; login --password=[password-assign] as deploy@web1"),
+        "{}",
+        chatted[0].1
+    );
     assert_eq!(refused.lock().unwrap().len(), 2, "a lasting no is not asked again");
     let paged = std::fs::read_to_string(&paged).unwrap();
     assert_eq!(paged.lines().count(), 2);
