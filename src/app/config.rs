@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::file::{self, File, commands};
 pub use super::file::{Fault, Faults};
 use super::rights::{self, Readers};
-use crate::approval::notify::Channel;
+use crate::approval::{self, notify::Channel};
 use crate::domain::Digest;
 use crate::domain::identity::{Group, IssuerName};
 use crate::domain::target::{Address, Target};
@@ -59,6 +59,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where metrics and health are answered, if anywhere.
     pub ops: Option<Place>,
+    /// Who may vote on requests that wait, and how many may.
+    pub approval: approval::Settings,
     /// Who is told of requests that wait.
     pub notify: Vec<Channel>,
     /// SHA-256 of the file as read.
@@ -295,6 +297,7 @@ impl Reader<'_> {
         let limits = self.limits(file.limits.as_ref());
         let mask = self.mask(file.mask.as_ref());
         let ops = file.ops.as_ref().and_then(|ops| self.ops(ops));
+        let approval = self.approval(file.approval.as_ref(), &names);
         let notify = self.channels(file.notify.as_ref().map_or(&[], |each| each.0.as_slice()));
         Some(Config {
             name: name?.to_owned(),
@@ -314,6 +317,7 @@ impl Reader<'_> {
             mask,
             limits: limits?,
             ops,
+            approval: approval?,
             notify,
             digest,
         })

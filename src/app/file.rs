@@ -209,6 +209,8 @@ table! {
         target: Each<Target>,
         /// `[policy]`
         policy: Policy,
+        /// `[approval]`
+        approval: Approval,
         /// `[[notify]]`
         notify: Each<Notify>,
         /// `[recording]`
@@ -332,6 +334,17 @@ table! {
         commands: Vec<String>,
         /// Files of cases that the policy must answer as expected.
         tests: Vec<String>,
+    }
+    /// `[approval]`
+    Approval {
+        /// The one issuer whose people may vote.
+        issuer: String,
+        /// Open requests of one person.
+        per_person: u32,
+        /// Open requests for one target.
+        per_target: u32,
+        /// How long what was denied is not asked again.
+        denied_for: String,
     }
     /// `[[notify]]`
     Notify {

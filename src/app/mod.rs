@@ -204,7 +204,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         failures: Failures::new(clock.clone()),
         registry: Registry::default(),
         limits: Limits::new(&config.limits.shared(), clock.clone()),
-        desk: Desk::new(ledger.clone(), clock.clone(), notices),
+        desk: Desk::new(config.approval.clone(), ledger.clone(), clock.clone(), notices),
         recent: Recent::default(),
     });
     mend::finish(&config.state, &ledger, sessions.recordings(), clock.now()).await?;

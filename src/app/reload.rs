@@ -266,6 +266,7 @@ impl Reloader {
             ("sign_in", old.sign_in != next.sign_in),
             ("limits", old.limits != next.limits),
             ("ops", old.ops != next.ops),
+            ("approval", old.approval != next.approval),
             ("notify", old.notify != next.notify),
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()

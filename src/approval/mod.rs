@@ -15,7 +15,7 @@ use tracing::{error, info};
 use crate::clock::Clock;
 use crate::domain::event::held::{Requested, Resolved, Voted};
 use crate::domain::event::{Event, Fact, Outcome, TargetRef};
-use crate::domain::identity::{Caller, Principal};
+use crate::domain::identity::{Caller, IssuerName, Principal};
 use crate::domain::{Digest, RecordId, Text, Timestamp};
 use crate::ledger::{self, Ledger};
 use crate::policy::Terms;
@@ -29,14 +29,27 @@ pub use id::Id;
 use notify::{Came, Notices, told};
 pub use request::{Fault, Request, State, Subject, Vote};
 
-/// Open requests of one person.
-const EACH: usize = 5;
-/// Open requests for one target.
-const PER_TARGET: usize = 20;
-/// What was denied is not asked again for so long.
-const DENIED_FOR: Duration = Duration::from_secs(600);
 /// Waiting is looked at so often at least: a clock that steps must not keep a request open.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// Who may vote, and how much may wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Only people of this issuer vote; without one, whomever policy lets.
+    pub issuer: Option<IssuerName>,
+    /// Open requests of one person.
+    pub per_person: usize,
+    /// Open requests for one target.
+    pub per_target: usize,
+    /// What was denied is not asked again for so long.
+    pub denied_for: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { issuer: None, per_person: 5, per_target: 20, denied_for: Duration::from_secs(600) }
+    }
+}
 
 /// The desk. Cheap to clone; clones are the same desk.
 #[derive(Clone, Debug)]
@@ -44,6 +57,7 @@ pub struct Desk(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    settings: Settings,
     ledger: Ledger,
     clock: Clock,
     state: Mutex<Requests>,
@@ -86,8 +100,15 @@ pub struct Granted {
 
 impl Desk {
     /// Nothing is open. People elsewhere are told through `notices`.
-    pub fn new(ledger: Ledger, clock: Clock, notices: Notices) -> Self {
-        Self(Arc::new(Inner { ledger, clock, state: Mutex::default(), changes: watch::Sender::new(()), notices }))
+    pub fn new(settings: Settings, ledger: Ledger, clock: Clock, notices: Notices) -> Self {
+        Self(Arc::new(Inner {
+            settings,
+            ledger,
+            clock,
+            state: Mutex::default(),
+            changes: watch::Sender::new(()),
+            notices,
+        }))
     }
 
     /// Opens a request; it is in the ledger then. `because` is the record of the decision that held it.
@@ -107,7 +128,7 @@ impl Desk {
         let (told, heard) = watch::channel(None);
         {
             let mut all = self.lock();
-            all.admit(&request, now)?;
+            all.admit(&self.0.settings, &request, now)?;
             all.open.insert(id, Open { request, place, told });
         }
         let held = Held { desk: self.clone(), id, told: heard };
@@ -120,6 +141,11 @@ impl Desk {
         }
         info!(request = %id, "held");
         Ok(held)
+    }
+
+    /// Whether people of this issuer vote.
+    pub fn takes_votes_of(&self, issuer: &IssuerName) -> bool {
+        self.0.settings.issuer.as_ref().is_none_or(|only| only == issuer)
     }
 
     /// Told whenever something is asked, voted on or at an end.
@@ -170,7 +196,7 @@ impl Desk {
             }
             State::Denied => {
                 let likeness = request.subject.likeness(&request.caller.identity.principal());
-                let until = self.0.clock.now().plus(DENIED_FOR);
+                let until = self.0.clock.now().plus(self.0.settings.denied_for);
                 self.lock().denied.push((likeness, until));
                 let why = match comment {
                     Some(why) => format!("{}: {}", voter.identity.name, why),
@@ -268,19 +294,19 @@ impl Desk {
 }
 
 impl Requests {
-    fn admit(&mut self, request: &Request, now: Timestamp) -> Result<(), Error> {
+    fn admit(&mut self, settings: &Settings, request: &Request, now: Timestamp) -> Result<(), Error> {
         self.denied.retain(|(_, until)| now < *until);
         let who = request.caller.identity.principal();
         let likeness = request.subject.likeness(&who);
         if self.denied.iter().any(|(denied, _)| *denied == likeness) {
-            return Err(Error::JustDenied);
+            return Err(Error::JustDenied(settings.denied_for));
         }
         let open = || self.open.values().map(|open| &open.request);
-        if open().filter(|other| other.caller.identity.principal() == who).count() >= EACH {
-            return Err(Error::TooManyOfOne);
+        if open().filter(|other| other.caller.identity.principal() == who).count() >= settings.per_person {
+            return Err(Error::TooManyOfOne(settings.per_person));
         }
-        if open().filter(|other| other.subject.target == request.subject.target).count() >= PER_TARGET {
-            return Err(Error::TooManyForTarget);
+        if open().filter(|other| other.subject.target == request.subject.target).count() >= settings.per_target {
+            return Err(Error::TooManyForTarget(settings.per_target));
         }
         Ok(())
     }
@@ -384,14 +410,14 @@ pub enum Error {
     #[error(transparent)]
     Vote(#[from] Fault),
     /// The same was denied a moment ago.
-    #[error("the same was denied less than 10 minutes ago")]
-    JustDenied,
+    #[error("the same was denied less than {} minutes ago", .0.as_secs().div_ceil(60))]
+    JustDenied(Duration),
     /// Of one person.
-    #[error("{EACH} requests of yours are open already")]
-    TooManyOfOne,
+    #[error("{0} requests of yours are open already")]
+    TooManyOfOne(usize),
     /// For one target.
-    #[error("{PER_TARGET} requests for this target are open already")]
-    TooManyForTarget,
+    #[error("{0} requests for this target are open already")]
+    TooManyForTarget(usize),
     /// The system's random source.
     #[error("the system gives no random bytes")]
     Random,

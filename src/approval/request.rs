@@ -284,6 +284,9 @@ pub enum Fault {
     /// No rule lets them.
     #[error("no rule lets you vote on this request")]
     Policy,
+    /// Of another issuer than the one that approvers come from.
+    #[error("approvers come from another issuer than yours: sign in by that one")]
+    Issuer,
     /// From an address of a target.
     #[error("a vote is not taken from a target, or from the bastion itself: vote from your own machine")]
     FromTarget,

@@ -334,7 +334,7 @@ impl Error {
             Self::NoSession(_)
             | Self::NoTarget(_)
             | Self::Denied(_)
-            | Self::Vote(Fault::Policy | Fault::Oneself | Fault::Group | Fault::NoPerson) => 4,
+            | Self::Vote(Fault::Policy | Fault::Issuer | Fault::Oneself | Fault::Group | Fault::NoPerson) => 4,
             // As a shell says of what Ctrl-C ended.
             Self::Interrupted => 130,
             Self::Gone

@@ -72,7 +72,7 @@ async fn with(test: impl AsyncFnOnce(House)) {
     let targets = vec![target("db1", "production", &["backup", "deploy"]), target("web", "staging", &["app"])];
     let sessions = Sessions::new(crate::session::Inner {
         bastion: "bastion.example.com".to_owned(),
-        desk: crate::approval::Desk::new(ledger.clone(), clock.clone(), Default::default()),
+        desk: crate::approval::Desk::new(Default::default(), ledger.clone(), clock.clone(), Default::default()),
         recent: Default::default(),
         ledger,
         recordings: Recordings::new(memory.blobs(), crate::recording::Settings::default()),

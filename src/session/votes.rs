@@ -45,7 +45,10 @@ impl Sessions {
             let member = voter.identity.groups.iter().any(|group| wanted.contains(group.as_str()));
             let decision = self.judge(voter, Asked::Approve, Some(place), Some(&owner));
             let other = !self.same_human(voter, &granted.request.caller);
-            other && (wanted.is_empty() || member) && matches!(decision.outcome, policy::Outcome::Allow(_))
+            self.0.desk.takes_votes_of(&voter.identity.issuer)
+                && other
+                && (wanted.is_empty() || member)
+                && matches!(decision.outcome, policy::Outcome::Allow(_))
         };
         let voters = granted.request.approvers().iter().map(|voter| self.as_of_now(voter));
         // Once each, whatever names they have.
@@ -155,6 +158,9 @@ impl Sessions {
         let request = open.iter().find(|request| request.id == id).ok_or(approval::Fault::NotOpen)?;
         let voter = self.as_of_now(caller);
         request.check(&voter, seen, now)?;
+        if !self.0.desk.takes_votes_of(&voter.identity.issuer) {
+            return Err(approval::Fault::Issuer.into());
+        }
         if self.is_target(voter.source.ip()) {
             return Err(approval::Fault::FromTarget.into());
         }

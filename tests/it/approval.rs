@@ -381,3 +381,23 @@ async fn whoever_does_something_else_there_meanwhile_asks_anew() {
     assert!(ends.contains(&("withdrawn".to_owned(), why.to_owned())), "{ends:?}");
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_persons_requests_are_bounded_and_votes_come_from_one_issuer() {
+    let config = "[approval]\nissuer = \"actions\"\nper_person = 1\n";
+    let world = Setup { policy: Some(HELD), config, ..Setup::new() }.start().await;
+    let (alice, bob) = (world.person(Person::Alice).await, world.person(Person::Bob).await);
+    let mut child = bob.start("deploy+web1", &[], "echo removed");
+    drop(child.stdin.take());
+    let (_, id) = held(&mut stderr(&mut child)).await;
+    let second = bob.run("deploy+db1", "echo another").await;
+    let line = "sallyport: nobody was asked: 1 requests of yours are open already\n";
+    assert_eq!(shown(&second), (Some(126), String::new(), line.into()));
+    let vote = alice.run("console", &format!("approve {id} --digest {}", digest(&alice, &id).await)).await;
+    let line = "sallyport: approvers come from another issuer than yours: sign in by that one\n";
+    assert_eq!((vote.status.code(), shown(&vote).2), (Some(4), line.to_owned()));
+    child.kill().await.unwrap();
+    resolved(&world, 1).await;
+    assert!(world.web.attempts().is_empty());
+    world.stop().await;
+}

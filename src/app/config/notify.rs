@@ -1,7 +1,8 @@
-//! `[[notify]]`: who is told of requests that wait.
+//! `[approval]` and `[[notify]]`: who may vote on requests that wait, and who is told of them.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -10,12 +11,42 @@ use url::Url;
 use super::Reader;
 use crate::app::file;
 use crate::app::rights::Readers;
+use crate::approval;
 use crate::approval::notify::{Channel, Secret, Way};
+use crate::domain::identity::IssuerName;
 
 /// Shorter keys can be guessed.
 const SECRET_BYTES: usize = 24;
 
 impl Reader<'_> {
+    pub(super) fn approval(
+        &mut self,
+        written: Option<&file::Approval>,
+        issuers: &BTreeSet<IssuerName>,
+    ) -> Option<approval::Settings> {
+        let usual = approval::Settings::default();
+        let issuer = written.and_then(|table| table.issuer.as_deref());
+        let known = |name: &str| issuers.iter().find(|issuer| issuer.as_str() == name).cloned();
+        let issuer = match issuer {
+            None => None,
+            Some(name) => {
+                let found = known(name).ok_or_else(|| format!("{name:?} is no [[issuer]]"));
+                Some(self.faults.check("approval.issuer", found, "name one whose people may vote")?)
+            }
+        };
+        let mut count = |key: &str, value: Option<u32>, usual: usize| {
+            let value = value.map_or(usual, |value| value as usize);
+            let checked = if (1..=10_000).contains(&value) { Ok(value) } else { Err(format!("cannot be {value}")) };
+            self.faults.check(&format!("approval.{key}"), checked, "write 1 to 10000")
+        };
+        let per_person = count("per_person", written.and_then(|table| table.per_person), usual.per_person);
+        let per_target = count("per_target", written.and_then(|table| table.per_target), usual.per_target);
+        let text = written.and_then(|table| table.denied_for.as_deref());
+        let day = Duration::from_secs(24 * 3600);
+        let denied_for = self.span("approval.denied_for", text, usual.denied_for, Duration::ZERO..=day);
+        Some(approval::Settings { issuer, per_person: per_person?, per_target: per_target?, denied_for: denied_for? })
+    }
+
     pub(super) fn channels(&mut self, written: &[file::Notify]) -> Vec<Channel> {
         let mut names = BTreeSet::new();
         let channels: Vec<Channel> = written.iter().filter_map(|one| self.channel(one)).collect();

@@ -285,7 +285,7 @@ fn the_sample_loads_and_its_policies_with_it() {
 
 /// Every key that a config file may have, as the documentation writes it.
 fn keys() -> BTreeSet<String> {
-    let tables: [(&str, &[&str]); 14] = [
+    let tables: [(&str, &[&str]); 15] = [
         ("ledger", file::Ledger::KEYS),
         ("ssh", file::Ssh::KEYS),
         ("http", file::Http::KEYS),
@@ -293,6 +293,7 @@ fn keys() -> BTreeSet<String> {
         ("group", file::Group::KEYS),
         ("target", file::Target::KEYS),
         ("policy", file::Policy::KEYS),
+        ("approval", file::Approval::KEYS),
         ("notify", file::Notify::KEYS),
         ("recording", file::Recording::KEYS),
         ("sign_in", file::SignIn::KEYS),
@@ -391,6 +392,16 @@ fn metrics_are_for_this_machine_only() {
     assert_eq!(with("0.0.0.0:9464").unwrap_err(), ["is not on loopback"]);
     assert_eq!(with("192.0.2.7:9464").unwrap_err(), ["is not on loopback"]);
     assert_eq!(with("9464").unwrap_err().len(), 1);
+}
+
+#[test]
+fn who_may_vote_is_of_a_known_issuer_and_limits_have_bounds() {
+    let config = load(&text("[approval]\nissuer = \"corp\"\nper_person = 2\ndenied_for = \"0s\"\n")).unwrap();
+    assert_eq!(config.approval.issuer.as_ref().map(|issuer| issuer.as_str()), Some("corp"));
+    assert_eq!((config.approval.per_person, config.approval.per_target), (2, 20));
+    assert_eq!(config.approval.denied_for, std::time::Duration::ZERO);
+    refused(&text("[approval]\nissuer = \"corb\"\n"), "approval.issuer", "\"corb\" is no [[issuer]]");
+    refused(&text("[approval]\nper_target = 0\n"), "approval.per_target", "write 1 to 10000");
 }
 
 #[test]
