@@ -336,6 +336,15 @@ POLICY
   stop_bastion TERM
 }
 
+# two_people APPROVER REQUESTER: both sign in; the approver's key is in ./approver, the requester's here.
+two_people() {
+  sign_in "$1"
+  mkdir approver
+  mv key key.pub key-cert.pub approver/
+  sign_in "$2"
+  trust_bastion
+}
+
 # approver COMMAND...: the console, as whoever's key is in ./approver.
 approver() {
   local options

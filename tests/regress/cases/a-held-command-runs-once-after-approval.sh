@@ -2,21 +2,13 @@
 new_bastion
 hold_all_commands
 serve
-sign_in bob
-mkdir approver
-mv key key.pub key-cert.pub approver/
-sign_in alice
-
-is_held() {
-  grep -q 'sallyport: held ' err
-}
-trust_bastion
+two_people bob alice
 counter="$PWD/counter"
 : >"$counter"
 chmod 666 "$counter"
 printf 'one\n' | via "cat >>'$counter'; exit 3" >out 2>err &
 waiting=$!
-eventually 20 is_held || fail "nothing was held: $(cat err)"
+eventually 20 grep -q 'sallyport: held ' err || fail "nothing was held: $(cat err)"
 equal 'counter while it is held' "$(cat "$counter")" ''
 id=$(sed -n 's/.*sallyport: held \([0-9A-Z]*\): needs 1 approval, expires in 15 min.*/\1/p' err)
 digest=$(approver approvals --json | jq -er --arg id "$id" '.approvals[] | select(.id == $id) | .digest[:8]')

@@ -2,11 +2,7 @@
 new_bastion
 hold_all_commands
 serve
-sign_in bob
-mkdir approver
-mv key key.pub key-cert.pub approver/
-sign_in alice
-trust_bastion
+two_people bob alice
 mapfile -t options < <(ssh_options)
 printf '#!/bin/bash\nexec ssh %s "$@"\n' "$(printf '%q ' "${options[@]}")" >transport
 chmod +x transport

@@ -5,10 +5,7 @@ sign_in alice
 via 'rm -rf held.git; git init -q --bare held.git'
 hold_all_commands
 serve
-sign_in bob
-mkdir approver
-mv key key.pub key-cert.pub approver/
-sign_in alice
+two_people bob alice
 mapfile -t options < <(ssh_options)
 printf '#!/bin/bash\nexec ssh %s "$@"\n' "$(printf '%q ' "${options[@]}")" >transport
 chmod +x transport
