@@ -345,6 +345,14 @@ two_people() {
   trust_bastion
 }
 
+# make_transport: ./transport is the stock ssh with the options of whoever is signed in here, for programs that start their own.
+make_transport() {
+  local options
+  mapfile -t options < <(ssh_options)
+  printf '#!/bin/bash\nexec ssh %s "$@"\n' "$(printf '%q ' "${options[@]}")" >transport
+  chmod +x transport
+}
+
 # approver COMMAND...: the console, as whoever's key is in ./approver.
 approver() {
   local options

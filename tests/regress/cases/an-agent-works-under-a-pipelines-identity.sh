@@ -28,9 +28,7 @@ mkdir approver
 mv key key.pub key-cert.pub approver/
 sign_in_pipeline build
 trust_bastion
-mapfile -t options < <(ssh_options)
-printf '#!/bin/bash\nexec ssh %s "$@"\n' "$(printf '%q ' "${options[@]}")" >transport
-chmod +x transport
+make_transport
 awk '/^```python$/ {inside = 1; next} /^```$/ {inside = 0} inside' "$HERE/../../docs/AGENTS.md" >tool.py
 [ -s tool.py ] || fail 'docs/AGENTS.md has no tool'
 

@@ -3,9 +3,7 @@ new_bastion
 hold_all_commands
 serve
 two_people bob alice
-mapfile -t options < <(ssh_options)
-printf '#!/bin/bash\nexec ssh %s "$@"\n' "$(printf '%q ' "${options[@]}")" >transport
-chmod +x transport
+make_transport
 counter="$PWD/counter"
 : >"$counter"
 chmod 666 "$counter"

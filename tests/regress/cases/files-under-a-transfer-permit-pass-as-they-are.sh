@@ -1,9 +1,7 @@
 # Without a permit what rsync carries is masked; with one it arrives byte for byte, and the recording has its digest only.
 ready
 trust_bastion
-mapfile -t options < <(ssh_options)
-printf '#!/bin/bash\nexec ssh %s "$@"\n' "$(printf '%q ' "${options[@]}")" >transport
-chmod +x transport
+make_transport
 mkdir tree
 token=ghp_$(openssl rand -hex 18)
 echo "token $token" >tree/notes

@@ -1,9 +1,7 @@
 # What runs over plain ssh runs through the bastion, unchanged.
 ready
 trust_bastion
-mapfile -t options < <(ssh_options)
-printf '#!/bin/bash\nexec ssh %s "$@"\n' "$(printf '%q ' "${options[@]}")" >transport
-chmod +x transport
+make_transport
 mkdir tree
 head -c 3000000 /dev/urandom >tree/random
 echo text >tree/text

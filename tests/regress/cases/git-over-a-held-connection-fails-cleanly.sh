@@ -6,9 +6,7 @@ via 'rm -rf held.git; git init -q --bare held.git'
 hold_all_commands
 serve
 two_people bob alice
-mapfile -t options < <(ssh_options)
-printf '#!/bin/bash\nexec ssh %s "$@"\n' "$(printf '%q ' "${options[@]}")" >transport
-chmod +x transport
+make_transport
 git init -q work
 git -C work -c user.name=t -c user.email=t@example.com commit -q --allow-empty -m first
 export GIT_SSH="$PWD/transport" GIT_SSH_VARIANT=ssh
