@@ -175,6 +175,11 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         return Err(StartError::Registers { follows, log: ledger.size() });
     }
 
+    // Before `log.start` names them: only a digest of each stands in the log.
+    for text in [policy_now.borrow().clone().text(), crate::policy::SCHEMA] {
+        ledger.keep_policy(text).await?;
+    }
+
     // The sequencer outlives every task that appends: it has a drain of its own.
     let evidence = Drain::new();
     let (stop_ledger, stopped) = oneshot::channel();

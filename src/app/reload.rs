@@ -75,6 +75,8 @@ pub struct Reloaded {
 struct Part {
     name: &'static str,
     event: Option<Event>,
+    /// A text that the event names by its digest.
+    keep: Option<String>,
     apply: Box<dyn FnOnce(&mut Reloader) + Send>,
 }
 
@@ -113,6 +115,9 @@ impl Reloader {
             done.changed.push(part.name);
             facts.extend(part.event.map(|event| Fact::new(RecordId::new(now), Outcome::Success, event)));
             applies.push(part.apply);
+            if let Some(text) = part.keep {
+                self.sessions.ledger().keep_policy(&text).await?;
+            }
         }
         let because: Vec<RecordId> = facts.iter().map(|fact| fact.id).collect();
         if !facts.is_empty() {
@@ -140,6 +145,7 @@ impl Reloader {
         (self.read.digest != next.digest).then(|| Part {
             name: "config",
             event: Some(Event::ConfigChanged(change)),
+            keep: None,
             apply: Box::new(|_| {}),
         })
     }
@@ -150,6 +156,7 @@ impl Reloader {
         (self.read.groups != groups).then(|| Part {
             name: "groups",
             event: None,
+            keep: None,
             apply: Box::new(move |now| drop(now.groups.send_replace(groups))),
         })
     }
@@ -160,6 +167,7 @@ impl Reloader {
         (self.read.mask != rules).then(|| Part {
             name: "mask",
             event: None,
+            keep: None,
             apply: Box::new(move |now| drop(now.mask.send_replace(rules.rules()))),
         })
     }
@@ -192,6 +200,7 @@ impl Reloader {
         (change.old != change.new).then(|| Part {
             name: "targets",
             event: Some(Event::TargetChanged(change)),
+            keep: None,
             apply: Box::new(move |now| now.sessions.retarget(targets)),
         })
     }
@@ -210,6 +219,7 @@ impl Reloader {
         (old != policy.digest()).then(|| Part {
             name: "policy",
             event: Some(Event::PolicyChanged { old: Some(old), new: policy.digest(), files }),
+            keep: Some(policy.text().to_owned()),
             apply: Box::new(move |now| drop(now.policy.send_replace(Arc::new(policy)))),
         })
     }
@@ -239,6 +249,7 @@ impl Reloader {
         Some(Part {
             name: "tls",
             event: Some(Event::TlsChanged(change)),
+            keep: None,
             apply: Box::new(move |now| {
                 if let Some(now) = now.tls.as_mut() {
                     (now.chain, now.both) = (new, both);

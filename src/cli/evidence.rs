@@ -163,6 +163,8 @@ fn said(report: &Report, belief: Belief<'_>) -> String {
     row("back-dating", "no bound: no witness has signed");
     row("recordings", &report.recordings.to_string());
     row("texts", &report.texts.to_string());
+    row("policies", &report.policies.to_string());
+    row("tables", &report.populations.to_string());
     for missing in report.manifest.iter().flat_map(|manifest| &manifest.missing) {
         row(&missing.why, &missing.name);
     }
@@ -204,6 +206,8 @@ fn as_json(report: &Report, belief: Belief<'_>) -> String {
         "withheld": report.withheld,
         "recordings": report.recordings,
         "texts": report.texts,
+        "policies": report.policies,
+        "populations": report.populations,
         "missing": manifest.map(|manifest| &manifest.missing),
         "faults": faults.collect::<Vec<_>>(),
     });
@@ -236,6 +240,8 @@ mod tests {
             withheld: 0,
             recordings: 0,
             texts: 0,
+            policies: 0,
+            populations: 0,
             faults: vec![Fault { place: evil.clone(), what: evil, is_gap: false }],
         };
         for text in [said(&report, Belief::Nobody), as_json(&report, Belief::Nobody)] {

@@ -8,16 +8,19 @@ use thiserror::Error as ThisError;
 
 use super::line::{Form, Since, since};
 use super::{Error, Visit};
+use crate::domain::RecordId;
 use crate::domain::event::exported::Exported;
 use crate::domain::event::{Event, Fact, Outcome};
-use crate::domain::{RecordId, Timestamp};
+use crate::ledger::population::{Control, Dates};
 use crate::ledger::trust::Trust;
 use crate::ledger::{Kept, bundle};
 use crate::policy::Asked;
 
 mod export;
+mod population;
 mod prove;
 
+use population::{Population, SampleOf};
 use prove::Prove;
 
 /// Below `evidence`.
@@ -27,6 +30,11 @@ pub(super) enum EvidenceCommand {
     Export(Period),
     /// One record, with the proof that it is in the log; anybody can check it: sallyport evidence verify-record.
     Prove(Prove),
+    /// The table of every record of one control, with what an auditor asks of a population: the query, the count, and the
+    /// signed state of the log that it follows from.
+    Population(Population),
+    /// Some of a population, picked by a number that the auditor names: the same number picks the same.
+    Sample(SampleOf),
     /// The key of this bastion's log, as a trust file for whoever checks. To be handed over on another road than the
     /// evidence.
     Trust(Form),
@@ -52,8 +60,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What is exported.
 struct Range {
-    from: Timestamp,
-    to: Timestamp,
+    dates: Dates,
     /// Before the first record, if there is anything.
     before: Option<Kept>,
     /// Behind the last one.
@@ -76,6 +83,8 @@ impl Visit<'_> {
         match command {
             EvidenceCommand::Export(period) => self.export_period(period).await,
             EvidenceCommand::Prove(asked) => self.prove(asked).await,
+            EvidenceCommand::Population(asked) => self.population(asked).await,
+            EvidenceCommand::Sample(asked) => self.sample(asked).await,
             EvidenceCommand::Trust(form) => {
                 let trust = Trust::of(self.room.sessions.ledger().key().clone());
                 let key = self.room.sessions.ledger().key().to_string();
@@ -89,37 +98,51 @@ impl Visit<'_> {
             return Err(Fault::ToTerminal.into());
         }
         let decision = self.permitted(Asked::Audit).await?;
-        let range = self.range(period).await?;
+        let range = self.range(period.from, period.to, period.only_hashes).await?;
+        self.leaves(&range, None, None, decision).await?;
+        self.stream(&range).await
+    }
+
+    /// What is about to leave, as a record.
+    async fn leaves(
+        &self,
+        range: &Range,
+        control: Option<Control>,
+        sample: Option<(u64, u64)>,
+        decision: RecordId,
+    ) -> Result<(), Error> {
         let exported = Exported {
-            from: range.from,
-            to: range.to,
+            from: range.dates.from,
+            to: range.dates.to,
             first: range.first(),
             end: range.end(),
             root: range.behind.checkpoint.root,
             only_hashes: range.only_hashes,
+            control: control.map(Control::as_str),
+            sample,
         };
         let id = RecordId::new(self.room.clock.now());
         let mut fact = Fact::new(id, Outcome::Success, Event::EvidenceExported(exported)).by(self.caller);
         fact.refs.push(decision);
         self.room.sessions.ledger().append_one(fact).await?;
-        self.stream(&range).await
+        Ok(())
     }
 
     /// The signed checkpoints that enclose the period: rounded outward.
-    async fn range(&self, period: &Period) -> Result<Range, Error> {
+    async fn range(&self, from: Since, to: Option<Since>, only_hashes: bool) -> Result<Range, Error> {
         let ledger = self.room.sessions.ledger();
         let now = self.room.clock.now();
-        let (from, to) = (period.from.moment(now), period.to.map_or(now, |to| to.moment(now)));
-        if from > to {
+        let dates = Dates { from: from.moment(now), to: to.map_or(now, |to| to.moment(now)) };
+        if dates.from > dates.to {
             return Err(Fault::Period.into());
         }
-        let last = match period.to {
-            Some(_) => self.first_since(to).await?,
+        let last = match to {
+            Some(_) => self.first_since(dates.to).await?,
             None => ledger.size(),
         };
-        let before = ledger.checkpoint_up_to(self.first_since(from).await?.min(last)).await?;
+        let before = ledger.checkpoint_up_to(self.first_since(dates.from).await?.min(last)).await?;
         let behind = self.signed_from(last).await?;
-        Ok(Range { from, to, before, behind, only_hashes: period.only_hashes })
+        Ok(Range { dates, before, behind, only_hashes })
     }
 
     /// The oldest checkpoint of at least so many records; waits until it is signed.

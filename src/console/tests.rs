@@ -28,6 +28,7 @@ use crate::signer::Signer;
 use crate::store::memory::{Fault, Memory};
 
 mod evidence;
+mod population;
 
 struct House {
     console: Console,
@@ -69,6 +70,8 @@ async fn with(test: impl AsyncFnOnce(House)) {
     };
     let files: Vec<_> = STARTER.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     let (_policies, policy) = watch::channel(Arc::new(Policy::load(&files, &catalogue).unwrap()));
+    ledger.keep_policy(policy.borrow().text()).await.unwrap();
+    ledger.keep_policy(crate::policy::SCHEMA).await.unwrap();
     let targets = vec![target("db1", "production", &["backup", "deploy"]), target("web", "staging", &["app"])];
     let sessions = Sessions::new(crate::session::Inner {
         bastion: "bastion.example.com".to_owned(),

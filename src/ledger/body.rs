@@ -219,7 +219,10 @@ impl Writer<'_> {
                 .set("first", number(exported.first))
                 .set("end", number(exported.end))
                 .set("root", show(&exported.root))
-                .set("only_hashes", exported.only_hashes),
+                .set("only_hashes", exported.only_hashes)
+                .maybe("control", exported.control)
+                .maybe("seed", exported.sample.map(|(seed, _)| number(seed)))
+                .maybe("count", exported.sample.map(|(_, count)| number(count))),
             Event::PolicyChanged { old, new, files } => {
                 body.digest("old", old).set("new", show(new)).set("files", texts(files))
             }

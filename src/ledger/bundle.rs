@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::entry;
+use super::population::Control;
 use crate::domain::Digest;
 use crate::domain::event::Extent;
 use crate::domain::session::RecordingId;
@@ -33,13 +34,15 @@ pub const CHECKPOINT_B: &str = "checkpoint.b";
 pub const PREFIX: &str = "prefix.hashes";
 /// The records, a line each.
 pub const RECORDS: &str = "records.jsonl";
+/// The dates that were asked for. Not in the first bundles, which have no populations and no policies either.
+pub const PERIOD: &str = "period.txt";
 /// All other files and their digests.
 pub const MANIFEST: &str = "manifest.json";
 /// The signature over that.
 pub const NOTE: &str = "manifest.note";
 
-/// What stands first, in this order.
-pub const FIRST: [&str; 7] = [README, VERIFY, POLICY, CHECKPOINT_A, CHECKPOINT_B, PREFIX, RECORDS];
+/// What stands first, in this order; only the period may be absent.
+pub const FIRST: [&str; 8] = [README, VERIFY, POLICY, CHECKPOINT_A, CHECKPOINT_B, PREFIX, PERIOD, RECORDS];
 /// The text of [`README`].
 pub const README_TEXT: &str = include_str!("bundle/README.txt");
 /// The text of [`VERIFY`].
@@ -48,6 +51,16 @@ pub const VERIFY_TEXT: &str = include_str!("bundle/verify.py");
 /// Where a text lies, with its salt in front.
 pub fn blob_name(hash: &Digest) -> String {
     format!("blobs/{hash}")
+}
+
+/// Where the table of a control lies.
+pub fn population_name(control: Control) -> String {
+    format!("population/{}.csv", control.as_str())
+}
+
+/// Where a policy set or a schema lies.
+pub fn policy_name(digest: &Digest) -> String {
+    format!("policies/{digest}")
 }
 
 /// Where a recording lies.

@@ -507,6 +507,8 @@ fn exported() -> Fact {
         end: 81_720,
         root: digest("tree"),
         only_hashes: false,
+        control: None,
+        sample: None,
     });
     let mut fact = Fact::new(RecordId::from_parts(time(), 0), Outcome::Success, event);
     fact.actor = Some(alice());

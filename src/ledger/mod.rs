@@ -23,6 +23,8 @@ pub mod check;
 pub mod checkpoint;
 pub mod counts;
 pub mod entry;
+pub mod policies;
+pub mod population;
 pub mod proof;
 pub mod sequencer;
 pub mod tiles;

@@ -8,6 +8,7 @@ use std::io::{self, Read};
 
 use super::bundle::{self, Listed, Manifest, ReadError, Reader};
 use super::checkpoint::{self, Checkpoint, Key};
+use super::population::Dates;
 use super::trust::{self, Trust};
 use crate::domain::{Digest, Timestamp};
 use crate::merkle::{self, Frontier};
@@ -92,6 +93,10 @@ pub struct Report {
     pub recordings: u64,
     /// Texts that are in it.
     pub texts: u64,
+    /// Policy sets and schemas that are in it.
+    pub policies: u64,
+    /// Tables that are in it, each the one that follows from the records.
+    pub populations: u64,
     /// Everything that is wrong; at most [`MAX_FAULTS`].
     pub faults: Vec<Fault>,
 }
@@ -170,13 +175,19 @@ impl<'a, R: Read> Judge<'a, R> {
     }
 
     fn read(&mut self) -> Result<(), ReadError> {
+        let mut next = self.reader.next_file()?;
         for expected in bundle::FIRST {
-            match self.reader.next_file()? {
-                Some((name, size)) if name == expected => self.file(expected, size)?,
+            match next {
+                Some((name, size)) if name == expected => {
+                    self.file(expected, size)?;
+                    next = self.reader.next_file()?;
+                }
+                // The first bundles have none.
+                _ if expected == bundle::PERIOD => {}
                 _ => return Err(ReadError::Form { place: expected.to_owned(), what: "is not where it belongs" }),
             }
         }
-        while let Some((name, size)) = self.reader.next_file()? {
+        while let Some((name, size)) = next {
             match name.as_str() {
                 bundle::MANIFEST if !self.small.contains_key(bundle::MANIFEST) => self.file(bundle::MANIFEST, size)?,
                 bundle::NOTE if self.small.contains_key(bundle::MANIFEST) && !self.small.contains_key(bundle::NOTE) => {
@@ -190,6 +201,7 @@ impl<'a, R: Read> Judge<'a, R> {
                     self.finished(&name, size)?;
                 }
             }
+            next = self.reader.next_file()?;
         }
         Ok(())
     }
@@ -268,6 +280,12 @@ impl<'a, R: Read> Judge<'a, R> {
                 self.content.begin(tree);
             }
         }
+        if self.small.contains_key(bundle::PERIOD) {
+            match text(&self.small, bundle::PERIOD).and_then(Dates::decode) {
+                Some(dates) => self.content.expect_tables(dates),
+                None => self.faults.wrong(bundle::PERIOD, "does not say from when to when"),
+            }
+        }
         self.key = Some(key);
         Ok(())
     }
@@ -302,6 +320,11 @@ impl<'a, R: Read> Judge<'a, R> {
         if (manifest.origin.as_str(), manifest.first, manifest.end) != (key_name, self.first, end) {
             let range = format!("{} to {end}", self.first);
             self.faults.wrong(bundle::MANIFEST, format!("is not about records {range} of {key_name}"));
+        }
+        if let Some(dates) = text(&self.small, bundle::PERIOD)
+            && dates != format!("{} {}\n", manifest.from, manifest.to)
+        {
+            self.faults.wrong(bundle::PERIOD, format!("is not the period of {}", bundle::MANIFEST));
         }
         self.content.compare(&manifest, &mut self.faults);
         self.manifest = Some(manifest);
@@ -363,6 +386,8 @@ impl<'a, R: Read> Judge<'a, R> {
             withheld: content.withheld,
             recordings: content.recordings,
             texts: content.texts,
+            policies: content.policies,
+            populations: content.populations,
             faults: self.faults.0,
         }
     }

@@ -3,7 +3,7 @@
 //
 //	go run bundle.go BUNDLE.tar TRUST
 //
-// Checks signatures, completeness of the period, texts, recordings and the list of files. Witnesses: not checked. Whether a
+// Checks signatures, completeness of the period, texts, recordings, tables and the list of files. Witnesses: not checked. Whether a
 // record is canonical JSON and whether tar headers are as they must be is left to the other two verifiers.
 package main
 
@@ -22,6 +22,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -47,6 +48,80 @@ type manifest struct {
 		Why  string `json:"why"`
 	} `json:"missing"`
 	Withheld int64 `json:"withheld"`
+}
+
+// population is a table that follows from the records: which are its rows, and which fields of their bodies are columns.
+type population struct{ name, kinds, fields string }
+
+var populations = []population{
+	{"approvals", "approval.requested", "id quorum groups rules policy expires command reason"},
+	{"authentications", "authn.oidc authn.ssh authn.ssh_failures", "issuer subject method amr acr flow key counts reason"},
+	{"break-glass", "approval.break_glass approval.break_glass_reviewed", "id principal reason alerted until finding"},
+	{"certificates", "cert.issued cert.revoked identity.reinstated key.remembered", "authority serial key_id principals valid_before serials reason"},
+	{"decisions", "authz.decision", "action rules errors policy pass obligations command"},
+	{"masking", "mask.applied", "recording rule stream count bytes"},
+	{"policy-changes", "config.changed policy.changed target.changed tls.changed", "old new files added changed removed restart"},
+	{"sessions", "session.start", "action pty recording"},
+}
+
+// envelope is what of a record stands in every table. A field of the body is kept in its own bytes.
+type envelope struct {
+	Seq                              int64
+	ID, Time, Kind, Outcome, Session string
+	Actor                            struct{ Name, Iss, Sub, Src string }
+	Target                           struct{ Name, Login string }
+	Body                             map[string]json.RawMessage
+}
+
+func cell(text string) string {
+	var out strings.Builder
+	if strings.IndexAny(text, "=+-@") == 0 {
+		out.WriteByte('\'')
+	}
+	for _, c := range text {
+		switch {
+		case c == '\\':
+			out.WriteString(`\\`)
+		case c == '"':
+			out.WriteString(`""`)
+		case ' ' <= c && c <= '~':
+			out.WriteRune(c)
+		default:
+			for _, unit := range utf16.Encode([]rune{c}) {
+				fmt.Fprintf(&out, `\u%04x`, unit)
+			}
+		}
+	}
+	if strings.ContainsAny(text, `,"`) {
+		return `"` + out.String() + `"`
+	}
+	return out.String()
+}
+
+func row(of population, record envelope, leaf tlog.Hash, from, to string) string {
+	within := "no"
+	if from <= record.Time && record.Time < to {
+		within = "yes"
+	}
+	cells := []string{within, record.Time, record.Kind, record.Outcome, record.Actor.Name, record.Actor.Iss, record.Actor.Sub,
+		record.Actor.Src, record.Session, record.Target.Name, record.Target.Login}
+	for _, name := range strings.Fields(of.fields) {
+		raw := record.Body[name]
+		var text string
+		var outside struct{ Payload struct{ Alg, Hash string } }
+		if json.Unmarshal(raw, &text) == nil {
+			cells = append(cells, text)
+		} else if json.Unmarshal(raw, &outside) == nil && outside.Payload.Alg == "sha256-salted" {
+			cells = append(cells, outside.Payload.Hash)
+		} else {
+			cells = append(cells, string(raw))
+		}
+	}
+	cells = append(cells, record.ID, strconv.FormatInt(record.Seq, 10), hex.EncodeToString(leaf[:]))
+	for i, text := range cells {
+		cells[i] = cell(text)
+	}
+	return strings.Join(cells, ",") + "\n"
 }
 
 type extent struct {
@@ -171,6 +246,13 @@ func check(bundle io.Reader, trust string) error {
 	if log.root() != beforeRoot {
 		return errors.New("prefix.hashes: has another root than checkpoint.a")
 	}
+	dates := append(strings.Fields(string(files["period.txt"])), "", "")
+	tables, withheld := map[string]*strings.Builder{}, false
+	for _, of := range populations {
+		tables[of.name] = &strings.Builder{}
+		head := strings.Fields("in_period time kind outcome by iss sub src session target login " + of.fields + " record seq leaf")
+		fmt.Fprintln(tables[of.name], strings.Join(head, ","))
+	}
 	counts, recordings, texts := map[string]int64{}, map[string]extent{}, map[string]bool{}
 	var stored whole
 	lines := bufio.NewScanner(bytes.NewReader(files["records.jsonl"]))
@@ -193,12 +275,21 @@ func check(bundle io.Reader, trust string) error {
 			if err != nil || len(leaf) != 32 {
 				return fmt.Errorf("records.jsonl: record %d is no hash", index)
 			}
-			hash = *(*tlog.Hash)(leaf)
+			hash, withheld = *(*tlog.Hash)(leaf), true
 		} else if record.Seq != index {
 			return fmt.Errorf("records.jsonl: record %d says that it is %d", index, record.Seq)
 		} else {
 			counts[record.Kind]++
 			payloads(record.Body, texts)
+			var whole envelope
+			if err := json.Unmarshal(lines.Bytes(), &whole); err != nil {
+				return fmt.Errorf("records.jsonl: record %d: %w", index, err)
+			}
+			for _, of := range populations {
+				if strings.Contains(" "+of.kinds+" ", " "+record.Kind+" ") {
+					tables[of.name].WriteString(row(of, whole, hash, dates[0], dates[1]))
+				}
+			}
 			switch record.Kind {
 			case "recording.commit", "recording.close", "recording.recovered", "recording.failed":
 				name := fmt.Sprintf("recordings/%s/%v", record.Session, record.Body["recording"])
@@ -243,6 +334,24 @@ func check(bundle io.Reader, trust string) error {
 	if !reflect.DeepEqual(counts, list.Counts) {
 		return errors.New("manifest.json: counts otherwise")
 	}
+	if dates[0] != "" && (dates[0] != list.From || dates[1] != list.To) {
+		return errors.New("period.txt: is not the period of manifest.json")
+	}
+	for name, content := range files {
+		sum := sha256.Sum256(content)
+		if digest := strings.TrimPrefix(name, "policies/"); digest != name && digest != hex.EncodeToString(sum[:]) {
+			return errors.New(name + ": has another digest")
+		}
+	}
+	checked := 0
+	for name, table := range tables {
+		content, here := files["population/"+name+".csv"]
+		if here != (dates[0] != "" && !withheld) || here && string(content) != table.String() {
+			return errors.New("population/" + name + ".csv: is not the table that follows from the records")
+		} else if here {
+			checked++
+		}
+	}
 	missing := map[string]bool{}
 	for _, one := range list.Missing {
 		missing[one.Name] = true
@@ -273,7 +382,7 @@ func check(bundle io.Reader, trust string) error {
 			return errors.New(name + ".cast.zst: is not the recording that a record speaks of")
 		}
 	}
-	fmt.Printf("records %d to %d, %d recordings, %d texts; witnesses not checked\n", before, behind-1, len(recordings), len(texts))
+	fmt.Printf("records %d to %d, %d recordings, %d texts, %d tables; witnesses not checked\n", before, behind-1, len(recordings), len(texts), checked)
 	return nil
 }
 

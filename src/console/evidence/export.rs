@@ -2,7 +2,7 @@
 //!
 //! Holds no more than a page of records and a frame at a time. Nothing in it depends on when it is made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use bytes::Bytes;
@@ -14,6 +14,8 @@ use crate::domain::session::{RecordingId, Stream};
 use crate::ledger;
 use crate::ledger::bundle::{self, Manifest, Missing, Writer};
 use crate::ledger::entry::{Entry, decode};
+use crate::ledger::policies;
+use crate::ledger::population::{Control, Dates};
 use crate::ledger::trust::Trust;
 use crate::recording::{self, Reader};
 
@@ -23,6 +25,9 @@ struct Contents {
     /// Of all lines.
     bytes: u64,
     counts: BTreeMap<String, u64>,
+    /// Bytes of the rows of each control.
+    tables: BTreeMap<Control, u64>,
+    policies: BTreeSet<Digest>,
     /// By their place in the bundle.
     texts: BTreeMap<String, Digest>,
     /// By session and id.
@@ -49,6 +54,7 @@ impl Visit<'_> {
         out.whole(bundle::CHECKPOINT_A, before).await?;
         out.whole(bundle::CHECKPOINT_B, &range.behind.note).await?;
         out.whole(bundle::PREFIX, peaks.as_bytes()).await?;
+        out.whole(bundle::PERIOD, range.dates.encode().as_bytes()).await?;
 
         out.begin(bundle::RECORDS, contents.bytes).await?;
         let mut next = first;
@@ -60,6 +66,22 @@ impl Visit<'_> {
         }
         out.end().await?;
 
+        if !range.only_hashes {
+            for control in Control::ALL {
+                let bytes = contents.tables.remove(&control).unwrap_or_default();
+                self.table(range, control, bytes, &mut out).await?;
+            }
+        }
+        for digest in std::mem::take(&mut contents.policies) {
+            let name = bundle::policy_name(&digest);
+            match ledger.kept_policy(&digest).await {
+                Ok(Some(text)) => out.whole(&name, &text).await?,
+                // Of before they were kept.
+                Ok(None) => contents.misses(name, "not kept"),
+                Err(error) if error.is_damage() => contents.misses(name, "damaged"),
+                Err(error) => return Err(error.into()),
+            }
+        }
         for (name, hash) in std::mem::take(&mut contents.texts) {
             match ledger.stored_payload(&hash).await {
                 Ok(Some(stored)) => out.whole(&name, &stored).await?,
@@ -75,8 +97,8 @@ impl Visit<'_> {
         let manifest = Manifest {
             format: bundle::FORMAT.to_owned(),
             origin: ledger.key().name().to_owned(),
-            from: range.from.to_string(),
-            to: range.to.to_string(),
+            from: range.dates.from.to_string(),
+            to: range.dates.to.to_string(),
             first,
             end,
             counts: contents.counts,
@@ -93,7 +115,7 @@ impl Visit<'_> {
         if missing > 0 {
             let _ = writeln!(
                 told,
-                "{missing} texts or recordings that they speak of are not kept any more; the list is in it"
+                "{missing} texts, policies or recordings that they speak of are not kept any more; the list is in it"
             );
         }
         self.say.err(&told).await
@@ -109,7 +131,7 @@ impl Visit<'_> {
             for entry in &page {
                 contents.bytes += line(range, entry).len() as u64 + 1;
                 if !range.only_hashes {
-                    contents.take(entry);
+                    contents.take(entry, &range.dates);
                 }
             }
         }
@@ -124,6 +146,22 @@ impl Visit<'_> {
             return Err(ledger::Error::Damaged(format!("entry {next} is missing")).into());
         }
         Ok(page.iter().map(decode).collect::<Result<_, _>>()?)
+    }
+
+    /// The rows of a control, whose bytes together are known.
+    async fn table(&self, range: &Range, control: Control, bytes: u64, out: &mut Out<'_>) -> Result<(), Error> {
+        let head = control.head();
+        out.begin(&bundle::population_name(control), head.len() as u64 + bytes).await?;
+        out.content(head.into()).await?;
+        let (mut next, mut left) = (range.first(), bytes);
+        while left > 0 {
+            let page = self.records_from(next, range.end()).await?;
+            next += page.len() as u64;
+            let rows: String = page.iter().filter_map(|entry| control.row(entry, &range.dates)).collect();
+            left = left.saturating_sub(rows.len() as u64);
+            out.content(rows.into()).await?;
+        }
+        out.end().await
     }
 
     async fn recording(
@@ -176,7 +214,13 @@ fn line(range: &Range, entry: &Entry) -> Bytes {
 }
 
 impl Contents {
-    fn take(&mut self, entry: &Entry) {
+    fn take(&mut self, entry: &Entry, dates: &Dates) {
+        for control in Control::ALL {
+            if let Some(row) = control.row(entry, dates) {
+                *self.tables.entry(control).or_default() += row.len() as u64;
+            }
+        }
+        self.policies.extend(policies::named(entry));
         *self.counts.entry(entry.kind().to_owned()).or_default() += 1;
         self.texts.extend(entry.body().payloads().into_iter().map(|hash| (bundle::blob_name(&hash), hash)));
         // The last word of the period counts.

@@ -55,6 +55,8 @@ impl Visit<'_> {
             end: index + 1,
             root: behind.checkpoint.root,
             only_hashes: false,
+            control: None,
+            sample: None,
         };
         let id = RecordId::new(self.room.clock.now());
         let mut fact = Fact::new(id, Outcome::Success, Event::EvidenceExported(exported)).by(self.caller);

@@ -17,4 +17,8 @@ pub struct Exported {
     pub root: Digest,
     /// Whether no content goes with it.
     pub only_hashes: bool,
+    /// Of which control a table leaves; absent if it is a bundle or a record.
+    pub control: Option<&'static str>,
+    /// Of a sample, the number that picks it and how many it picks.
+    pub sample: Option<(u64, u64)>,
 }

@@ -15,8 +15,38 @@ import re
 import sys
 
 FORMAT = "sallyport-bundle/v1"
-FIRST = ["README.txt", "verify.py", "policy.tlog", "checkpoint.a", "checkpoint.b", "prefix.hashes", "records.jsonl"]
+FIRST = ["README.txt", "verify.py", "policy.tlog", "checkpoint.a", "checkpoint.b", "prefix.hashes"]
+FIRST += ["period.txt", "records.jsonl"]
 RECORDED = ("recording.commit", "recording.close", "recording.recovered", "recording.failed")
+POLICIES = {
+    "approval.requested": ("policy",),
+    "authz.decision": ("policy", "schema"),
+    "log.start": ("policy",),
+    "policy.changed": ("new", "old"),
+}
+# The tables: kinds of record that are their rows, and fields of their bodies that are columns.
+TABLES = {
+    "approvals": ("approval.requested", "id quorum groups rules policy expires command reason"),
+    "authentications": (
+        "authn.oidc authn.ssh authn.ssh_failures",
+        "issuer subject method amr acr flow key counts reason",
+    ),
+    "break-glass": (
+        "approval.break_glass approval.break_glass_reviewed",
+        "id principal reason alerted until finding",
+    ),
+    "certificates": (
+        "cert.issued cert.revoked identity.reinstated key.remembered",
+        "authority serial key_id principals valid_before serials reason",
+    ),
+    "decisions": ("authz.decision", "action rules errors policy pass obligations command"),
+    "masking": ("mask.applied", "recording rule stream count bytes"),
+    "policy-changes": (
+        "config.changed policy.changed target.changed tls.changed",
+        "old new files added changed removed restart",
+    ),
+    "sessions": ("session.start", "action pty recording"),
+}
 SMALL, LARGE, ENTRY, PIECE = 65536, 1 << 26, 32768, 65536
 DASH = "\u2014 "
 
@@ -312,13 +342,45 @@ def payloads(body):
                 yield from payloads(value)
 
 
+def cell(text):
+    out = "'" if text[:1] in ("=", "+", "-", "@") else ""
+    for c in text:
+        if " " <= c <= "~":
+            out += {"\\": "\\\\", '"': '""'}.get(c, c)
+        else:
+            units = c.encode("utf-16-be")
+            out += "".join("\\u%02x%02x" % (units[i], units[i + 1]) for i in range(0, len(units), 2))
+    return '"%s"' % out if "," in text or '"' in text else out
+
+
+def row(columns, entry, leaf, dates):
+    def word(of, name):
+        value = of.get(name) if isinstance(of, dict) else None
+        return value if isinstance(value, str) else ""
+
+    def field(name):
+        value = entry["body"].get(name, "")
+        payload = value.get("payload") if isinstance(value, dict) else None
+        if isinstance(payload, dict) and payload.get("alg") == "sha256-salted":
+            return word(payload, "hash")
+        return value if isinstance(value, str) else canonical(value)
+
+    actor, target = entry.get("actor"), entry.get("target")
+    cells = ["yes" if dates[0] <= entry["time"] < dates[1] else "no", entry["time"], entry["kind"]]
+    cells += [word(entry, "outcome")] + [word(actor, name) for name in ("name", "iss", "sub", "src")]
+    cells += [word(entry, "session"), word(target, "name"), word(target, "login")] + [field(name) for name in columns]
+    cells += [entry["id"], str(entry["seq"]), leaf.hex()]
+    return ",".join(map(cell, cells)).encode() + b"\n"
+
+
 class Judge:
     def __init__(self, source, trust, trust_bundle):
         self.reader, self.trust, self.trust_bundle = Reader(source), trust, trust_bundle
         self.faults, self.small, self.seen = [], {}, []
         self.key = self.tree = self.behind = self.frames = self.last = None
         self.first, self.counts, self.wanted = 0, {}, {}
-        self.withheld = self.texts = self.recordings = 0
+        self.withheld = self.texts = self.recordings = self.policies = self.populations = 0
+        self.dates, self.tables = None, []
 
     def wrong(self, place, what, is_gap=False):
         if len(self.faults) < 100:
@@ -329,8 +391,12 @@ class Judge:
 
     def run(self):
         try:
+            found = self.reader.next_file()
             for name in FIRST:
-                if self.reader.next_file() != name:
+                # The first bundles have no period, and no tables and policies either.
+                if name == "period.txt" and found != name:
+                    continue
+                if found != name:
                     raise Stop(name, "is not where it belongs")
                 if name == "records.jsonl":
                     self.before()
@@ -338,10 +404,9 @@ class Judge:
                 else:
                     self.small[name] = self.reader.whole(SMALL)
                 self.finished()
-            while True:
-                name = self.reader.next_file()
-                if name is None:
-                    break
+                found = self.reader.next_file()
+            while found is not None:
+                name = found
                 if name in self.small or ("manifest.json" in self.small) != (name == "manifest.note"):
                     raise Stop(name, "is not where it belongs")
                 if name in ("manifest.json", "manifest.note"):
@@ -349,6 +414,7 @@ class Judge:
                 else:
                     self.file(name)
                 self.finished()
+                found = self.reader.next_file()
             self.compare()
         except Stop as stop:
             self.wrong(stop.place, stop.what, stop.is_gap)
@@ -364,8 +430,15 @@ class Judge:
         if wanted and wanted[1] is None:
             if name == "blobs/" + digest:
                 self.texts += 1
+            elif name == "policies/" + digest:
+                self.policies += 1
             else:
                 self.wrong(name, "is not the text that record %d speaks of" % wanted[0])
+        elif wanted and isinstance(wanted[1], str):
+            if wanted[1] == digest:
+                self.populations += 1
+            else:
+                self.wrong(name, "is not the table that follows from the records")
         self.seen.append({"name": name, "sha256": digest, "size": size})
 
     def before(self):
@@ -406,6 +479,19 @@ class Judge:
             self.wrong("prefix.hashes", str(error))
             self.tree = Tree(self.first, [bytes(32)] * bin(self.first).count("1"))
 
+        if "period.txt" in self.small:
+            moment = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
+            if re.fullmatch(moment + b" " + moment + b"\n", self.small["period.txt"]):
+                self.dates = self.small["period.txt"].decode().split()
+            else:
+                self.wrong("period.txt", "does not say from when to when")
+        if self.dates:
+            before = "in_period time kind outcome by iss sub src session target login ".split()
+            for name, (kinds, columns) in TABLES.items():
+                columns = columns.split()
+                digest = hashlib.sha256(",".join(before + columns + ["record", "seq", "leaf"]).encode() + b"\n")
+                self.tables.append((name, set(kinds.split()), columns, digest))
+
     def records(self):
         rest = b""
         while self.reader.left:
@@ -416,6 +502,9 @@ class Judge:
                 raise Stop("records.jsonl: record %d" % self.tree.size, "is longer than a record can be")
         if rest:
             self.wrong("records.jsonl: record %d" % self.tree.size, "does not end with a newline")
+        # Whoever withholds records withholds what follows from them.
+        for name, _, _, digest in self.tables if not self.withheld else ():
+            self.wanted["population/%s.csv" % name] = (self.tree.size, digest.hexdigest())
 
     def record(self, line):
         index = self.tree.size
@@ -425,7 +514,8 @@ class Judge:
             self.withheld += 1
             self.tree.push(bytes.fromhex(leaf[1].decode()))
             return
-        self.tree.push(hashlib.sha256(b"\0" + line).digest())
+        leaf = hashlib.sha256(b"\0" + line).digest()
+        self.tree.push(leaf)
         try:
             if len(line) > ENTRY:
                 raise ValueError("is longer than a record can be")
@@ -441,6 +531,13 @@ class Judge:
         self.counts[entry["kind"]] = self.counts.get(entry["kind"], 0) + 1
         for digest in payloads(entry["body"]):
             self.wanted.setdefault("blobs/%s" % digest, (index, None))
+        if self.dates:
+            for field in POLICIES.get(entry["kind"], ()):
+                if re.fullmatch("[0-9a-f]{64}", str(entry["body"].get(field))):
+                    self.wanted.setdefault("policies/%s" % entry["body"][field], (index, None))
+            for _, kinds, columns, digest in self.tables:
+                if entry["kind"] in kinds:
+                    digest.update(row(columns, entry, leaf, self.dates))
         if entry["kind"] in RECORDED and "session" in entry:
             body = entry["body"]
             try:
@@ -460,7 +557,7 @@ class Judge:
                 self.wrong(name, "is not a list of lengths")
         elif name not in self.wanted:
             self.wrong(name, "is nothing that a record of the period speaks of")
-        elif self.wanted[name][1] is not None:
+        elif isinstance(self.wanted[name][1], tuple):
             seq, extent = self.wanted[name]
             frames, self.frames = self.frames, None
             lengths = frames[1] if frames and frames[0] == name else []
@@ -518,12 +615,17 @@ class Judge:
             self.wrong("manifest.json", "is not about these records")
         if (manifest["counts"], manifest["withheld"]) != (self.counts, self.withheld):
             self.wrong("manifest.json", "counts the records otherwise")
+        if self.dates and self.dates != [manifest["from"], manifest["to"]]:
+            self.wrong("period.txt", "is not the period of manifest.json")
         for missing in manifest["missing"]:
+            if isinstance(self.wanted.get(missing["name"], (0, 0))[1], str):
+                continue  # a table follows from the records that are here
             if self.wanted.pop(missing["name"], None) is None:
                 self.wrong(missing["name"], "is said to be missing, and is not")
-        for name, (seq, _) in self.wanted.items():
+        for name, (seq, what) in self.wanted.items():
             if not self.is_named(name):
-                self.wrong(name, "is not in the bundle, and record %d speaks of it" % seq, True)
+                why = "follows from the records" if isinstance(what, str) else "record %d speaks of it" % seq
+                self.wrong(name, "is not in the bundle, and " + why, True)
 
     def verdict(self):
         if any(not is_gap for _, _, is_gap in self.faults):
@@ -570,6 +672,7 @@ def main(words):
     if options["--json"]:
         faults = [{"place": place, "what": what} for place, what, _ in judge.faults]
         told = {"verdict": verdict, "signer": key, "first": judge.first, "faults": faults, "counts": judge.counts}
+        told.update(policies=judge.policies, populations=judge.populations)
         told.update(texts=judge.texts, recordings=judge.recordings, withheld=judge.withheld)
         told["end"] = judge.tree.size if judge.tree else judge.first
         print(json.dumps(told, indent=2))

@@ -9,13 +9,15 @@ use bytes::Bytes;
 use super::super::bundle::{self, Manifest, ReadError, Reader};
 use super::super::checkpoint::Checkpoint;
 use super::super::entry::{self, Entry};
+use super::super::policies;
+use super::super::population::{Control, Dates};
 use super::Faults;
 use crate::domain::event::Extent;
 use crate::domain::{Digest, Timestamp};
 use crate::merkle::{self, Frontier};
 
 /// What was read of them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Content {
     tree: Frontier,
     /// Whether the tree before the records is known.
@@ -25,6 +27,10 @@ pub(super) struct Content {
     pub(super) withheld: u64,
     pub(super) recordings: u64,
     pub(super) texts: u64,
+    pub(super) policies: u64,
+    pub(super) populations: u64,
+    /// What the tables must come to; none in bundles that have none.
+    tables: Option<Tables>,
     /// Files that records speak of and that have not come yet.
     wanted: BTreeMap<String, Wanted>,
     /// Lengths of the next recording's frames.
@@ -38,9 +44,36 @@ struct Wanted {
     what: What,
 }
 
+/// A digest for each table, made from the records as they come.
+struct Tables {
+    dates: Dates,
+    digests: Vec<(Control, Context)>,
+}
+
+impl Tables {
+    fn new(dates: Dates) -> Self {
+        let begun = |control: Control| {
+            let mut digest = Context::new(&SHA256);
+            digest.update(control.head().as_bytes());
+            (control, digest)
+        };
+        Self { dates, digests: Control::ALL.into_iter().map(begun).collect() }
+    }
+
+    fn take(&mut self, entry: &Entry) {
+        for (control, digest) in &mut self.digests {
+            if let Some(row) = control.row(entry, &self.dates) {
+                digest.update(row.as_bytes());
+            }
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum What {
     Text(Digest),
+    Policy(Digest),
+    Population(Digest),
     Recording(Extent),
 }
 
@@ -53,6 +86,11 @@ impl Content {
     pub(super) fn begin(&mut self, tree: Frontier) {
         self.tree = tree;
         self.begun = true;
+    }
+
+    /// The bundle says its dates, and so has tables and policies.
+    pub(super) fn expect_tables(&mut self, dates: Dates) {
+        self.tables = Some(Tables::new(dates));
     }
 
     /// Index behind the last record.
@@ -97,6 +135,13 @@ impl Content {
         if !line.is_empty() {
             faults.wrong(&format!("{}: record {}", bundle::RECORDS, self.size()), "does not end with a newline");
         }
+        // Whoever withholds records withholds what follows from them.
+        if let Some(tables) = self.tables.take().filter(|_| self.withheld == 0) {
+            for (control, digest) in tables.digests {
+                let what = What::Population(bundle::digest(digest));
+                self.wanted.insert(bundle::population_name(control), Wanted { seq: self.size(), what });
+            }
+        }
         Ok(())
     }
 
@@ -127,6 +172,13 @@ impl Content {
 
     fn speaks_of(&mut self, entry: &Entry, faults: &mut Faults) {
         let seq = entry.seq();
+        if let Some(tables) = &mut self.tables {
+            tables.take(entry);
+            for digest in policies::named(entry) {
+                let what = What::Policy(digest);
+                self.wanted.entry(bundle::policy_name(&digest)).or_insert(Wanted { seq, what });
+            }
+        }
         for hash in entry.body().payloads() {
             self.wanted.entry(bundle::blob_name(&hash)).or_insert(Wanted { seq, what: What::Text(hash) });
         }
@@ -176,7 +228,7 @@ impl Content {
                     faults.wrong(name, format!("is not the recording that record {seq} speaks of"));
                 }
             }
-            Some(Wanted { what: What::Text(_), .. }) => {}
+            Some(_) => {}
             None => faults.wrong(name, "is nothing that a record of the period speaks of"),
         }
         Ok(())
@@ -188,7 +240,15 @@ impl Content {
             Some(Wanted { seq, what: What::Text(hash) }) if hash != *digest => {
                 faults.wrong(name, format!("is not the text that record {seq} speaks of"));
             }
+            Some(Wanted { seq, what: What::Policy(named) }) if named != *digest => {
+                faults.wrong(name, format!("is not the policy that record {seq} speaks of"));
+            }
+            Some(Wanted { what: What::Population(table), .. }) if table != *digest => {
+                faults.wrong(name, "is not the table that follows from the records");
+            }
             Some(Wanted { what: What::Text(_), .. }) => self.texts += 1,
+            Some(Wanted { what: What::Policy(_), .. }) => self.policies += 1,
+            Some(Wanted { what: What::Population(_), .. }) => self.populations += 1,
             Some(Wanted { what: What::Recording(_), .. }) | None => {}
         }
     }
@@ -214,13 +274,22 @@ impl Content {
             faults.wrong(bundle::MANIFEST, "counts the records otherwise");
         }
         for missing in &manifest.missing {
+            let is_table = |wanted: &Wanted| matches!(wanted.what, What::Population(_));
+            // A table follows from the records that are here: there is no reason why it should not be.
+            if self.wanted.get(&missing.name).is_some_and(is_table) {
+                continue;
+            }
             if self.wanted.remove(&missing.name).is_none() {
                 faults.wrong(&missing.name, "is said to be missing, and is not");
             }
         }
         for (name, wanted) in std::mem::take(&mut self.wanted) {
             if !faults.is_named(&name) {
-                faults.gap(&name, format!("is not in the bundle, and record {} speaks of it", wanted.seq));
+                let why = match wanted.what {
+                    What::Population(_) => "follows from the records".to_owned(),
+                    _ => format!("record {} speaks of it", wanted.seq),
+                };
+                faults.gap(&name, format!("is not in the bundle, and {why}"));
             }
         }
     }

@@ -27,6 +27,20 @@ equal 'exit code without a key' "$code" 3
 contains 'without a key' "$(cat out)" 'signer not checked'
 contains 'whom the verdict believed' "$("$SALLYPORT" evidence verify bundle.tar --trust-bundle)" 'the bundle itself'
 
+equal 'tables in the bundle' "$(jq .populations report.json)" 8
+equal 'policies in the bundle' "$(jq '.policies >= 2' report.json)" true
+
+# The table that the console prints is the one in the bundle, and a sample is picked again with sha256sum alone.
+console evidence population --control decisions --from "$from" --to "$to" >table || fail 'population'
+equal 'the table of the bundle' "$(tar -xOf bundle.tar population/decisions.csv)" "$(grep -v '^#' table)"
+equal 'rows by the query of its head' "$(tar -xOf bundle.tar records.jsonl | jq -c "$(sed -n 's/^# query *//p' table)" | wc -l)" \
+  "$(grep -v '^#' table | tail -n +2 | wc -l)"
+console evidence sample --control decisions -n 2 --seed 20261001 --from "$from" --to "$to" >sample || fail 'sample'
+grep ^yes, table | while IFS= read -r row; do
+  printf '%s %s\n' "$(printf '%s' "20261001:${row##*,}" | sha256sum | cut -c -64)" "$row"
+done | sort | head -n 2 | cut -c 66- | sort >by_hand
+equal 'the sample' "$(grep -v '^#' sample | tail -n +2 | sort)" "$(cat by_hand)"
+
 # One record with its proof.
 console evidence prove 3 >record || fail 'prove'
 "$SALLYPORT" evidence verify-record record --trust trust >out || fail "verify-record: $(cat out)"
@@ -37,7 +51,7 @@ sed 's/"seq":3/"seq":4/' record >forged
 # The second verifier, from the source and not from the bundle, says the same.
 verify_py() { python3 "$HERE/../../src/ledger/bundle/verify.py" "$@"; }
 verify_py bundle.tar --trust trust --json >second.json || fail "verify.py: $(cat second.json)"
-for part in verdict signer first end counts texts recordings withheld; do
+for part in verdict signer first end counts texts recordings withheld policies populations; do
   equal "$part of both" "$(jq -cS ".$part" second.json)" "$(jq -cS ".$part" report.json)"
 done
 code=0
@@ -53,6 +67,9 @@ GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$PWD/gocache" GOFLAGS='' HOME=
 for bundle in bundle.tar hashes.tar; do
   ./verify_go $bundle trust >third || fail "the third verifier on $bundle: $(cat third)"
   contains "the third verifier on $bundle" "$(cat third)" "records $(jq .first report.json) to $(($(jq .end report.json) - 1)),"
+  tables=8
+  [[ $bundle == bundle.tar ]] || tables=0
+  contains "the third verifier on $bundle" "$(cat third)" ", $tables tables;"
 done
 console evidence trust --json | jq -r '"log " + .log' | sed 's/.$/A/' >other
 ./verify_go bundle.tar other >third && fail 'the third verifier believes another key'
