@@ -13,6 +13,8 @@ use crate::ledger::proof::{self, Proved};
 use crate::ledger::trust::{self, Trust};
 use crate::ledger::verify::{Belief, Report, Verdict, verify};
 
+mod reconcile;
+
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
     /// Judge a bundle of evidence: whether anything in its period was changed, removed or added. Asks nobody, opens no store.
@@ -23,6 +25,11 @@ pub(super) enum Command {
     ///
     /// Exit codes: 0 proved, 3 not, 1 a file could not be read.
     VerifyRecord(VerifyRecord),
+    /// Hold a target's own log of sign-ins against the records of a bundle, by the serials of certificates: sign-ins without a
+    /// record, and records without a sign-in.
+    ///
+    /// Exit codes: 0 both tell the same, 3 not, or the bundle is not verified, 1 a file could not be read.
+    Reconcile(reconcile::Reconcile),
 }
 
 /// Which record, and whom to believe.
@@ -55,6 +62,7 @@ pub(super) fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Verify(asked) => bundle(&asked),
         Command::VerifyRecord(asked) => record(&asked),
+        Command::Reconcile(asked) => reconcile::run(&asked),
     }
 }
 

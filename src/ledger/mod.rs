@@ -26,6 +26,7 @@ pub mod entry;
 pub mod policies;
 pub mod population;
 pub mod proof;
+pub mod reconcile;
 pub mod sequencer;
 pub mod tiles;
 pub mod trust;
