@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 
 use super::config::Config;
 use super::{ServeError, StartError, State, Stores};
+use crate::approval::Glasses;
 use crate::clock::Clock;
 use crate::domain::event::{Event, Fact, Outcome};
 use crate::domain::identity::Grouping;
@@ -275,7 +276,7 @@ async fn fill(config: &Config, opened: State, clock: Clock) -> Result<Option<Men
         let recordings = Recordings::new(blobs, crate::recording::Settings::default());
         let mended = finish(&config.state, &ledger, &recordings, clock.now()).await?;
         let index = Index::new(registers.clone());
-        recover::follow_log(&ledger, &index).await?;
+        recover::follow_log(&ledger, &index, &Glasses::new(registers.clone())).await?;
         let (_, policy) = watch::channel(std::sync::Arc::new(Policy::load(&[], &config.catalogue())?));
         // Nobody is let in from here.
         let settings = super::identity_settings(config, Grouping::new(|_, _, _| Vec::new()));

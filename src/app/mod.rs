@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::approval::{Desk, notify};
+use crate::approval::{Desk, Glasses, notify};
 use crate::clock::Clock;
 use crate::console::{self, Console};
 use crate::domain::identity::Grouping;
@@ -210,6 +210,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         registry: Registry::default(),
         limits: Limits::new(&config.limits.shared(), clock.clone()),
         desk: Desk::new(config.approval.clone(), ledger.clone(), clock.clone(), notices),
+        glasses: Glasses::new(stores.registers.clone()),
         recent: Recent::default(),
     });
     mend::finish(&config.state, &ledger, sessions.recordings(), clock.now()).await?;

@@ -44,6 +44,8 @@ pub struct Question {
     pub command: Option<String>,
     /// Whether with a terminal.
     pub pty: bool,
+    /// Past approval, in place of a shell.
+    pub break_glass: bool,
 }
 
 /// What would be answered, and to whom.
@@ -103,7 +105,11 @@ pub fn ask(config: &Config, policy: &Policy, question: &Question, now: Timestamp
     let request = Request {
         identity: &identity,
         sign_in: &sign_in,
-        action: command.as_ref().map_or(Asked::Shell, Asked::Exec),
+        action: match &command {
+            Some(command) => Asked::Exec(command),
+            None if question.break_glass => Asked::BreakGlass,
+            None => Asked::Shell,
+        },
         target: Some((target, &login)),
         owner: None,
         now,
@@ -228,7 +234,12 @@ fn tried(config: &Config, policy: &Policy, case: &Case, now: Timestamp, faults: 
         login: case.login.clone(),
         command: case.command.clone(),
         pty: case.pty.unwrap_or(false),
+        break_glass: case.break_glass.unwrap_or(false),
     };
+    if question.break_glass && question.command.is_some() {
+        faults.add(at("command"), "goes with no break_glass: that begins a shell", "leave one of both out");
+        return None;
+    }
     let answer = match ask(config, policy, &question, now) {
         Ok(answer) => answer,
         Err(error) => {

@@ -20,13 +20,16 @@ use crate::domain::{Digest, RecordId, Text, Timestamp};
 use crate::ledger::{self, Ledger};
 use crate::policy::Terms;
 
+pub mod glass;
 pub mod id;
 pub mod notify;
 mod recover;
 pub mod request;
 
+use glass::Broken;
+pub use glass::Glasses;
 pub use id::Id;
-use notify::{Came, Notices, told};
+use notify::{Alert, Came, Notices, told};
 pub use request::{Fault, Request, State, Subject, Vote};
 
 /// Waiting is looked at so often at least: a clock that steps must not keep a request open.
@@ -224,6 +227,13 @@ impl Desk {
         recorded?;
         let full = self.0.notices.resolved(&request, reason, now);
         self.not_told(full, "approval.resolved", id).await
+    }
+
+    /// Tells everybody elsewhere that a session is about to begin past approval.
+    pub async fn alert(&self, broken: &Broken, reason: &str) -> Result<Alert, Error> {
+        let mut alert = self.0.notices.broken(broken, reason, self.0.clock.now());
+        self.not_told(std::mem::take(&mut alert.full), "approval.break_glass", broken.id).await?;
+        Ok(alert)
     }
 
     /// Records which channels were full, so that nobody there was told.

@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::glass::Broken;
 use super::request::Request;
 use crate::clock::Clock;
 use crate::domain::event::held::Notified;
@@ -46,6 +47,25 @@ struct Notice {
     text: String,
     /// Nobody needs it after that.
     until: Timestamp,
+    /// Hears the name of each channel that took it.
+    taken: Option<mpsc::Sender<String>>,
+}
+
+/// An alert on its way.
+#[derive(Debug)]
+pub struct Alert {
+    /// How many channels there are.
+    pub channels: usize,
+    /// Names of those whose queue was full.
+    pub(super) full: Vec<String>,
+    taken: mpsc::Receiver<String>,
+}
+
+impl Alert {
+    /// The first channel that took it; none if all have given up.
+    pub async fn taken(&mut self) -> Option<String> {
+        self.taken.recv().await
+    }
 }
 
 /// Where notices are put. Cheap to clone. Without channels it swallows them.
@@ -128,6 +148,37 @@ impl Notices {
         self.put("approval.resolved", request, (body, text), now.plus(Duration::from_secs(900)), now)
     }
 
+    /// A session is about to begin past approval.
+    pub(super) fn broken(&self, broken: &Broken, reason: &str, now: Timestamp) -> Alert {
+        let review = format!("{} break-glass --review {} --finding TEXT", self.line, broken.id);
+        let reason = self.shown(reason.as_bytes());
+        let body = json!({
+            "event": "approval.break_glass",
+            "bastion": self.bastion,
+            "id": broken.id.to_string(),
+            "session": broken.session.to_string(),
+            "name": printable(&broken.name, 256),
+            "principal": broken.principal.as_str(),
+            "target": broken.target,
+            "login": broken.login,
+            "reason": reason,
+            "review": review,
+        });
+        let text = format!(
+            "{}: {} goes past approval, as {}@{}: {reason}; {review}",
+            broken.id,
+            printable(&broken.name, 128),
+            broken.login,
+            printable(&broken.target, 64),
+        );
+        let (taken, hears) = mpsc::channel(self.queues.len().max(1));
+        let until = now.plus(Duration::from_secs(900));
+        let (event, about) = ("approval.break_glass", broken.id.to_string());
+        let full =
+            self.send(Notice { delivery: RecordId::new(now), event, about, body, text, until, taken: Some(taken) });
+        Alert { channels: self.queues.len(), full, taken: hears }
+    }
+
     fn body(&self, event: &str, request: &Request) -> Value {
         let (subject, who) = (&request.subject, &request.caller.identity);
         json!({
@@ -168,7 +219,11 @@ impl Notices {
         now: Timestamp,
     ) -> Vec<String> {
         let about = request.id.to_string();
-        let notice = Notice { delivery: RecordId::new(now), event, about, body, text, until };
+        self.send(Notice { delivery: RecordId::new(now), event, about, body, text, until, taken: None })
+    }
+
+    /// The names of channels whose queue is full.
+    fn send(&self, notice: Notice) -> Vec<String> {
         let full = |(_, queue): &&(String, mpsc::Sender<Notice>)| queue.try_send(notice.clone()).is_err();
         self.queues.iter().filter(full).map(|(name, _)| name.clone()).collect()
     }
@@ -232,6 +287,8 @@ impl Worker {
             let fact = told(self.clock.now(), (name, notice.event, &notice.about), came);
             if let Err(cause) = self.ledger.append_one(fact).await {
                 error!(channel = name, error = ?cause, "ledger does not take what came of a notice");
+            } else if let (None, Some(taken)) = (came.reason, &notice.taken) {
+                let _ = taken.try_send(name.to_owned());
             }
         }
     }

@@ -131,6 +131,19 @@ impl Vote {
     }
 }
 
+/// Whether anybody's word counts: a person's who signed in lately.
+pub fn may_say(voter: &Caller, now: Timestamp) -> Result<(), Fault> {
+    if voter.identity.kind != Kind::Person {
+        return Err(Fault::NoPerson);
+    }
+    // A device sign-in may be somebody else's, who was talked into typing a code; an old one may be an open laptop's.
+    let fresh = voter.sign_in.auth_time.is_some_and(|at| now.since(at) <= FRESH);
+    if voter.sign_in.flow == Flow::Device || !fresh {
+        return Err(Fault::Stale);
+    }
+    Ok(())
+}
+
 /// A request, and what was said to it.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -191,14 +204,7 @@ impl Request {
         if *seen != self.digest {
             return Err(Fault::Changed);
         }
-        if voter.identity.kind != Kind::Person {
-            return Err(Fault::NoPerson);
-        }
-        // A device sign-in may be somebody else's, who was talked into typing a code; an old one may be an open laptop's.
-        let fresh = voter.sign_in.auth_time.is_some_and(|at| now.since(at) <= FRESH);
-        if voter.sign_in.flow == Flow::Device || !fresh {
-            return Err(Fault::Stale);
-        }
+        may_say(voter, now)?;
         let who = voter.identity.principal();
         if who == self.caller.identity.principal() {
             return Err(Fault::Oneself);

@@ -50,6 +50,9 @@ pub(super) struct Explain {
     /// With a terminal.
     #[arg(long)]
     pty: bool,
+    /// A shell past approval.
+    #[arg(long, conflicts_with = "command")]
+    break_glass: bool,
     /// Answer as JSON.
     #[arg(long)]
     json: bool,
@@ -92,6 +95,7 @@ fn explained(asked: Explain) -> Result<(), Error> {
         login: asked.login,
         command: asked.command,
         pty: asked.pty,
+        break_glass: asked.break_glass,
     };
     let answer = rules::ask(&config, &policy, &question, Clock::system().now()).map_err(Error::Unasked)?;
     if asked.json {
@@ -108,7 +112,10 @@ fn shown(answer: &Answer, question: &Question) -> String {
     let kind = if identity.kind == Kind::Person { "a person" } else { "a pipeline" };
     let groups: Vec<&str> = identity.groups.iter().map(|group| group.as_str()).collect();
     let groups = if groups.is_empty() { "in no group".to_owned() } else { format!("in {}", groups.join(", ")) };
-    let asks = question.command.as_ref().map_or("a shell".to_owned(), |command| format!("`{}`", printable(command)));
+    let asks = question.command.as_ref().map_or_else(
+        || if question.break_glass { "a shell past approval".to_owned() } else { "a shell".to_owned() },
+        |command| format!("`{}`", printable(command)),
+    );
     let mut text = format!(
         "asks      {asks} as {login} on {}\nby        {}:{}, {kind}, {}\n",
         target.name,

@@ -64,8 +64,8 @@ pub(super) struct Deny {
 /// How many digits of a digest are enough.
 const DIGITS: usize = 8;
 
-fn id(text: &str) -> Result<Id, String> {
-    Id::parse(text).ok_or_else(|| "not a request's id; 'approvals' lists them".to_owned())
+pub(super) fn id(text: &str) -> Result<Id, String> {
+    Id::parse(text).ok_or_else(|| "not an id of eight characters as the bastion gives them".to_owned())
 }
 
 fn digits(text: &str) -> Result<String, String> {
@@ -170,7 +170,7 @@ impl Visit<'_> {
     }
 
     /// What is typed up to Enter, at most `limit` characters; nothing where no more comes.
-    async fn typed(&self, ears: &mut Ears<'_>, limit: usize) -> Result<Option<String>, Error> {
+    pub(super) async fn typed(&self, ears: &mut Ears<'_>, limit: usize) -> Result<Option<String>, Error> {
         let mut typed = String::new();
         loop {
             match ears.next().await {

@@ -12,6 +12,7 @@ use thiserror::Error;
 use super::approvals::{Approvals, Approve, Deny};
 use super::evidence::EvidenceCommand;
 use super::explain::Explain;
+use super::glass::BreakGlass;
 use crate::domain::session::SessionId;
 use crate::domain::{Timestamp, parse_span, printable};
 use crate::recording::Format;
@@ -69,6 +70,8 @@ pub(super) enum Command {
     Approve(Approve),
     /// Say no to a request.
     Deny(Deny),
+    /// Past approval, loudly: a shell at once, people alerted, a review afterwards. Needs a terminal (ssh -t).
+    BreakGlass(BreakGlass),
     /// Put somebody out at once: an identity, one certificate, or one key id; what runs under it ends.
     Revoke(Revoke),
     /// Let a revoked identity sign in again. Certificates that were void stay void.

@@ -16,13 +16,15 @@ use crate::domain::Disclose;
 use crate::domain::identity::Caller;
 use crate::domain::session::SessionId;
 use crate::identity::{self as identities, Identities};
-use crate::session::Sessions;
+use crate::session::glass::Error as GlassError;
+use crate::session::{Glass, Sessions};
 use crate::{ledger, recording};
 
 mod approvals;
 mod editor;
 mod evidence;
 mod explain;
+mod glass;
 mod identity;
 mod io;
 mod keys;
@@ -94,11 +96,15 @@ impl Console {
     }
 
     /// Runs one command, or without one whatever commands come in. The exit code: 0 done, 1 failed, 2 usage, 4 denied.
-    pub async fn run(&self, caller: &Arc<Caller>, command: Option<&str>, io: &mut Io) -> u8 {
+    pub async fn run(&self, caller: &Arc<Caller>, command: Option<&str>, io: &mut Io) -> Done {
         let mut ears = Ears::new(&mut io.input, io.terminal);
-        match command {
-            Some(line) => self.line(caller, line, &io.out, &mut ears).await,
-            None => prompt::run(self, caller, &io.out, &mut ears).await,
+        let Some(line) = command else { return Done::Code(prompt::run(self, caller, &io.out, &mut ears).await) };
+        let say = Say::new(io.out.clone(), ears.terminal());
+        let visit = Visit { room: &self.0, caller, say: &say };
+        match visit.alone(line, &mut ears).await {
+            Ok(Some(glass)) => Done::Glass(Box::new(glass)),
+            Ok(None) => Done::Code(0),
+            Err(error) => Done::Code(visit.sorry(&error).await),
         }
     }
 
@@ -112,6 +118,15 @@ impl Console {
     }
 }
 
+/// What a command came to.
+#[derive(Debug)]
+pub enum Done {
+    /// Its exit code.
+    Code(u8),
+    /// A shell at a target begins on the same channel, past approval.
+    Glass(Box<Glass>),
+}
+
 type Out = tokio::sync::mpsc::Sender<(crate::domain::session::Stream, bytes::Bytes)>;
 
 /// One caller's one command.
@@ -122,6 +137,14 @@ struct Visit<'a> {
 }
 
 impl Visit<'_> {
+    /// A command that has its channel for itself: what follows from it may go on there.
+    async fn alone(&self, line: &str, ears: &mut Ears<'_>) -> Result<Option<Glass>, Error> {
+        match line::parse(line, self.say.width())? {
+            Some(Command::BreakGlass(asked)) if asked.is_now() => self.break_glass(&asked, ears).await.map(Some),
+            _ => self.line(line, ears).await.map(|()| None),
+        }
+    }
+
     async fn line(&self, line: &str, ears: &mut Ears<'_>) -> Result<(), Error> {
         let command = line::parse(line, self.say.width())?.ok_or(Error::Nothing)?;
         if let Command::Play(play) = &command {
@@ -156,6 +179,7 @@ impl Visit<'_> {
             Command::Explain(asked) => self.explain(&asked).await,
             Command::Approvals(asked) => self.approvals(asked.form).await,
             Command::Deny(asked) => self.deny(&asked).await,
+            Command::BreakGlass(asked) => self.glass(&asked).await,
             Command::Revoke(asked) => self.revoke(&asked).await,
             Command::Reinstate(asked) => self.reinstate(&asked).await,
             Command::Evidence { command } => self.evidence(&command).await,
@@ -206,6 +230,9 @@ impl Visit<'_> {
                 | Error::Recording(_)
                 | Error::Identity(_)
                 | Error::Approval(_)
+                | Error::Glass(
+                    GlassError::Ledger(_) | GlassError::Register(_) | GlassError::Index(_) | GlassError::Desk(_)
+                )
                 | Error::Bundle(evidence::Fault::Write(_))
         ) {
             error!(error = ?error, "console command failed");
@@ -296,6 +323,18 @@ enum Error {
     /// The desk.
     #[error("approval")]
     Approval(#[source] approval::Error),
+    /// Past approval.
+    #[error("break-glass")]
+    Glass(#[from] GlassError),
+    /// It wants a terminal.
+    #[error("no terminal")]
+    NoTerminal,
+    /// It goes on in its channel, so it is no command among others.
+    #[error("not at a prompt")]
+    Alone,
+    /// They typed something else than the target's name.
+    #[error("not the target's name")]
+    NotTyped,
     /// A revocation could not be recorded or kept.
     #[error("identities")]
     Identity(#[source] identities::Error),
@@ -330,10 +369,13 @@ impl Error {
             | Self::VoidStays
             | Self::NoCommandLine
             | Self::Bundle(evidence::Fault::ToTerminal | evidence::Fault::Period)
+            | Self::NoTerminal
+            | Self::Alone
             | Self::NoDigest => 2,
             Self::NoSession(_)
             | Self::NoTarget(_)
             | Self::Denied(_)
+            | Self::Glass(GlassError::Nowhere(_) | GlassError::Denied(_) | GlassError::Vote(_))
             | Self::Vote(Fault::Policy | Fault::Issuer | Fault::Oneself | Fault::Group | Fault::NoPerson) => 4,
             // As a shell says of what Ctrl-C ended.
             Self::Interrupted => 130,
@@ -350,6 +392,8 @@ impl Error {
             | Self::NoSuchKey
             | Self::NoRequest(_)
             | Self::NotApproved
+            | Self::NotTyped
+            | Self::Glass(_)
             | Self::Vote(_)
             | Self::Approval(_)
             | Self::Identity(_) => 1,
@@ -396,6 +440,15 @@ impl Disclose for Error {
                 "no such certificate lives, or no such identity is revoked; 'revoke --list' says what is".into()
             }
             Self::NoRequest(id) => format!("no open request {id} for you; 'approvals' lists them").into(),
+            Self::Glass(
+                GlassError::Ledger(_) | GlassError::Desk(_) | GlassError::Register(_) | GlassError::Index(_),
+            ) => "it cannot be recorded at the moment, so it does not begin; tell the operator".into(),
+            Self::Glass(error) => error.to_string().into(),
+            Self::NoTerminal => "this asks you something: give it with a terminal, ssh -t".into(),
+            Self::Alone => {
+                "a shell follows it, so give it by itself: ssh -t ... break-glass TARGET LOGIN --reason TEXT".into()
+            }
+            Self::NotTyped => "that is not the target's name; nothing was begun".into(),
             Self::NoCommandLine => "that is no command that a target could be given".into(),
             Self::NoDigest => {
                 "without a terminal nothing can be shown: ssh -t ..., or --digest with what 'approvals' lists".into()

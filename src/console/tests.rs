@@ -76,6 +76,7 @@ async fn with(test: impl AsyncFnOnce(House)) {
     let sessions = Sessions::new(crate::session::Inner {
         bastion: "bastion.example.com".to_owned(),
         desk: crate::approval::Desk::new(Default::default(), ledger.clone(), clock.clone(), Default::default()),
+        glasses: crate::approval::Glasses::new(memory.registers()),
         recent: Default::default(),
         ledger,
         recordings: Recordings::new(memory.blobs(), crate::recording::Settings::default()),
@@ -205,6 +206,15 @@ fn audrey() -> Arc<Caller> {
     caller("audrey", &["auditors"])
 }
 
+impl Done {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Code(code) => *code,
+            Self::Glass(_) => panic!("a shell would follow"),
+        }
+    }
+}
+
 impl House {
     async fn run(&self, who: &Arc<Caller>, line: &str) -> Said {
         self.talk(who, Some(line), None, Vec::new()).await
@@ -217,7 +227,7 @@ impl House {
             typed.try_send(piece).unwrap();
         }
         let mut io = Io { out, input: input_end, terminal: size };
-        let code = self.console.run(who, line, &mut io).await;
+        let code = self.console.run(who, line, &mut io).await.code();
         let mut said = Said { code, out: Vec::new(), err: String::new() };
         while let Ok((stream, bytes)) = heard.try_recv() {
             match stream {
@@ -251,6 +261,7 @@ impl House {
             env_dropped: &[],
             reason: None,
             wait: None,
+            glass: None,
         };
         let Opened { governed, permit: _, up: _, mut down, keeper } = self.sessions.open(ask).await.unwrap();
         let id = governed.id();
@@ -685,6 +696,7 @@ fn shell<'a>(who: &'a Arc<Caller>, target: &'a str) -> Ask<'a> {
         env_dropped: &[],
         reason: None,
         wait: None,
+        glass: None,
     }
 }
 
@@ -764,7 +776,7 @@ async fn ctrl_c_ends_a_command_and_not_the_prompt() {
         let (typed_in, input) = mpsc::channel(1);
         typed_in.try_send(Input::Bytes(Bytes::from_static(b"\x03"))).unwrap();
         let mut io = Io { out, input, terminal };
-        assert_eq!(house.console.run(&alice(), Some("sessions"), &mut io).await, 130);
+        assert_eq!(house.console.run(&alice(), Some("sessions"), &mut io).await.code(), 130);
         let said = house.talk(&alice(), None, terminal, typed("sessions\r\x03exit\r")).await;
         assert_eq!(said.code, 0);
     })

@@ -14,6 +14,7 @@ mod code;
 mod decided;
 pub mod exported;
 mod fact;
+pub mod glass;
 pub mod held;
 pub mod masked;
 mod outcome;
@@ -236,6 +237,10 @@ pub enum Event {
     ApprovalNotified(held::Notified),
     /// A grant is used up.
     ApprovalUsed(held::Used),
+    /// A session begins that nobody agreed to, loudly.
+    GlassBroken(glass::Broken),
+    /// Somebody else has looked at it.
+    GlassReviewed(glass::Reviewed),
     /// A recording begins.
     RecordingOpen {
         /// Which.

@@ -169,6 +169,15 @@ impl Writer<'_> {
                 .set("id", text(&notified.id))
                 .set("attempts", number(notified.attempts))
                 .maybe("reason", notified.reason),
+            Event::GlassBroken(broken) => body
+                .set("id", text(&broken.id))
+                .set("principal", text(&broken.principal))
+                .set("reason", self.payload(&broken.reason))
+                .set("alerted", texts(&broken.alerted))
+                .set("until", show(&broken.until)),
+            Event::GlassReviewed(reviewed) => {
+                body.set("id", text(&reviewed.id)).set("finding", self.payload(&reviewed.finding))
+            }
             Event::ApprovalUsed(used) => body
                 .set("id", text(&used.id))
                 .set("digest", show(&used.digest))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::event::change::Change;
 use crate::domain::event::exported::Exported;
+use crate::domain::event::glass::{Broken, Reviewed};
 use crate::domain::event::held::{Notified, Requested, Resolved, Used, Viewed, Voted};
 use crate::domain::event::masked::Applied;
 use crate::domain::event::{Actor, Counters, Decided, Event, Extent, Fact, Outcome, Read, TargetRef};
@@ -19,7 +20,7 @@ pub(super) const SALT: [u8; 32] = [0x5a; 32];
 pub(super) const TEXTS: [&str; 5] =
     ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found", "looks right to me"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 41;
+pub(super) const EVENTS: usize = 43;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -44,6 +45,7 @@ pub(super) fn all() -> Vec<(String, Fact)> {
         .chain(approval())
         .chain(reasons())
         .chain([exported(), jumped(), hidden()])
+        .chain(glass())
         .collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
@@ -102,6 +104,8 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::ApprovalViewed(_) => 37,
         Event::ApprovalNotified(_) => 38,
         Event::MaskApplied(_) => 40,
+        Event::GlassBroken(_) => 41,
+        Event::GlassReviewed(_) => 42,
         Event::RecordingLost { .. } => 30,
         Event::EvidenceExported(_) => 39,
     }
@@ -526,4 +530,18 @@ fn hidden() -> Fact {
         last_us: 812_345,
     };
     in_session(Event::MaskApplied(applied), 0)
+}
+
+/// Past approval, and looked at afterwards by somebody else.
+fn glass() -> [Fact; 2] {
+    let id = "7F3KQ2MV".to_owned();
+    let broken = Broken {
+        id: id.clone(),
+        principal: "corp/MDB1MWFiY2Q".into(),
+        reason: Text::new(TEXTS[4]),
+        alerted: vec!["on-call".into()],
+        until: Timestamp::from_secs(1_795_469_689),
+    };
+    let reviewed = Event::GlassReviewed(Reviewed { id, finding: Text::new(TEXTS[4]) });
+    [in_session(Event::GlassBroken(broken), 0), in_session(reviewed, 0)]
 }

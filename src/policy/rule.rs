@@ -50,6 +50,8 @@ pub struct Obligations {
     pub guarded_shell: bool,
     /// `@require_reason`: whoever asks must say why.
     pub require_reason: bool,
+    /// `@without_alert`: it may begin although no channel took the alert. Only if every rule says so.
+    pub without_alert: bool,
 }
 
 impl Obligations {
@@ -63,6 +65,7 @@ impl Obligations {
         self.hidden_input_ends |= other.hidden_input_ends;
         self.guarded_shell |= other.guarded_shell;
         self.require_reason |= other.require_reason;
+        self.without_alert &= other.without_alert;
         self
     }
 
@@ -80,17 +83,18 @@ impl Obligations {
             (self.hidden_input_ends, "hidden_input=end"),
             (self.guarded_shell, "shell=guarded"),
             (self.require_reason, "require_reason=true"),
+            (self.without_alert, "without_alert=true"),
         ];
         named.extend(flags.iter().filter(|(set, _)| *set).map(|(_, word)| (*word).to_owned()));
         named
     }
 
     /// The first limit whose name is not among `served`: whoever cannot keep a limit must refuse
-    /// what it limits. (`record=digest` loosens, so nobody has to keep it.)
+    /// what it limits. (`record=digest` and `without_alert` loosen, so nobody has to keep them.)
     pub fn unserved(&self, served: &[&str]) -> Option<String> {
         let tightens = |limit: &String| {
             let name = limit.split('=').next().unwrap_or_default();
-            name != "record" && !served.contains(&name)
+            !["record", "without_alert"].contains(&name) && !served.contains(&name)
         };
         self.named().into_iter().find(tightens)
     }
@@ -184,6 +188,7 @@ impl Rule {
             "hidden_input" => self.limits.hidden_input_ends = exactly("end")?,
             "shell" => self.limits.guarded_shell = exactly("guarded")?,
             "require_reason" => self.limits.require_reason = exactly("true")?,
+            "without_alert" => self.limits.without_alert = exactly("true")?,
             "require_approval" => {
                 let number = value.parse().ok().filter(|n| (1..=9).contains(n) && value.len() == 1);
                 hold.quorum = number.ok_or_else(|| {
@@ -210,6 +215,7 @@ const KNOWN: &[(&str, Option<Effect>, &str)] = &[
     ("hidden_input", Some(Effect::Permit), "\"end\": typing without echo ends the session"),
     ("shell", Some(Effect::Permit), "\"guarded\": only the bastion's own prompt"),
     ("require_reason", Some(Effect::Permit), "\"true\": whoever asks must say why"),
+    ("without_alert", Some(Effect::Permit), "\"true\": break_glass begins although no channel took the alert"),
     ("require_approval", Some(Effect::Forbid), "holds until so many have approved"),
     ("approver_groups", Some(Effect::Forbid), "who may approve, with commas"),
     ("ttl", Some(Effect::Forbid), "how long the request stays open"),

@@ -7,4 +7,5 @@ pub const STARTER: &[(&str, &str)] = &[
     ("30-pipelines.cedar", include_str!("../../packaging/policies/30-pipelines.cedar")),
     ("40-review.cedar", include_str!("../../packaging/policies/40-review.cedar")),
     ("50-approval.cedar", include_str!("../../packaging/policies/50-approval.cedar")),
+    ("60-break-glass.cedar", include_str!("../../packaging/policies/60-break-glass.cedar")),
 ];

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::budget::Share;
+use super::glass::Glass;
 use super::governed::Governed;
 use super::hold::Hold;
 use super::keeper::Keeper;
 use super::permit::Permit;
+use super::space::Purpose;
 use super::tap::{DownTap, UpTap};
 use crate::domain::identity::Caller;
 use crate::domain::session::{Action, Jump, TerminalSize};
@@ -42,6 +44,15 @@ pub struct Ask<'a> {
     pub reason: Option<&'a str>,
     /// How long the client would wait for people, if it says so.
     pub wait: Option<Duration>,
+    /// Past approval.
+    pub glass: Option<&'a Glass>,
+}
+
+impl Ask<'_> {
+    /// Past approval there is a reserve of disk.
+    pub(super) fn purpose(&self) -> Purpose {
+        if self.glass.is_some() { Purpose::BreakGlass } else { Purpose::Ordinary }
+    }
 }
 
 /// A session that may begin.

@@ -61,9 +61,9 @@ impl Sessions {
     }
 
     /// Whether a session of `caller` may begin to record. If not: what they hear.
-    pub(super) fn admit(&self, caller: &Caller) -> Result<(), String> {
+    pub(super) fn admit(&self, caller: &Caller, purpose: Purpose) -> Result<(), String> {
         let who = caller.identity.principal();
-        let Err(met) = self.limits().space.admit(&who, Purpose::Ordinary) else { return Ok(()) };
+        let Err(met) = self.limits().space.admit(&who, purpose) else { return Ok(()) };
         info!(%who, limit = met.as_str(), "session refused");
         Err(match met {
             Limit::RecordedByPerson => {

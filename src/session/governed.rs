@@ -29,6 +29,7 @@ pub struct Governed {
     pub(super) closing: oneshot::Sender<Closing>,
     pub(super) cut: Cut,
     pub(super) space: Space,
+    pub(super) purpose: Purpose,
     pub(super) host_key: OnceLock<String>,
     pub(super) ordered: watch::Receiver<Orders>,
     /// Left when the session is closed.
@@ -108,7 +109,7 @@ impl Governed {
             };
             tokio::select! {
                 end = self.cut.told() => return end,
-                () = self.space.exhausted(Purpose::Ordinary) => return End::Limit(Limit::Disk.as_str()),
+                () = self.space.exhausted(self.purpose) => return End::Limit(Limit::Disk.as_str()),
                 () = over => return End::Limit("max_session"),
                 // The sender lives in the registry, for as long as this does.
                 Ok(()) = ordered.changed() => {}

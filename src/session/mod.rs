@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
-use crate::approval::Desk;
+use crate::approval::{Desk, Glasses};
 use crate::clock::Clock;
 use crate::domain::RecordId;
 use crate::domain::event::{Event, Fact, Outcome};
@@ -27,6 +27,7 @@ pub mod budget;
 pub mod cut;
 mod disk;
 pub mod failures;
+pub mod glass;
 mod governed;
 mod hold;
 mod jump;
@@ -46,6 +47,7 @@ mod votes;
 
 pub use ask::{Ask, Opened, Refused};
 use failures::Failures;
+pub use glass::Glass;
 pub use governed::Governed;
 pub use hold::{Hold, REMIND_EVERY, Waiting};
 use limits::Limits;
@@ -86,6 +88,8 @@ pub struct Inner {
     pub limits: Limits,
     /// Where what is held waits for people.
     pub desk: Desk,
+    /// What began past approval, until somebody else has looked at it.
+    pub glasses: Glasses,
     /// What each person began last.
     pub recent: Recent,
 }

@@ -14,10 +14,9 @@ use super::keeper::Keeper;
 use super::masking::{Hidden, Manner, Veil};
 use super::permit::{ExecPermit, Permit, ShellPermit};
 use super::registry::{Entry, Orders};
-use super::space::Purpose;
 use super::tap::{Counts, DownTap, Stopwatch, UpTap};
 use super::transfer::moves_files;
-use super::{Counted, Sessions};
+use super::{Counted, Sessions, glass};
 use crate::approval::Granted;
 use crate::domain::event::{Event, Fact, Outcome, TargetRef};
 use crate::domain::session::{Action, End, RecordingId, SessionId, TerminalSize};
@@ -59,7 +58,7 @@ impl Sessions {
     /// The same, for what people have agreed to. Policy is asked again, with the facts of now.
     pub(super) async fn begin(&self, ask: Ask<'_>, granted: Option<Granted>) -> Result<Opened, Refused> {
         // Asked before policy is: a disk that is nearly full is not to be filled with decisions.
-        self.admit(ask.caller).map_err(Refused::Failed)?;
+        self.admit(ask.caller, ask.purpose()).map_err(Refused::Failed)?;
         let now = self.0.clock.now();
         let mark = self.0.registry.mark();
         let Some((target, login)) = self.find(ask.login, ask.target) else {
@@ -67,6 +66,7 @@ impl Sessions {
         };
         let place = TargetRef::of(&target, &login);
         let judged = match &granted {
+            None if ask.glass.is_some() => self.decide_as(&ask, policy::Asked::BreakGlass, &target, &login, now, None),
             None => self.decide(&ask, &target, &login, now, None),
             Some(granted) => {
                 let approvals = self.approvals(granted, (&target, &login))?;
@@ -79,7 +79,7 @@ impl Sessions {
             Ok(obligations) => obligations,
             Err(refused) => return Err(self.record(vec![decided]).await.err().unwrap_or(refused)),
         };
-        let (session, recording) = (SessionId::new(now), RecordingId::new(now));
+        let (session, recording) = (ask.session(now, (&target, &login))?, RecordingId::new(now));
         let rules = self.0.masks.borrow().clone();
         let transfer = self.transfer(&ask, judged.decision.reading.as_ref(), (&target, &login), now);
         let new = New {
@@ -97,7 +97,7 @@ impl Sessions {
             transfer,
         };
         let gauge =
-            self.limits().space.gauge(&new.ask.caller.identity.principal(), Purpose::Ordinary, new.ask.share.clone());
+            self.limits().space.gauge(&new.ask.caller.identity.principal(), ask.purpose(), new.ask.share.clone());
         let started = self.0.recordings.start(new.header(&self.0.bastion), Arc::new(gauge));
         let (sink, writer) = started.map_err(|cause| failed("recording", &cause))?;
         let receipts = self.record(new.facts(decided, writer.header_digest())).await?;
@@ -149,7 +149,8 @@ impl Sessions {
             }),
         };
         let held = new.granted.is_some();
-        let durable = new.target.durable() || new.obligations.durable || held;
+        let durable = new.target.durable() || new.obligations.durable || held || new.ask.glass.is_some();
+        let purpose = new.ask.purpose();
         let summary = new.summary();
         let (manner, hidden) = (new.manner(), Arc::new(Hidden::default()));
         let (orders, ordered) = watch::channel(Orders { end: None, max: new.obligations.max_session });
@@ -163,6 +164,7 @@ impl Sessions {
             action: new.ask.action.clone(),
             pty: terminal,
             held,
+            glass: new.ask.glass.is_some(),
             orders,
         };
         let registered = self.register(entry, mark).await;
@@ -211,6 +213,7 @@ impl Sessions {
                 closing,
                 cut,
                 space: inner.limits.space.clone(),
+                purpose,
                 host_key: OnceLock::new(),
                 ordered,
                 registered,
@@ -283,10 +286,22 @@ impl Ask<'_> {
             Some(limit) => Err(Refused::Limit(limit)),
             None if obligations.require_reason && self.reason.is_none() => Err(Refused::NoReason),
             // A hold on it is one on its lines: none of them runs without being asked for.
+            None if self.glass.is_some() && obligations.guarded_shell => {
+                Err(Refused::Limit("shell=guarded".to_owned()))
+            }
             None if obligations.guarded_shell && self.action == Action::Shell => {
                 Err(Refused::Guarded(obligations.max_session))
             }
             None => Ok(()),
+        }
+    }
+
+    /// The session's id: past approval the one that was alerted.
+    fn session(&self, now: Timestamp, (target, login): (&Target, &Login)) -> Result<SessionId, Refused> {
+        match self.glass {
+            None => Ok(SessionId::new(now)),
+            Some(glass) if self.action == Action::Shell && glass.take(target, login) => Ok(glass.session),
+            Some(_) => Err(Refused::Lapsed("that glass is not for this; nothing was run".to_owned())),
         }
     }
 
@@ -340,6 +355,7 @@ impl New<'_> {
             let fact = ask.fact(self.now, Outcome::Success, event);
             let mut fact = fact.within(self.session).towards(self.place.clone());
             fact.refs.push(decision);
+            fact.refs.extend(ask.glass.map(|glass| glass.record));
             facts.push(fact);
         }
         facts
@@ -425,7 +441,15 @@ impl Judged {
         let forbids = self.decision.rules.iter().filter(|(_, effect)| *effect == policy::Effect::Forbid);
         let rules = || forbids.map(|(id, _)| id.clone()).collect();
         match &self.decision.outcome {
-            policy::Outcome::Allow(obligations) => ask.keeps(obligations).map(|()| obligations.clone()),
+            policy::Outcome::Allow(obligations) => {
+                ask.keeps(obligations)?;
+                let mut obligations = obligations.clone();
+                if ask.glass.is_some() {
+                    obligations.max_session = glass::bounded(obligations.max_session);
+                }
+                Ok(obligations)
+            }
+            policy::Outcome::Hold(_) if ask.glass.is_some() => Err(Refused::Denied(rules())),
             policy::Outcome::Hold(terms) => {
                 ask.keeps(&terms.obligations)?;
                 let (terms, policy) = (terms.clone(), self.decision.policy);

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Sessions;
+use crate::approval::Glasses;
 use crate::domain::RecordId;
 use crate::domain::event::{Event, Fact, Outcome};
 use crate::domain::session::{End, RecordingId, SessionId};
@@ -23,7 +24,7 @@ const ROUND: usize = 256;
 const PAGE: usize = 256;
 
 /// Brings the index to where the ledger is. An old copy of it loses nothing by that, and an empty one is made whole.
-pub async fn follow_log(ledger: &Ledger, index: &Index) -> Result<(), Error> {
+pub async fn follow_log(ledger: &Ledger, index: &Index, glasses: &Glasses) -> Result<(), Error> {
     let size = ledger.size();
     let mut at = index.followed().await?.min(size);
     while at < size {
@@ -35,6 +36,7 @@ pub async fn follow_log(ledger: &Ledger, index: &Index) -> Result<(), Error> {
             at += 1;
             let entry = entry::decode(&bytes).map_err(ledger::Error::from)?;
             follow(index, &entry, at).await?;
+            glasses.follow(&entry, at).await?;
         }
     }
     Ok(index.note_followed(size).await?)
@@ -61,7 +63,8 @@ async fn follow(index: &Index, entry: &Entry, follows: u64) -> Result<(), Error>
 impl Sessions {
     /// See [`follow_log`].
     pub async fn catch_up(&self) -> Result<(), Error> {
-        follow_log(self.ledger(), self.index()).await
+        self.0.glasses.load().await?;
+        follow_log(self.ledger(), self.index(), &self.0.glasses).await
     }
 
     /// Notes now and then how far the index follows the ledger, so that a start has little to read. `app` runs it.
@@ -193,4 +196,7 @@ pub enum Error {
     /// The ledger.
     #[error("ledger")]
     Ledger(#[from] ledger::Error),
+    /// What began past approval.
+    #[error("sessions past approval")]
+    Glass(#[from] crate::approval::glass::Error),
 }

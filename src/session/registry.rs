@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::Sessions;
+use super::{Sessions, glass};
 use crate::domain::event::{Event, Fact, Outcome, TargetRef};
 use crate::domain::identity::Caller;
 use crate::domain::session::{Action, End, SessionId};
@@ -40,7 +40,15 @@ pub(super) struct Entry {
     pub(super) pty: bool,
     /// A person has agreed to it: that a rule still wants that is no news.
     pub(super) held: bool,
+    /// It began past approval.
+    pub(super) glass: bool,
     pub(super) orders: watch::Sender<Orders>,
+}
+
+impl Entry {
+    fn asked(&self) -> policy::Asked<'_> {
+        if self.glass { policy::Asked::BreakGlass } else { policy::Asked::of(&self.action) }
+    }
 }
 
 /// What a session is told from outside.
@@ -118,7 +126,7 @@ impl Sessions {
                 let request = policy::Request {
                     identity: &caller.identity,
                     sign_in: &caller.sign_in,
-                    action: policy::Asked::of(&entry.action),
+                    action: entry.asked(),
                     target: Some((&target, &login)),
                     owner: None,
                     now,
@@ -131,9 +139,8 @@ impl Sessions {
         };
         match decision.as_ref().map(|decision| &decision.outcome) {
             Some(policy::Outcome::Allow(limits)) if limits.unserved(&super::open::SERVED).is_none() => {
-                entry.orders.send_if_modified(|orders| {
-                    std::mem::replace(&mut orders.max, limits.max_session) != limits.max_session
-                });
+                let max = if entry.glass { glass::bounded(limits.max_session) } else { limits.max_session };
+                entry.orders.send_if_modified(|orders| std::mem::replace(&mut orders.max, max) != max);
                 return false;
             }
             Some(policy::Outcome::Hold(_)) if entry.held => return false,
@@ -158,8 +165,8 @@ impl Sessions {
         now: Timestamp,
     ) {
         let decided = match decision {
-            Some(decision) => decision.to_decided(entry.action.as_str(), 0),
-            None => policy::unknown_target(&self.0.policy.borrow().clone(), entry.action.as_str()),
+            Some(decision) => decision.to_decided(entry.asked().as_str(), 0),
+            None => policy::unknown_target(&self.0.policy.borrow().clone(), entry.asked().as_str()),
         };
         let mut fact = Fact::new(RecordId::new(now), Outcome::Deny, Event::AuthzDecision(decided))
             .by(&entry.caller)

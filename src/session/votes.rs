@@ -11,7 +11,7 @@ use crate::domain::event::{Event, Fact, Outcome, held};
 use crate::domain::identity::Caller;
 use crate::domain::session::Command;
 use crate::domain::target::{Login, Target};
-use crate::domain::{Digest, RecordId};
+use crate::domain::{Digest, RecordId, Timestamp};
 use crate::policy::{self, Approvals, Asked};
 
 /// A request as somebody is shown it.
@@ -69,6 +69,18 @@ impl Sessions {
         let near = source.is_loopback() && !targets.iter().any(|target| target.allow_loopback);
         let is = |target: &Arc<Target>| target.address.host.parse() == Ok(source) && !target.allow_loopback;
         near || targets.iter().any(is)
+    }
+
+    /// Whether the word of `caller` counts anywhere: a person of the right issuer, signed in lately, at no target.
+    pub(super) fn may_say(&self, caller: &Caller, now: Timestamp) -> Result<(), approval::Fault> {
+        approval::request::may_say(caller, now)?;
+        if !self.0.desk.takes_votes_of(&caller.identity.issuer) {
+            return Err(approval::Fault::Issuer);
+        }
+        if self.is_target(caller.source.ip()) {
+            return Err(approval::Fault::FromTarget);
+        }
+        Ok(())
     }
 
     fn same_human(&self, one: &Caller, other: &Caller) -> bool {
@@ -158,12 +170,7 @@ impl Sessions {
         let request = open.iter().find(|request| request.id == id).ok_or(approval::Fault::NotOpen)?;
         let voter = self.as_of_now(caller);
         request.check(&voter, seen, now)?;
-        if !self.0.desk.takes_votes_of(&voter.identity.issuer) {
-            return Err(approval::Fault::Issuer.into());
-        }
-        if self.is_target(voter.source.ip()) {
-            return Err(approval::Fault::FromTarget.into());
-        }
+        self.may_say(&voter, now)?;
         if self.same_human(&voter, &request.caller) {
             return Err(approval::Fault::Oneself.into());
         }

@@ -14,6 +14,7 @@ mod console;
 mod exec;
 mod faults;
 mod flow;
+mod glass;
 mod guarded;
 mod jump;
 mod limits;

@@ -23,6 +23,8 @@ table! {
         command: String,
         /// Whether with a terminal.
         pty: bool,
+        /// A shell past approval.
+        break_glass: bool,
         /// `allow`, `hold` or `deny`.
         expect: String,
         /// The rules that decide, if it matters.

@@ -19,6 +19,7 @@ impl Event {
                 Self::AuthnSshFailures { .. }
                 | Self::RecordingRecovered { .. }
                 | Self::ClockStep { .. }
+                | Self::GlassBroken(_)
                 | Self::StoreRebuilt { .. },
             ) => 'W',
             (outcome, _) if outcome.is_good() => 'I',
@@ -58,6 +59,8 @@ impl Event {
             Self::ApprovalUsed(_) => ("approval.used", 5003),
             Self::ApprovalViewed(_) => ("approval.viewed", 5004),
             Self::ApprovalNotified(_) => ("approval.notified", 5005),
+            Self::GlassBroken(_) => ("approval.break_glass", 5009),
+            Self::GlassReviewed(_) => ("approval.break_glass_reviewed", 5010),
             Self::PolicyChanged { .. } => ("policy.changed", 6000),
             Self::ConfigChanged(_) => ("config.changed", 6001),
             Self::TargetChanged(_) => ("target.changed", 6002),

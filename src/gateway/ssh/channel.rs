@@ -24,7 +24,7 @@ use crate::identity::TargetAsk;
 use crate::session::budget::Share;
 use crate::session::permit::Permit;
 use crate::session::tap::{DownTap, UpTap};
-use crate::session::{Ask, Governed, Opened, Refused};
+use crate::session::{Ask, Glass, Governed, Opened, Refused};
 
 /// How often a paused target is told that we are still there, and an unread upload is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -89,6 +89,8 @@ pub(super) struct Way<'a> {
     pub(super) target: &'a str,
     pub(super) environment: &'a Environment,
     pub(super) wishes: &'a Wishes,
+    /// Past approval.
+    pub(super) glass: Option<&'a Glass>,
 }
 
 /// In place of a shell there is the bastion's own prompt, for so long.
@@ -132,7 +134,7 @@ impl Channel {
             Ok(wishes) => wishes,
             Err(line) => return self.refuse(terminal, &line).await,
         };
-        let way = Way { login, target, environment: &start.environment, wishes: &wishes };
+        let way = Way { login, target, environment: &start.environment, wishes: &wishes, glass: None };
         if let Err(Guarded(max)) = self.relay(&way, action, &start.terminal).await {
             guarded::run(self, &way, start.terminal, max).await;
         }
@@ -160,6 +162,7 @@ impl Channel {
             env_dropped: &way.environment.dropped,
             reason: way.wishes.reason.as_deref(),
             wait: way.wishes.wait,
+            glass: way.glass,
         };
         let answer = match self.rooms.sessions.open(ask.clone()).await {
             Err(Refused::Held(hold)) => match self.read.take() {

@@ -2,12 +2,15 @@
 
 use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-use super::channel::{Channel, Live, Start, What};
+use super::channel::{Channel, Live, Start, Way, What};
 use super::lines::{self, REVOKED};
 use super::pump::{Waiting, say};
-use crate::console::{Input, Io};
-use crate::domain::session::{Exit, Stream};
+use super::request::{Environment, Terminal, Wishes};
+use crate::console::{Done, Input, Io};
+use crate::domain::session::{Action, Exit, Stream};
+use crate::session::Glass;
 
 /// Output pieces that may wait for the client.
 const QUEUE: usize = 16;
@@ -21,12 +24,14 @@ pub(crate) async fn run(mut channel: Channel, start: Start) {
     };
     let (out, mut said) = mpsc::channel(QUEUE);
     let (typed, input) = mpsc::channel(QUEUE);
-    let terminal = start.terminal.map(|terminal| terminal.size);
+    let terminal = start.terminal.as_ref().map(|terminal| terminal.size);
     // A terminal has one stream: on two, a client may show a prompt before what was said ahead of it.
     let shown_on = |stream| if terminal.is_some() { Stream::Stdout } else { stream };
     let Some(read) = channel.read.take() else { return };
-    // Ends with the client's channel, or once the console does not listen any more.
-    channel.rooms.drain.spawn(hear(read, typed.clone(), channel.backlog.clone()));
+    // Ends with the client's channel, or when somebody else is to read on.
+    let back = CancellationToken::new();
+    let heard = hear(read, typed.clone(), channel.backlog.clone(), back.clone());
+    let heard = channel.rooms.drain.spawn(heard);
     let console = channel.rooms.console.clone();
     let caller = channel.caller.clone();
     let mut io = Io { out, input, terminal };
@@ -37,9 +42,9 @@ pub(crate) async fn run(mut channel: Channel, start: Start) {
     let mut command = std::pin::pin!(cutting.run_until_cancelled(command));
     let stopping = channel.rooms.drain.stopping().clone();
     let mut told = false;
-    let code = loop {
+    let done = loop {
         tokio::select! {
-            code = &mut command => break code,
+            done = &mut command => break done,
             Some((stream, bytes)) = said.recv() => write(&channel, shown_on(stream), bytes).await,
             Some(live) = channel.live.recv() => if let Live::Resize(size, _) = live {
                 let _ = typed.try_send(Input::Resize(size));
@@ -60,8 +65,24 @@ pub(crate) async fn run(mut channel: Channel, start: Start) {
     while let Ok((stream, bytes)) = said.try_recv() {
         write(&channel, shown_on(stream), bytes).await;
     }
-    if let Some(code) = code {
-        channel.finish(Exit::Status(u32::from(code))).await;
+    match done {
+        None => {}
+        Some(Done::Code(code)) => channel.finish(Exit::Status(u32::from(code))).await,
+        Some(Done::Glass(glass)) => {
+            back.cancel();
+            channel.read = heard.await.ok().flatten();
+            visit(channel, &glass, (&start.environment, start.terminal)).await;
+        }
+    }
+}
+
+/// What was typed for the console does not reach the target's shell.
+async fn visit(mut channel: Channel, glass: &Glass, (environment, terminal): (&Environment, Option<Terminal>)) {
+    let wishes = Wishes { reason: Some(glass.reason.clone()), wait: None };
+    let (login, target) = (Some(glass.login.as_str()), glass.target.as_str());
+    let way = Way { login, target, environment, wishes: &wishes, glass: Some(glass) };
+    if channel.relay(&way, Action::Shell, &terminal).await.is_err() {
+        channel.refuse(terminal.is_some(), "past approval there is no guarded prompt").await;
     }
 }
 
@@ -76,9 +97,15 @@ async fn write(channel: &Channel, stream: Stream, bytes: bytes::Bytes) {
     let _ = channel.gone.run_until_cancelled(sending).await;
 }
 
-async fn hear(mut read: ChannelReadHalf, typed: mpsc::Sender<Input>, backlog: Waiting) {
+async fn hear(
+    mut read: ChannelReadHalf,
+    typed: mpsc::Sender<Input>,
+    backlog: Waiting,
+    back: CancellationToken,
+) -> Option<ChannelReadHalf> {
     loop {
-        match read.wait().await {
+        let Some(message) = back.run_until_cancelled(read.wait()).await else { return Some(read) };
+        match message {
             Some(ChannelMsg::Data { data }) => {
                 let len = data.len();
                 if typed.send(Input::Bytes(data)).await.is_err() {
@@ -91,7 +118,7 @@ async fn hear(mut read: ChannelReadHalf, typed: mpsc::Sender<Input>, backlog: Wa
             Some(ChannelMsg::Eof) => {
                 let _ = typed.send(Input::End).await;
             }
-            Some(ChannelMsg::Close) | None => return,
+            Some(ChannelMsg::Close) | None => return None,
             Some(_) => {}
         }
     }

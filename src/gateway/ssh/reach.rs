@@ -104,6 +104,7 @@ impl Hand {
             env_dropped: &[],
             reason: Some("targets check"),
             wait: None,
+            glass: None,
         };
         let Opened { governed, permit, up: _up, mut down, keeper } = match self.sessions.open(ask).await {
             Ok(opened) => opened,
