@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::identity::Flow;
 use super::session::{Exit, Jump, RecordingId, SessionId};
@@ -186,7 +187,7 @@ pub enum Event {
         /// In milliseconds.
         duration_ms: u64,
         /// How many secrets each rule hid.
-        masked: BTreeMap<&'static str, u64>,
+        masked: BTreeMap<Arc<str>, u64>,
     },
     /// The bastion is about to sign in at a target.
     UpstreamOpen {

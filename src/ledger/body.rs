@@ -201,7 +201,7 @@ impl Writer<'_> {
             }
             Event::MaskApplied(applied) => body
                 .set("recording", show(&applied.recording))
-                .set("rule", applied.rule)
+                .set("rule", &*applied.rule)
                 .set("stream", applied.stream)
                 .set("count", number(applied.count))
                 .set("bytes", number(applied.bytes))
@@ -339,8 +339,8 @@ fn number(value: u64) -> Value {
     if value <= super::entry::MAX_INTEGER { value.into() } else { value.to_string().into() }
 }
 
-fn by_word(counts: &BTreeMap<&'static str, u64>) -> Map<String, Value> {
-    counts.iter().map(|(word, count)| ((*word).to_owned(), number(*count))).collect()
+fn by_word<W: AsRef<str>>(counts: &BTreeMap<W, u64>) -> Map<String, Value> {
+    counts.iter().map(|(word, count)| (word.as_ref().to_owned(), number(*count))).collect()
 }
 
 fn text(text: &str) -> Value {

@@ -252,7 +252,7 @@ fn sessions() -> Vec<Fact> {
         bytes_out: 700_001,
         exit,
         duration_ms: 61_250,
-        masked: BTreeMap::from([("aws-secret-key", 1)]),
+        masked: BTreeMap::from([("aws-secret-key".into(), 1)]),
     };
     let mut held = in_session(Event::AuthzDecision(decided()), 0);
     held.outcome = Outcome::Hold;
@@ -522,7 +522,7 @@ fn exported() -> Fact {
 fn hidden() -> Fact {
     let applied = Applied {
         recording: recording(),
-        rule: "aws-secret-key",
+        rule: "aws-secret-key".into(),
         stream: "stdout",
         count: 1,
         bytes: 40,

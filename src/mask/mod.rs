@@ -7,20 +7,18 @@
 use std::sync::Arc;
 
 pub mod check;
-mod keys;
-mod personal;
+mod class;
+pub mod file;
+mod own;
+mod pattern;
 mod quick;
 pub mod rule;
-mod settings;
 mod shape;
 
-use rule::{Class, Rule, Rules};
+use class::Class;
+pub use own::known;
+use rule::Rules;
 use shape::{Place, Span, Then, Verdict};
-
-/// The rules that stand in this program, those off by default too.
-pub fn known() -> impl Iterator<Item = Rule> {
-    [keys::RULES, settings::RULES, personal::RULES].into_iter().flatten().copied()
-}
 
 /// A text that is there as a whole, with its secrets hidden.
 pub fn whole(rules: &Arc<Rules>, width: Width, text: &[u8]) -> Vec<u8> {
@@ -52,7 +50,7 @@ pub struct Masked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
     /// By which rule.
-    pub rule: &'static str,
+    pub rule: Arc<str>,
     /// Where its mask begins in the output.
     pub offset: u64,
     /// How many bytes of input are hidden.
@@ -93,7 +91,7 @@ struct Cursor {
     left: usize,
     open: Option<Hit>,
     /// Which rule hides.
-    rule: &'static str,
+    rule: Arc<str>,
 }
 
 /// Where in an escape sequence the input stands.
@@ -109,7 +107,7 @@ enum Escape {
 impl Masker {
     /// A fresh stream.
     pub fn new(rules: Arc<Rules>, width: Width) -> Self {
-        let cursor = Cursor { at: 0, raw: 0, before: None, then: Then::Scan, left: 0, open: None, rule: "" };
+        let cursor = Cursor { at: 0, raw: 0, before: None, then: Then::Scan, left: 0, open: None, rule: "".into() };
         let (raw, seen, text, folded) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self { rules, width, escape: Escape::No, raw, seen, text, folded, shown: 0, cursor, put_out: 0 }
     }
@@ -266,7 +264,7 @@ impl Masker {
             Verdict::More => return false,
             Verdict::Nothing => self.pass(1, false, out),
             Verdict::Found(rule, Span { hidden, then }) => {
-                self.cursor.rule = rule.id;
+                self.cursor.rule = rule.id.clone();
                 self.pass(hidden.start, false, out);
                 self.pass(hidden.len(), true, out);
                 (self.cursor.then, self.cursor.left) = (then, BLOCK_LIMIT);
@@ -342,7 +340,8 @@ impl Masker {
                 self.cursor.before = Some(byte);
             }
             if self.cursor.raw >= self.shown {
-                if is_seen {
+                // Lines stay lines.
+                if is_seen && !matches!(byte, b'\r' | b'\n') {
                     self.cover(byte, out);
                 } else {
                     self.put(&[byte], out);
@@ -354,13 +353,13 @@ impl Masker {
 
     fn cover(&mut self, byte: u8, out: &mut Masked) {
         let is_new = self.cursor.open.is_none();
-        let (rule, offset) = (self.cursor.rule, self.put_out);
+        let (rule, offset) = (self.cursor.rule.clone(), self.put_out);
         let hit = self.cursor.open.get_or_insert(Hit { rule, offset, length: 0 });
         hit.length += 1;
         match self.width {
             // A character of several bytes has one star: its first byte's.
             Width::Same if byte & 0xc0 != 0x80 => self.put(b"*", out),
-            Width::Label if is_new => self.put(format!("[{rule}]").as_bytes(), out),
+            Width::Label if is_new => self.put(format!("[{}]", self.cursor.rule).as_bytes(), out),
             Width::Same | Width::Label => {}
         }
     }

@@ -3,7 +3,8 @@
 //! Of each rule it knows which four bytes, folded, may stand where it begins; all of them share one small bitmap. It may
 //! be wrong in one direction only: where it says no, no rule begins.
 
-use super::rule::{Class, Part, Rule, Start};
+use super::class::Class;
+use super::rule::{Part, Rule, Start};
 use super::shape::IBANS;
 
 /// Which four folded bytes some rule may begin with.
@@ -47,16 +48,17 @@ impl Quick {
     }
 
     fn add(&mut self, rule: &Rule) {
-        match rule.start {
+        match &rule.start {
             Start::Exact(words) | Start::AnyCase(words) => {
                 for word in words {
                     rule.forms.iter().for_each(|form| self.form(&letters(word), form));
                 }
             }
             Start::Any(_) | Start::Two(_) => {
-                for form in rule.forms {
-                    let first = form.iter().find(|part| !matches!(part, Part::FromStart | Part::Hide));
-                    self.has_short_numbers |= matches!(first, Some(Part::Run(Class::Digit, 4..=7, _)));
+                for form in &rule.forms {
+                    let first = form.iter().find(|part| !matches!(part, Part::Hide));
+                    self.has_short_numbers |=
+                        matches!(first, Some(Part::Run(class, 4..=7, _)) if *class == Class::DIGIT);
                     self.form(&[], form);
                 }
             }
@@ -70,14 +72,17 @@ impl Quick {
         };
         let mut follow = |sets: &[Vec<u8>]| self.form(&[begun, sets].concat(), after);
         match part {
-            Part::FromStart | Part::Hide | Part::Show | Part::Not(_) | Part::Onward(_) | Part::Block => follow(&[]),
+            Part::Hide | Part::Show | Part::Not(_) | Part::Onward(_) | Part::Block => follow(&[]),
             Part::Text(text) => follow(&letters(text)),
             Part::Run(class, least, most) => {
                 for count in *least..=(*most).min(WINDOW.max(*least)) {
                     let run = vec![members(*class); count.min(WINDOW)];
-                    follow(&if *class == Class::Digit && begun.is_empty() { number(count) } else { run });
+                    follow(&if *class == Class::DIGIT && begun.is_empty() { number(count) } else { run });
                 }
             }
+            // What is skipped may be anything.
+            Part::Until(..) => self.put(begun),
+            Part::Phone => follow(&vec![b"01 -.()".to_vec(); 2]),
             Part::Card => follow(&number(WINDOW)),
             Part::Iban => {
                 for (country, _) in IBANS {
@@ -189,9 +194,9 @@ mod tests {
     #[test]
     fn whatever_a_rule_hides_is_found_where_it_begins() {
         for rule in known().filter(|rule| rule.default) {
-            let quick = Quick::new(&[rule]);
+            let quick = Quick::new(std::slice::from_ref(&rule));
             assert!(!quick.is_useless(), "{}", rule.id);
-            for (before, secret, after) in rule.hide {
+            for [before, secret, after] in &rule.hide {
                 let text = format!("{before}{secret}{after}   ");
                 let first = quick.first(&folded(&text));
                 assert!(first.is_some_and(|first| first <= before.len()), "{}: {text}", rule.id);
@@ -207,7 +212,10 @@ mod tests {
             "2026-11-28T07:41:52.123456Z host12 sshd[4711]: session closed for user deploy, uid 1000, port 52110";
         let line = folded(line);
         let looked_at = |from: usize| line.get(from..).and_then(|rest| quick.first(rest)).map(|place| from + place + 1);
-        assert!(std::iter::successors(looked_at(0), |from| looked_at(*from)).count() <= 4);
+        let places: Vec<String> = std::iter::successors(looked_at(0), |from| looked_at(*from))
+            .map(|from| String::from_utf8_lossy(&line[from - 1..][..4]).into_owned())
+            .collect();
+        assert!(places.len() <= 6, "{places:?}");
     }
 
     #[test]

@@ -5,13 +5,16 @@
 use std::sync::{Arc, LazyLock};
 
 use super::check;
+use super::class::Class;
 use super::quick::Quick;
 
 /// One kind of secret.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Rule {
     /// Its name in reports.
-    pub id: &'static str,
+    pub id: Arc<str>,
+    /// What kind of thing it hides.
+    pub kind: Kind,
     /// Used unless told otherwise.
     pub default: bool,
     /// How it begins.
@@ -19,22 +22,84 @@ pub struct Rule {
     /// What may stand before it.
     pub before: Before,
     /// The forms that may follow the start; the first that fits is taken.
-    pub forms: &'static [Form],
+    pub forms: Vec<Form>,
     /// What the hidden part must pass.
     pub check: check::Check,
+    /// What stands where it stood.
+    pub shown: Shown,
     /// What it must hide: text before, the hidden part, text after.
-    pub hide: &'static [(&'static str, &'static str, &'static str)],
+    pub hide: Vec<[String; 3]>,
     /// What it must leave alone.
-    pub keep: &'static [&'static str],
+    pub keep: Vec<String>,
+}
+
+/// What kind of thing a rule hides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Keys of cloud providers.
+    Cloud,
+    /// Tokens of code hosts and package registries.
+    Code,
+    /// Keys of services for chat, payment and mail.
+    Service,
+    /// Keys of services that run models.
+    Model,
+    /// Tokens of tools for operations.
+    Operations,
+    /// Formats in which many keep secrets.
+    Format,
+    /// Settings and arguments with a telling name.
+    Setting,
+    /// Personal data.
+    Personal,
+}
+
+impl Kind {
+    /// All of them, in order.
+    pub const ALL: [Self; 8] = [
+        Self::Cloud,
+        Self::Code,
+        Self::Service,
+        Self::Model,
+        Self::Operations,
+        Self::Format,
+        Self::Setting,
+        Self::Personal,
+    ];
+
+    /// The word in files and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cloud => "cloud",
+            Self::Code => "code",
+            Self::Service => "service",
+            Self::Model => "model",
+            Self::Operations => "operations",
+            Self::Format => "format",
+            Self::Setting => "setting",
+            Self::Personal => "personal",
+        }
+    }
+}
+
+/// What stands where a secret stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// What the stream says.
+    Mask,
+    /// The rule's id in brackets, whatever the stream says.
+    Label,
+    /// Its last four characters, if there are at least twelve.
+    LastFour,
 }
 
 /// How a secret begins.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Start {
     /// One of these, exactly.
-    Exact(&'static [&'static str]),
+    Exact(Vec<String>),
     /// One of these, written here in lower case, in any case.
-    AnyCase(&'static [&'static str]),
+    AnyCase(Vec<String>),
     /// Any byte of a class.
     Any(Class),
     /// Any two bytes of a class.
@@ -50,24 +115,26 @@ pub enum Before {
     NoWord,
     /// Nor a dot, hyphen, slash, plus, equals sign or colon: a number inside something longer.
     NoNumber,
+    /// A digit.
+    Digit,
 }
 
 /// What follows the start, in order, each part taken as far as it goes: there is no way back.
-pub type Form = &'static [Part];
+pub type Form = Vec<Part>;
 
 /// A part of a form.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// The hidden part begins at the start itself.
-    FromStart,
-    /// The hidden part begins here.
+    /// The hidden part begins here; without it, at the start itself.
     Hide,
     /// The hidden part ends here.
     Show,
     /// Exactly this text.
-    Text(&'static str),
+    Text(String),
     /// So many of a class.
     Run(Class, usize, usize),
+    /// On to the first place of the text in the line, so many bytes away at most.
+    Until(String, usize),
     /// No byte of the class follows.
     Not(Class),
     /// What was a run at its most goes on: further bytes of the class are hidden as they pass.
@@ -76,102 +143,32 @@ pub enum Part {
     Card,
     /// An IBAN of a known country, plain or in groups of four.
     Iban,
+    /// The rest of a telephone number: digits, in groups or not.
+    Phone,
     /// A private key: everything until its END line.
     Block,
 }
 
-/// A set of bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// `0-9`
-    Digit,
-    /// `A-Z`
-    Upper,
-    /// `0-9a-f`
-    Hex,
-    /// `A-Z0-9`
-    UpperDigit,
-    /// Letters and digits.
-    Alnum,
-    /// Letters, digits, `_`.
-    Word,
-    /// Letters, digits, `_`, `-`.
-    Token,
-    /// Letters, digits, `_`, `-`, `.`.
-    Dotted,
-    /// What stands before the `@` of a mail address.
-    Mailbox,
-    /// `A-Za-z0-9+/=`
-    Base64,
-    /// Any form of base64, percent signs and dots: what a header carries.
-    Header,
-    /// Space and tab.
-    Blank,
-    /// What a password hash of crypt(3) or PHC consists of.
-    Crypt,
-    /// A value without quotes.
-    Value,
-    /// Inside double quotes.
-    InDouble,
-    /// Inside single quotes.
-    InSingle,
-    /// `:` or `=`.
-    Assign,
-    /// A quote of either kind.
-    Quote,
-    /// A user name in a URL.
-    UrlUser,
-    /// A password in a URL.
-    UrlPassword,
-}
-
-impl Class {
-    pub(super) fn has(self, byte: u8) -> bool {
-        let alnum = byte.is_ascii_alphanumeric();
+impl Part {
+    /// How many bytes it takes at most.
+    pub(super) fn longest(&self) -> usize {
         match self {
-            Self::Digit => byte.is_ascii_digit(),
-            Self::Upper => byte.is_ascii_uppercase(),
-            Self::Hex => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
-            Self::UpperDigit => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
-            Self::Alnum => alnum,
-            Self::Word => alnum || byte == b'_',
-            Self::Token => alnum || matches!(byte, b'_' | b'-'),
-            Self::Dotted => alnum || matches!(byte, b'_' | b'-' | b'.'),
-            Self::Mailbox => alnum || matches!(byte, b'_' | b'-' | b'.' | b'+'),
-            Self::Base64 => alnum || matches!(byte, b'+' | b'/' | b'='),
-            Self::Header => alnum || matches!(byte, b'+' | b'/' | b'=' | b'_' | b'-' | b'.' | b'~' | b'%'),
-            Self::Blank => matches!(byte, b' ' | b'\t'),
-            Self::Crypt => alnum || matches!(byte, b'.' | b'/' | b'$' | b'=' | b',' | b'+'),
-            Self::Value => byte > b' ' && byte != 0x7f && !b"\"'`,;&".contains(&byte),
-            Self::InDouble => byte >= b' ' && byte != b'"',
-            Self::InSingle => byte >= b' ' && byte != b'\'',
-            Self::Assign => matches!(byte, b':' | b'='),
-            Self::Quote => matches!(byte, b'"' | b'\''),
-            Self::UrlUser => byte > b' ' && byte != 0x7f && !b":/@?#\"'<>`".contains(&byte),
-            Self::UrlPassword => byte > b' ' && byte != 0x7f && !b"/@\"'<>`".contains(&byte),
+            Self::Hide | Self::Show | Self::Not(_) | Self::Onward(_) | Self::Block => 0,
+            Self::Text(text) => text.len(),
+            Self::Run(_, _, most) => *most,
+            Self::Until(text, most) => text.len() + most,
+            Self::Card | Self::Iban | Self::Phone => 64,
         }
     }
 }
 
 impl Rule {
-    /// A token with a public beginning: the beginning is hidden too.
-    pub(super) const fn token(
-        id: &'static str,
-        start: &'static [&'static str],
-        forms: &'static [Form],
-        hide: &'static [(&'static str, &'static str, &'static str)],
-        keep: &'static [&'static str],
-    ) -> Self {
-        let (start, before) = (Start::Exact(start), Before::NoWord);
-        Self { id, default: true, start, before, forms, check: check::Check::None, hide, keep }
-    }
-
     fn may_begin_with(&self, [first, second]: [u8; 2]) -> bool {
-        let begins = |word: &&str, first: u8, second: u8| {
+        let begins = |word: &String, first: u8, second: u8| {
             let mut bytes = word.bytes();
             bytes.next() == Some(first) && bytes.next().is_none_or(|byte| byte == second)
         };
-        match self.start {
+        match &self.start {
             Start::Exact(words) => words.iter().any(|word| begins(word, first, second)),
             Start::AnyCase(words) => {
                 words.iter().any(|word| begins(word, first.to_ascii_lowercase(), second.to_ascii_lowercase()))
@@ -181,12 +178,12 @@ impl Rule {
         }
     }
 
-    pub(super) const fn checked(self, check: check::Check) -> Self {
-        Self { check, ..self }
-    }
-
-    pub(super) const fn starting(self, start: Start, before: Before) -> Self {
-        Self { start, before, ..self }
+    fn may_begin_at(&self, byte: u8) -> bool {
+        match &self.start {
+            Start::Exact(words) => words.iter().any(|word| word.bytes().next() == Some(byte)),
+            Start::AnyCase(words) => words.iter().any(|word| word.bytes().next() == Some(byte.to_ascii_lowercase())),
+            Start::Any(class) | Start::Two(class) => class.has(byte),
+        }
     }
 }
 
@@ -212,12 +209,7 @@ impl Rules {
     /// These, asked in this order.
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
         let rules: Vec<Rule> = rules.into_iter().collect();
-        let begins = |rule: &Rule, byte: u8| match rule.start {
-            Start::Exact(words) => words.iter().any(|word| word.bytes().next() == Some(byte)),
-            Start::AnyCase(words) => words.iter().any(|word| word.bytes().next() == Some(byte.to_ascii_lowercase())),
-            Start::Any(class) | Start::Two(class) => class.has(byte),
-        };
-        let of = |byte| (0..).zip(&rules).filter(|(_, rule)| begins(rule, byte)).map(|(index, _)| index).collect();
+        let of = |byte| (0..).zip(&rules).filter(|(_, rule)| rule.may_begin_at(byte)).map(|(index, _)| index).collect();
         let by_first: Vec<Vec<usize>> = (0..=u8::MAX).map(of).collect();
         let mut pairs = Vec::with_capacity(1 << 16);
         for (first, indexes) in (0..=u8::MAX).zip(&by_first) {

@@ -4,7 +4,8 @@
 
 use std::ops::Range;
 
-use super::rule::{Before, Class, Form, Part, Rule, Rules, Start};
+use super::class::Class;
+use super::rule::{Before, Part, Rule, Rules, Start};
 
 /// What is known of a place.
 #[derive(Clone, Copy)]
@@ -61,23 +62,24 @@ impl<'a> Place<'a> {
     }
 
     fn may_stand(&self, before: Before) -> bool {
-        let Some(byte) = self.before else { return true };
+        let Some(byte) = self.before else { return before != Before::Digit };
         match before {
             Before::Anything => true,
-            Before::NoWord => !Class::Word.has(byte),
-            Before::NoNumber => !Class::Word.has(byte) && !b".-/+=:".contains(&byte),
+            Before::NoWord => !Class::WORD.has(byte),
+            Before::Digit => byte.is_ascii_digit(),
+            Before::NoNumber => !Class::WORD.has(byte) && !b".-/+=:".contains(&byte),
         }
     }
 
     fn rule(&self, rule: &Rule) -> Result<Span, Miss> {
-        match rule.start {
+        match &rule.start {
             Start::Exact(words) => self.words(rule, words, false),
             Start::AnyCase(words) => self.words(rule, words, true),
             Start::Any(_) | Start::Two(_) => self.forms(rule, 0),
         }
     }
 
-    fn words(&self, rule: &Rule, words: &[&str], any_case: bool) -> Result<Span, Miss> {
+    fn words(&self, rule: &Rule, words: &[String], any_case: bool) -> Result<Span, Miss> {
         for word in words {
             let found = self.text(0, word, any_case).and_then(|at| self.forms(rule, at));
             if !matches!(found, Err(Miss::No)) {
@@ -88,7 +90,7 @@ impl<'a> Place<'a> {
     }
 
     fn forms(&self, rule: &Rule, from: usize) -> Result<Span, Miss> {
-        for form in rule.forms {
+        for form in &rule.forms {
             match self.form(form, from) {
                 Ok(span) if rule.check.passes(self.text.get(span.hidden.clone()).unwrap_or_default()) => {
                     return Ok(span);
@@ -100,23 +102,24 @@ impl<'a> Place<'a> {
         Err(Miss::No)
     }
 
-    fn form(&self, form: Form, from: usize) -> Result<Span, Miss> {
+    fn form(&self, form: &[Part], from: usize) -> Result<Span, Miss> {
         let mut at = from;
         let mut begin = 0;
         let mut end = None;
         let mut then = Then::Scan;
         for part in form {
-            match *part {
-                Part::FromStart => begin = 0,
+            match part {
                 Part::Hide => begin = at,
                 Part::Show => end = Some(at),
                 Part::Text(text) => at = self.text(at, text, false)?,
-                Part::Run(class, least, most) => at = self.run(at, class, least, most)?,
+                Part::Run(class, least, most) => at = self.run(at, *class, *least, *most)?,
+                Part::Until(text, most) => at = self.until(at, text, *most)?,
                 Part::Not(class) => match self.at(at)? {
                     Some(byte) if class.has(byte) => return Err(Miss::No),
                     _ => {}
                 },
-                Part::Onward(class) => then = Then::Onward(class),
+                Part::Onward(class) => then = Then::Onward(*class),
+                Part::Phone => at = self.phone(at)?,
                 Part::Card => at = self.card()?,
                 Part::Iban => at = self.iban()?,
                 Part::Block => then = Then::Block,
@@ -151,8 +154,37 @@ impl<'a> Place<'a> {
         if at < from + least { Err(Miss::No) } else { Ok(at) }
     }
 
+    /// The place behind the first of these texts in the line.
+    fn until(&self, from: usize, text: &str, most: usize) -> Result<usize, Miss> {
+        for at in from..=from + most {
+            match self.text(at, text, false) {
+                Err(Miss::No) if self.at(at)?.is_none_or(|byte| matches!(byte, b'\r' | b'\n')) => break,
+                Err(Miss::No) => {}
+                found => return found,
+            }
+        }
+        Err(Miss::No)
+    }
+
+    /// Digits behind a plus sign and the first of them: single blanks, dots or hyphens between, one pair of brackets.
+    fn phone(&self, from: usize) -> Result<usize, Miss> {
+        let (mut at, mut end, mut is_open, mut brackets) = (from, from, false, 0);
+        while at < from + 24 {
+            let last = at.checked_sub(1).and_then(|last| self.text.get(last)).copied().unwrap_or_default();
+            match self.at(at)? {
+                Some(b'0'..=b'9') => end = at + 1,
+                Some(b'(') if brackets == 0 => (is_open, brackets) = (true, 1),
+                Some(b')') if is_open => is_open = false,
+                Some(b' ' | b'-' | b'.') if last.is_ascii_digit() || last == b')' => {}
+                _ => break,
+            }
+            at += 1;
+        }
+        Ok(end)
+    }
+
     fn card(&self) -> Result<usize, Miss> {
-        let plain = self.run(0, Class::Digit, 4, 20)?;
+        let plain = self.run(0, Class::DIGIT, 4, 20)?;
         if (13..=19).contains(&plain) {
             return Ok(plain);
         }
@@ -160,7 +192,7 @@ impl<'a> Place<'a> {
             Some(byte @ (b' ' | b'-')) if plain == 4 => byte,
             _ => return Err(Miss::No),
         };
-        let second = self.run(plain + 1, Class::Digit, 4, 6)?;
+        let second = self.run(plain + 1, Class::DIGIT, 4, 6)?;
         let rest: &[usize] = match second - plain - 1 {
             4 => &[4, 4],
             6 => &[5],
@@ -171,14 +203,14 @@ impl<'a> Place<'a> {
             if self.at(at)? != Some(separator) {
                 return Err(Miss::No);
             }
-            at = self.run(at + 1, Class::Digit, *digits, *digits)?;
+            at = self.run(at + 1, Class::DIGIT, *digits, *digits)?;
         }
         Ok(at)
     }
 
     fn iban(&self) -> Result<usize, Miss> {
-        self.run(0, Class::Upper, 2, 2)?;
-        self.run(2, Class::Digit, 2, 2)?;
+        self.run(0, Class::UPPER, 2, 2)?;
+        self.run(2, Class::DIGIT, 2, 2)?;
         let country = self.text.get(..2).unwrap_or_default();
         let known = IBANS.iter().find(|(name, _)| name.as_bytes() == country);
         let Some((_, length)) = known else { return Err(Miss::No) };
@@ -186,7 +218,7 @@ impl<'a> Place<'a> {
         while count < *length {
             match self.at(at)? {
                 Some(b' ') if count % 4 == 0 && self.at(at - 1)? != Some(b' ') => {}
-                Some(byte) if Class::UpperDigit.has(byte) => count += 1,
+                Some(byte) if Class::UPPER_DIGIT.has(byte) => count += 1,
                 _ => return Err(Miss::No),
             }
             at += 1;

@@ -183,7 +183,7 @@ impl Keeper {
             bytes_out: self.counts.bytes_out.load(Ordering::Relaxed),
             stored_bytes,
             duration_ms: u64::try_from(self.watch.at().as_millis()).unwrap_or(u64::MAX),
-            masked: self.hidden.totals().into_iter().map(|(rule, count)| (rule.to_owned(), count)).collect(),
+            masked: self.hidden.totals().into_iter().map(|(rule, count)| (rule.to_string(), count)).collect(),
         }
     }
 

@@ -117,7 +117,7 @@ impl Veil {
 
 /// What the rules hid in one session, by rule and stream.
 #[derive(Debug, Default)]
-pub(super) struct Hidden(Mutex<BTreeMap<(&'static str, &'static str), Tally>>);
+pub(super) struct Hidden(Mutex<BTreeMap<(Arc<str>, &'static str), Tally>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Tally {
@@ -132,16 +132,16 @@ impl Hidden {
         let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for hit in hits {
             let none = Tally { count: 0, bytes: 0, first: at, last: at };
-            let tally = tallies.entry((hit.rule, stream)).or_insert(none);
+            let tally = tallies.entry((hit.rule.clone(), stream)).or_insert(none);
             (tally.count, tally.bytes, tally.last) = (tally.count + 1, tally.bytes + hit.length, at);
         }
     }
 
     /// How many secrets each rule hid.
-    pub(super) fn totals(&self) -> BTreeMap<&'static str, u64> {
+    pub(super) fn totals(&self) -> BTreeMap<Arc<str>, u64> {
         let mut totals = BTreeMap::new();
         for ((rule, _), tally) in &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            *totals.entry(*rule).or_default() += tally.count;
+            *totals.entry(rule.clone()).or_default() += tally.count;
         }
         totals
     }
@@ -150,9 +150,9 @@ impl Hidden {
     pub(super) fn applied(&self, recording: RecordingId) -> Vec<Applied> {
         let micros = |at: Duration| u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
         let tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let applied = |((rule, stream), tally): (&(&'static str, &'static str), &Tally)| Applied {
+        let applied = |((rule, stream), tally): (&(Arc<str>, &'static str), &Tally)| Applied {
             recording,
-            rule,
+            rule: rule.clone(),
             stream,
             count: tally.count,
             bytes: tally.bytes,
@@ -179,11 +179,11 @@ mod tests {
         let first = veil.feed(&Bytes::from_static(b"PGPASSWORD=hunter2 psql\n"), Duration::from_millis(5));
         assert_eq!(first, "PGPASSWORD=[password-assign] psql\n");
         veil.feed(&Bytes::from_static(b"a\nPGPASSWORD=hunter3 psql\n"), Duration::from_millis(9));
-        assert_eq!(hidden.totals(), BTreeMap::from([("password-assign", 2)]));
+        assert_eq!(hidden.totals(), BTreeMap::from([("password-assign".into(), 2)]));
         let recording = RecordingId::new(Timestamp::from_secs(1));
         let applied = Applied {
             recording,
-            rule: "password-assign",
+            rule: "password-assign".into(),
             stream: "stdout",
             count: 2,
             bytes: 14,
@@ -200,7 +200,7 @@ mod tests {
         assert!(veil.holds());
         assert_eq!(veil.finish(Duration::ZERO), "password=*******");
         assert_eq!(veil.feed(&Bytes::from_static(b" password=hunter2\n"), Duration::ZERO), " password=*******\n");
-        assert_eq!(hidden.totals(), BTreeMap::from([("password-assign", 2)]));
+        assert_eq!(hidden.totals(), BTreeMap::from([("password-assign".into(), 2)]));
     }
 
     #[test]

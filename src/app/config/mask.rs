@@ -21,7 +21,7 @@ pub struct Mask {
 impl Mask {
     /// Those that hold.
     pub fn rules(&self) -> Arc<Rules> {
-        let holds = |rule: &Rule| (rule.default || self.with.contains(rule.id)) && !self.without.contains(rule.id);
+        let holds = |rule: &Rule| (rule.default || self.with.contains(&*rule.id)) && !self.without.contains(&*rule.id);
         Arc::new(Rules::new(known().filter(holds)))
     }
 }
@@ -38,9 +38,9 @@ impl Reader<'_> {
 
     fn mask_rules(&mut self, key: &str, ids: Option<&[String]>) -> BTreeSet<String> {
         let ids = ids.unwrap_or_default();
-        for id in ids.iter().filter(|id| !known().any(|rule| rule.id == id.as_str())) {
-            let rules: Vec<&str> = known().map(|rule| rule.id).collect();
-            let mend = match nearest(id, rules) {
+        for id in ids.iter().filter(|id| !known().any(|rule| *rule.id == **id)) {
+            let rules: Vec<Rule> = known().collect();
+            let mend = match nearest(id, rules.iter().map(|rule| &*rule.id)) {
                 Some(meant) => format!("did you mean {meant}?"),
                 None => "`sallyport mask --list` shows the rules".to_owned(),
             };

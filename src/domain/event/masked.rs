@@ -1,5 +1,7 @@
 //! What was hidden in a session, as a record says it: which rule, where, how often. Never what.
 
+use std::sync::Arc;
+
 use crate::domain::session::RecordingId;
 
 /// What one rule hid in one stream of a session.
@@ -8,7 +10,7 @@ pub struct Applied {
     /// The session's recording.
     pub recording: RecordingId,
     /// The rule's id.
-    pub rule: &'static str,
+    pub rule: Arc<str>,
     /// `stdout`, `stderr` or `input`.
     pub stream: &'static str,
     /// How many secrets.

@@ -189,7 +189,7 @@ async fn time_never_goes_backwards_and_the_log_says_that_the_clock_did() {
 async fn a_text_never_stands_in_an_entry_and_opens_by_its_hash() {
     let place = Place::new();
     let running = place.start().await;
-    let command = "mysql -psecret";
+    let command = "open the secret drawer";
     let twice = vec![place.command(command), place.command(command)];
     let receipts = running.ledger.append(twice).await.unwrap();
     let mut hashes = Vec::new();

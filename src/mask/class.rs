@@ -1,0 +1,89 @@
+//! Sets of bytes, and how rules write them.
+
+/// A set of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Class([u64; 4]);
+
+impl Class {
+    /// `0-9`
+    pub(super) const DIGIT: Self = Self::range(b'0', b'9');
+    /// `A-Z`
+    pub(super) const UPPER: Self = Self::range(b'A', b'Z');
+    /// `a-z`
+    pub(super) const LOWER: Self = Self::range(b'a', b'z');
+    /// `A-Z0-9`
+    pub(super) const UPPER_DIGIT: Self = Self::UPPER.or(Self::DIGIT);
+    /// Letters and digits.
+    pub(super) const ALNUM: Self = Self::UPPER_DIGIT.or(Self::LOWER);
+    /// Letters, digits, `_`.
+    pub(super) const WORD: Self = Self::ALNUM.or(Self::of(b"_"));
+    /// Space and tab.
+    pub(super) const BLANK: Self = Self::of(b" \t");
+    /// Whatever is no line's end.
+    pub(super) const LINE: Self = Self::of(b"\r\n").not();
+
+    /// What a name between `[:` and `:]` stands for.
+    pub(super) const NAMED: &'static [(&'static str, Self)] = &[
+        ("alnum", Self::ALNUM),
+        ("blank", Self::BLANK),
+        ("word", Self::WORD),
+        ("hex", Self::DIGIT.or(Self::range(b'a', b'f'))),
+        // What tokens are made of.
+        ("token", Self::WORD.or(Self::of(b"-"))),
+        ("dotted", Self::WORD.or(Self::of(b"-."))),
+        ("base64", Self::ALNUM.or(Self::of(b"+/="))),
+        // Any form of base64, percent signs and dots: what a header carries.
+        ("header", Self::ALNUM.or(Self::of(b"+/=_-.~%"))),
+        // What a password hash of crypt(3) or PHC consists of.
+        ("crypt", Self::ALNUM.or(Self::of(b"./$=,+"))),
+        // A value without quotes.
+        ("value", Self::range(0, b' ').or(Self::of(b"\x7f\"'`,;&")).not()),
+        ("in-double", Self::range(0, 0x1f).or(Self::of(b"\"")).not()),
+        ("in-single", Self::range(0, 0x1f).or(Self::of(b"'")).not()),
+        ("url-password", Self::range(0, b' ').or(Self::of(b"\x7f/@\"'<>`")).not()),
+        ("user", Self::range(0, b' ').or(Self::of(b"\x7f:/@?#\"'<>`")).not()),
+    ];
+
+    pub(super) const fn of(bytes: &[u8]) -> Self {
+        let mut class = Self([0; 4]);
+        let mut rest = bytes;
+        while let [byte, after @ ..] = rest {
+            class = class.or(Self::range(*byte, *byte));
+            rest = after;
+        }
+        class
+    }
+
+    pub(super) const fn range(first: u8, last: u8) -> Self {
+        let mut words = [0_u64; 4];
+        let [a, b, c, d] = &mut words;
+        let mut byte = first;
+        loop {
+            let bit = 1_u64 << (byte & 63);
+            match byte >> 6 {
+                0 => *a |= bit,
+                1 => *b |= bit,
+                2 => *c |= bit,
+                _ => *d |= bit,
+            }
+            if byte >= last {
+                return Self(words);
+            }
+            byte += 1;
+        }
+    }
+
+    pub(super) const fn or(self, other: Self) -> Self {
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
+        Self([a | e, b | f, c | g, d | h])
+    }
+
+    pub(super) const fn not(self) -> Self {
+        let [a, b, c, d] = self.0;
+        Self([!a, !b, !c, !d])
+    }
+
+    pub(super) fn has(self, byte: u8) -> bool {
+        self.0.get(usize::from(byte >> 6)).is_some_and(|word| word >> (byte & 63) & 1 == 1)
+    }
+}
