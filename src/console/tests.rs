@@ -263,7 +263,7 @@ impl House {
             wait: None,
             glass: None,
         };
-        let Opened { governed, permit: _, up: _, mut down, keeper } = self.sessions.open(ask).await.unwrap();
+        let Opened { governed, permit: _, files: _, up: _, mut down, keeper } = self.sessions.open(ask).await.unwrap();
         let id = governed.id();
         let act = async {
             for (stream, bytes) in output {
@@ -868,7 +868,7 @@ async fn keys_steer_a_replay() {
 #[tokio::test(start_paused = true)]
 async fn a_live_session_replays_up_to_what_is_stored() {
     with(async |house| {
-        let Opened { governed, permit: _, up: _, mut down, keeper } =
+        let Opened { governed, permit: _, files: _, up: _, mut down, keeper } =
             house.sessions.open(shell(&alice(), "web")).await.unwrap();
         let id = governed.id();
         let act = async {

@@ -19,6 +19,7 @@ pub mod glass;
 pub mod held;
 pub mod masked;
 mod outcome;
+pub mod sftp;
 
 pub use decided::{Decided, Read};
 pub use fact::{Actor, Fact, TargetRef};
@@ -157,7 +158,7 @@ pub enum Event {
     },
     /// A session begins.
     SessionStart {
-        /// `shell` or `exec`.
+        /// `shell`, `exec` or `sftp`.
         action: &'static str,
         /// The id of the client's SSH connection, as hex.
         connection: String,
@@ -219,6 +220,13 @@ pub enum Event {
         /// `TERM` of the client's terminal, if it has one.
         term: Option<String>,
     },
+    /// A subsystem is about to start.
+    ChannelSubsystem {
+        /// Its name.
+        name: &'static str,
+    },
+    /// Something was done to a file, or refused.
+    SftpOperation(sftp::Operation),
     /// Whoever asked for the session said why.
     SessionReason {
         /// In their words.
@@ -250,7 +258,7 @@ pub enum Event {
         header: Digest,
         /// `asciicast-v2+sallyport1`.
         format: &'static str,
-        /// `default`; `transfer` where files passed under a permit; `none` in logs of before masking.
+        /// `default`; `transfer` where files passed under a permit; `sftp`; `none` in logs of before masking.
         mask: &'static str,
     },
     /// So much of a recording is stored.

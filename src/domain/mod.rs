@@ -9,6 +9,7 @@ use std::time::Duration;
 
 pub mod binding;
 pub mod event;
+pub mod files;
 pub mod identity;
 pub mod session;
 pub mod target;

@@ -78,6 +78,8 @@ pub enum Action {
     Shell,
     /// One command.
     Exec(Command),
+    /// File transfer by SFTP.
+    Sftp,
 }
 
 impl Action {
@@ -86,13 +88,14 @@ impl Action {
         match self {
             Self::Shell => "shell",
             Self::Exec(_) => "exec",
+            Self::Sftp => "sftp",
         }
     }
 
     /// The command, if it is one.
     pub fn command(&self) -> Option<&Command> {
         match self {
-            Self::Shell => None,
+            Self::Shell | Self::Sftp => None,
             Self::Exec(command) => Some(command),
         }
     }

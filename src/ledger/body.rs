@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::domain::event::change::Change;
+use crate::domain::event::sftp::Moved;
 use crate::domain::event::{Counters, Decided, Event, Extent, Read};
 use crate::domain::session::Exit;
 use crate::domain::{Digest, Text};
@@ -139,6 +140,14 @@ impl Writer<'_> {
             }
             Event::SessionReason { reason } => body.set("reason", self.payload(reason)),
             Event::ChannelShell { term } => body.maybe("term", term.as_deref()),
+            Event::ChannelSubsystem { name } => body.set("name", *name),
+            Event::SftpOperation(done) => body
+                .set("what", done.what)
+                .set("path", self.payload(&done.path))
+                .maybe("to", done.to.as_ref().map(|to| self.payload(to)))
+                .maybe("read", done.read.as_ref().map(moved))
+                .maybe("written", done.written.as_ref().map(moved))
+                .set("result", done.result),
             Event::AuthzDecision(decided) => decision(body, decided),
             Event::ApprovalRequested(asked) => body
                 .set("id", text(&asked.id))
@@ -252,6 +261,11 @@ impl Writer<'_> {
         self.payloads.push((payload.hash, payload.stored));
         value
     }
+}
+
+fn moved(moved: &Moved) -> Value {
+    let body = Body::default().set("bytes", number(moved.bytes)).set("from", number(moved.from));
+    body.digest("sha256", &moved.sha256).set("to_end", moved.to_end).0.into()
 }
 
 /// A body that grows field by field. What is absent has no field: `null` is never written.

@@ -7,6 +7,7 @@ use crate::domain::event::exported::Exported;
 use crate::domain::event::glass::{Broken, Reviewed};
 use crate::domain::event::held::{Notified, Requested, Resolved, Used, Viewed, Voted};
 use crate::domain::event::masked::Applied;
+use crate::domain::event::sftp::{Moved, Operation};
 use crate::domain::event::{Actor, Counters, Decided, Event, Extent, Fact, Outcome, Read, TargetRef};
 use crate::domain::identity::{Flow, Kind};
 use crate::domain::session::{Exit, Jump, RecordingId, SessionId};
@@ -20,7 +21,7 @@ pub(super) const SALT: [u8; 32] = [0x5a; 32];
 pub(super) const TEXTS: [&str; 5] =
     ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found", "looks right to me"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 43;
+pub(super) const EVENTS: usize = 45;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -46,6 +47,7 @@ pub(super) fn all() -> Vec<(String, Fact)> {
         .chain(reasons())
         .chain([exported(), jumped(), hidden()])
         .chain(glass())
+        .chain(files())
         .collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
@@ -106,6 +108,8 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::MaskApplied(_) => 40,
         Event::GlassBroken(_) => 41,
         Event::GlassReviewed(_) => 42,
+        Event::ChannelSubsystem { .. } => 43,
+        Event::SftpOperation(_) => 44,
         Event::RecordingLost { .. } => 30,
         Event::EvidenceExported(_) => 39,
     }
@@ -544,4 +548,21 @@ fn glass() -> [Fact; 2] {
     };
     let reviewed = Event::GlassReviewed(Reviewed { id, finding: Text::new(TEXTS[4]) });
     [in_session(Event::GlassBroken(broken), 0), in_session(reviewed, 0)]
+}
+
+/// A file that was read whole, a rename, and a removal that was refused.
+fn files() -> Vec<Fact> {
+    let done = |what, to, read, result| {
+        let path = Text::new("/srv/app/release.tar");
+        let operation = Operation { what, path, to, read, written: None, result };
+        let outcome = operation.outcome();
+        Fact { outcome, ..in_session(Event::SftpOperation(operation), 0) }
+    };
+    let whole = Moved { bytes: 1_048_576, from: 0, sha256: Some(digest("release")), to_end: true };
+    vec![
+        in_session(Event::ChannelSubsystem { name: "sftp" }, 0),
+        done("read", None, Some(whole), "ok"),
+        done("rename", Some(Text::new("/srv/app/old.tar")), None, "no such file"),
+        done("remove", None, None, "refused"),
+    ]
 }

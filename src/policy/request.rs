@@ -63,6 +63,7 @@ impl<'a> Asked<'a> {
         match action {
             Action::Shell => Self::Shell,
             Action::Exec(command) => Self::Exec(command),
+            Action::Sftp => Self::Sftp,
         }
     }
 }

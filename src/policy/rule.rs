@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::fault::nearest;
+use crate::domain::files::{Pattern, Reach};
 use crate::domain::parse_span;
 
 /// Whether a rule opens or closes.
@@ -52,6 +53,8 @@ pub struct Obligations {
     pub require_reason: bool,
     /// `@without_alert`: it may begin although no channel took the alert. Only if every rule says so.
     pub without_alert: bool,
+    /// `@sftp`, `@sftp_paths`, `@sftp_deny`: how far SFTP reaches.
+    pub sftp: Reach,
 }
 
 impl Obligations {
@@ -66,6 +69,7 @@ impl Obligations {
         self.guarded_shell |= other.guarded_shell;
         self.require_reason |= other.require_reason;
         self.without_alert &= other.without_alert;
+        self.sftp.merge(&other.sftp);
         self
     }
 
@@ -86,6 +90,7 @@ impl Obligations {
             (self.without_alert, "without_alert=true"),
         ];
         named.extend(flags.iter().filter(|(set, _)| *set).map(|(_, word)| (*word).to_owned()));
+        named.extend(self.sftp.named());
         named
     }
 
@@ -189,6 +194,16 @@ impl Rule {
             "shell" => self.limits.guarded_shell = exactly("guarded")?,
             "require_reason" => self.limits.require_reason = exactly("true")?,
             "without_alert" => self.limits.without_alert = exactly("true")?,
+            "sftp" => match value {
+                "read" => self.limits.sftp.read_only = true,
+                "drop" => self.limits.sftp.drop_only = true,
+                other => {
+                    let mend = "write @sftp(\"read\"), or @sftp(\"drop\") for a folder to put files into";
+                    return Err((format!("@sftp cannot be {other:?}"), mend.to_owned()));
+                }
+            },
+            "sftp_paths" => self.limits.sftp.within = vec![patterns(name, value)?],
+            "sftp_deny" => self.limits.sftp.without = patterns(name, value)?,
             "require_approval" => {
                 let number = value.parse().ok().filter(|n| (1..=9).contains(n) && value.len() == 1);
                 hold.quorum = number.ok_or_else(|| {
@@ -216,6 +231,9 @@ const KNOWN: &[(&str, Option<Effect>, &str)] = &[
     ("shell", Some(Effect::Permit), "\"guarded\": only the bastion's own prompt"),
     ("require_reason", Some(Effect::Permit), "\"true\": whoever asks must say why"),
     ("without_alert", Some(Effect::Permit), "\"true\": break_glass begins although no channel took the alert"),
+    ("sftp", Some(Effect::Permit), "\"read\" or \"drop\": what SFTP may do"),
+    ("sftp_paths", Some(Effect::Permit), "where SFTP may do it, with commas"),
+    ("sftp_deny", Some(Effect::Permit), "where it may not, with commas"),
     ("require_approval", Some(Effect::Forbid), "holds until so many have approved"),
     ("approver_groups", Some(Effect::Forbid), "who may approve, with commas"),
     ("ttl", Some(Effect::Forbid), "how long the request stays open"),
@@ -253,4 +271,14 @@ fn words(name: &str, value: &str) -> Result<BTreeSet<String>, (String, String)> 
         true => Err((format!("@{name} has an empty name"), format!("write names with commas: @{name}(\"a,b\")"))),
         false => Ok(words),
     }
+}
+
+fn patterns(name: &str, value: &str) -> Result<BTreeSet<Pattern>, (String, String)> {
+    let parsed = |text: String| {
+        Pattern::parse(&text).ok_or_else(|| {
+            let mend = "write absolute paths with commas; * is any text within a part, ** any number of parts";
+            (format!("@{name} has no path {text:?}"), format!("{mend}: @{name}(\"/srv/drop/**\")"))
+        })
+    };
+    words(name, value)?.into_iter().map(parsed).collect()
 }

@@ -179,6 +179,22 @@ fn refused(text: &str, place: &str, want: &str) {
 }
 
 #[test]
+fn how_far_sftp_reaches_is_the_strictest_of_all_rules_that_let_it() {
+    let rule = |id: &str, limits: &str| {
+        format!(
+            "@id(\"{id}\") {limits} permit (principal, action == Sallyport::Action::\"sftp\", resource is Sallyport::Target);"
+        )
+    };
+    let both = [rule("a", "@sftp(\"read\") @sftp_paths(\"/srv/**\")"), rule("b", "@sftp_deny(\"/srv/x\")")].concat();
+    let decision = decide(&load(&both).unwrap(), &Asker::person(&[]).request(Asked::Sftp));
+    let Outcome::Allow(limits) = decision.outcome else { panic!("{decision:?}") };
+    assert_eq!(limits.named(), ["sftp=read", "sftp_paths=/srv/**", "sftp_deny=/srv/x"]);
+    for wrong in ["@sftp(\"write\")", "@sftp_paths(\"srv\")", "@sftp_deny(\"/a/../b\")", "@sftp_paths(\"\")"] {
+        assert_eq!(Policy::faults(&[("a.cedar".to_owned(), rule("a", wrong))]).0.len(), 1, "{wrong}");
+    }
+}
+
+#[test]
 fn a_plain_command_is_allowed_and_a_privileged_one_held() {
     let policy = load(GOLDEN).unwrap();
     let sre = Asker::person(&["sre"]);

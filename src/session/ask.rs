@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::budget::Share;
+use super::files::Files;
 use super::glass::Glass;
 use super::governed::Governed;
 use super::hold::Hold;
@@ -62,6 +63,8 @@ pub struct Opened {
     pub governed: Governed,
     /// What may be started, once.
     pub permit: Permit,
+    /// Of a session by SFTP: where its operations are recorded.
+    pub files: Option<Files>,
     /// For the pump from the client.
     pub up: UpTap,
     /// For the pump to the client.

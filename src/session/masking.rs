@@ -22,6 +22,8 @@ pub(super) enum Manner {
     Masked(Arc<Rules>, Width),
     /// As they are; their digest is recorded.
     Digest,
+    /// As they are; what they do to files is recorded by whoever reads them.
+    Followed,
 }
 
 impl Manner {
@@ -30,6 +32,7 @@ impl Manner {
         match self {
             Self::Masked(..) => "default",
             Self::Digest => "transfer",
+            Self::Followed => "sftp",
         }
     }
 }
@@ -46,6 +49,7 @@ pub(super) struct Veil {
 enum Way {
     Masked(Masker),
     Digest(Hashing),
+    Followed,
 }
 
 impl Veil {
@@ -53,6 +57,7 @@ impl Veil {
         let way = match manner {
             Manner::Masked(rules, width) => Way::Masked(Masker::new(rules.clone(), *width)),
             Manner::Digest => Way::Digest(Hashing::default()),
+            Manner::Followed => Way::Followed,
         };
         Self { name, way, hidden: hidden.clone() }
     }
@@ -65,6 +70,7 @@ impl Veil {
                 hashing.add(bytes);
                 return bytes.clone();
             }
+            Way::Followed => return bytes.clone(),
         };
         self.note(masked, at)
     }
@@ -73,7 +79,7 @@ impl Veil {
     pub(super) fn holds(&self) -> bool {
         match &self.way {
             Way::Masked(masker) => masker.held() > 0,
-            Way::Digest(_) => false,
+            Way::Digest(_) | Way::Followed => false,
         }
     }
 
@@ -81,7 +87,7 @@ impl Veil {
     pub(super) fn release(&mut self, at: Duration) -> Bytes {
         let masked = match &mut self.way {
             Way::Masked(masker) => masker.release(),
-            Way::Digest(_) => return Bytes::new(),
+            Way::Digest(_) | Way::Followed => return Bytes::new(),
         };
         self.note(masked, at)
     }
@@ -90,7 +96,7 @@ impl Veil {
     pub(super) fn finish(&mut self, at: Duration) -> Bytes {
         let masked = match &mut self.way {
             Way::Masked(masker) => masker.end(),
-            Way::Digest(_) => return Bytes::new(),
+            Way::Digest(_) | Way::Followed => return Bytes::new(),
         };
         self.note(masked, at)
     }

@@ -27,6 +27,7 @@ pub mod budget;
 pub mod cut;
 mod disk;
 pub mod failures;
+pub mod files;
 pub mod glass;
 mod governed;
 mod hold;

@@ -8,11 +8,12 @@ use tokio::sync::{oneshot, watch};
 use tracing::{error, info};
 
 use super::ask::{Ask, Opened, Refused};
+use super::files::Files;
 use super::governed::Governed;
 use super::hold::{Hold, used};
 use super::keeper::Keeper;
 use super::masking::{Hidden, Manner, Veil};
-use super::permit::{ExecPermit, Permit, ShellPermit};
+use super::permit::{ExecPermit, Permit, SftpPermit, ShellPermit};
 use super::registry::{Entry, Orders};
 use super::tap::{Counts, DownTap, Stopwatch, UpTap};
 use super::transfer::moves_files;
@@ -29,7 +30,8 @@ use crate::recording::index::Summary;
 use crate::recording::{self, About, Header};
 
 /// The limits that are kept; a rule with another one refuses what it limits.
-pub(super) const SERVED: [&str; 4] = ["max_session", "durable", "require_reason", "shell"];
+pub(super) const SERVED: [&str; 7] =
+    ["max_session", "durable", "require_reason", "shell", "sftp", "sftp_paths", "sftp_deny"];
 
 /// A session that was allowed and is being opened.
 struct New<'a> {
@@ -147,6 +149,7 @@ impl Sessions {
                 None => ExecPermit::new(new.session, command.clone()),
                 Some(_) => ExecPermit::approved(new.session, command.clone(), input),
             }),
+            Action::Sftp => Permit::Sftp(SftpPermit::new(new.session)),
         };
         let held = new.granted.is_some();
         let durable = new.target.durable() || new.obligations.durable || held || new.ask.glass.is_some();
@@ -167,9 +170,23 @@ impl Sessions {
             glass: new.ask.glass.is_some(),
             orders,
         };
+        let files = (new.ask.action == Action::Sftp).then(|| Files {
+            inner: inner.clone(),
+            caller: new.ask.caller.clone(),
+            channel: new.ask.channel,
+            session: new.session,
+            place: new.place.clone(),
+            sink: sink.clone(),
+            watch: watch.clone(),
+            cut: cut.clone(),
+            rules: new.rules.clone(),
+            durable,
+            reach: new.obligations.sftp.clone(),
+        });
         let registered = self.register(entry, mark).await;
         Opened {
             permit,
+            files,
             up: UpTap {
                 sink: sink.clone(),
                 watch: watch.clone(),
@@ -333,6 +350,7 @@ impl New<'_> {
                     let bytes = command.bytes().clone();
                     Event::ChannelExec { length: bytes.len() as u64, command: Text::new(bytes) }
                 }
+                Action::Sftp => Event::ChannelSubsystem { name: "sftp" },
             },
             Event::RecordingOpen {
                 recording: self.recording,
@@ -365,6 +383,9 @@ impl New<'_> {
         // A terminal keeps its columns. The other end of a transfer would wait for what a label is shorter.
         let counts = self.ask.terminal.is_some() || self.judged.decision.reading.as_ref().is_some_and(moves_files);
         let width = if counts { Width::Same } else { Width::Label };
+        if self.ask.action == Action::Sftp {
+            return Manner::Followed;
+        }
         if self.transfer.is_some() { Manner::Digest } else { Manner::Masked(self.rules.clone(), width) }
     }
 
@@ -384,7 +405,7 @@ impl New<'_> {
                 login: self.login.to_string(),
                 action: ask.action.as_str().to_owned(),
                 command: match &ask.action {
-                    Action::Shell => None,
+                    Action::Shell | Action::Sftp => None,
                     Action::Exec(command) => {
                         let masked = whole(&self.rules, Width::Label, command.bytes());
                         Some(String::from_utf8_lossy(&masked).into_owned())

@@ -11,6 +11,8 @@ pub enum Permit {
     Shell(ShellPermit),
     /// Exactly one command.
     Exec(ExecPermit),
+    /// The subsystem `sftp`.
+    Sftp(SftpPermit),
 }
 
 /// Proof that a login shell may be started in this session.
@@ -36,7 +38,7 @@ impl Permit {
     /// The one command that may run, where people agreed to exactly that.
     pub fn forced(&self) -> Option<&Command> {
         match self {
-            Self::Shell(_) => None,
+            Self::Shell(_) | Self::Sftp(_) => None,
             Self::Exec(permit) => permit.forced(),
         }
     }
@@ -46,7 +48,25 @@ impl Permit {
         match self {
             Self::Shell(permit) => permit.input.clone(),
             Self::Exec(permit) => permit.input.clone(),
+            Self::Sftp(_) => None,
         }
+    }
+}
+
+/// Proof that the subsystem `sftp` may be started in this session.
+#[derive(Debug)]
+pub struct SftpPermit {
+    session: SessionId,
+}
+
+impl SftpPermit {
+    pub(super) fn new(session: SessionId) -> Self {
+        Self { session }
+    }
+
+    /// In which session.
+    pub fn session(&self) -> SessionId {
+        self.session
     }
 }
 

@@ -34,9 +34,11 @@ pub struct Recent(Mutex<HashMap<Principal, VecDeque<Began>>>);
 impl Recent {
     /// One more.
     pub(super) fn note(&self, who: &Principal, at: Timestamp, (target, login): (&str, &str), action: &Action) {
-        let what = action
-            .command()
-            .map_or("(a shell)".to_owned(), |command| printable(&String::from_utf8_lossy(command.bytes()), SHOWN));
+        let what = match action {
+            Action::Exec(command) => printable(&String::from_utf8_lossy(command.bytes()), SHOWN),
+            Action::Shell => "(a shell)".to_owned(),
+            Action::Sftp => "(files by SFTP)".to_owned(),
+        };
         let began = Began { at, target: target.to_owned(), login: login.to_owned(), what };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= PEOPLE && !all.contains_key(who) {

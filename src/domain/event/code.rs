@@ -45,6 +45,8 @@ impl Event {
             Self::SessionReason { .. } => ("session.reason", 2005),
             Self::ChannelExec { .. } => ("channel.exec", 2010),
             Self::ChannelShell { .. } => ("channel.shell", 2011),
+            Self::ChannelSubsystem { .. } => ("channel.subsystem", 2012),
+            Self::SftpOperation(_) => ("sftp.operation", 2020),
             Self::RecordingOpen { .. } => ("recording.open", 2100),
             Self::RecordingCommit { .. } => ("recording.commit", 2101),
             Self::RecordingClose { .. } => ("recording.close", 2102),

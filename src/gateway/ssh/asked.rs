@@ -1,17 +1,40 @@
 //! What is known of a channel before and while its task serves it.
 
+use bytes::Bytes;
+use russh::Sig;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::channel::{Live, Start};
 use super::pump::Waiting;
 use super::request::{Environment, Terminal};
+use crate::domain::session::TerminalSize;
 use crate::session::budget::Share;
 
 /// Resizes and signals that may wait for a channel's task; more are dropped.
 const LIVE_QUEUE: usize = 64;
 /// Uploads stop growing over this backlog of one channel.
 const BLOCKED_AT: usize = 512 * 1024;
+
+/// What a client asks to start, with all it said before.
+pub(crate) struct Start {
+    pub(crate) what: What,
+    pub(crate) terminal: Option<Terminal>,
+    pub(crate) environment: Environment,
+}
+
+/// The request that starts something.
+pub(crate) enum What {
+    Shell,
+    Exec(Bytes),
+    /// Its name.
+    Subsystem(String),
+}
+
+/// What a client may say once something runs.
+pub(crate) enum Live {
+    Resize(TerminalSize, (u32, u32)),
+    Signal(Sig),
+}
 
 /// One channel, as its connection sees it.
 pub(super) struct Asked {

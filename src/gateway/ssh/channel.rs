@@ -6,22 +6,25 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use russh::{ChannelReadHalf, ChannelWriteHalf, Sig, server};
+use russh::{ChannelReadHalf, ChannelWriteHalf, server};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, debug, info_span, warn};
 
 use super::address::Destination;
+use super::asked::{Live, Start, What};
 use super::pump::{Down, Ended, Quiet, Up, Waiting, say};
 use super::request::{Environment, Terminal, Wishes};
+use super::sftp::Following;
 use super::upstream::{self, Ahead, Shown, Upstream};
 use super::{Rooms, console, guarded, held, lines};
 use crate::domain::Disclose as _;
 use crate::domain::identity::Caller;
-use crate::domain::session::{Action, Command, End, Exit, Jump, TerminalSize};
+use crate::domain::session::{Action, Command, End, Exit, Jump};
 use crate::identity::TargetAsk;
 use crate::session::budget::Share;
+use crate::session::files::Files;
 use crate::session::permit::Permit;
 use crate::session::tap::{DownTap, UpTap};
 use crate::session::{Ask, Glass, Governed, Opened, Refused};
@@ -34,27 +37,6 @@ const DRAIN_LOOK: Duration = Duration::from_secs(2);
 const DENIED: u32 = 126;
 /// Exit status of what was held and then given up: `EX_TEMPFAIL`, so that a script may try again.
 const LAPSED: u32 = 75;
-
-/// What a client asks to start, with all it said before.
-pub(crate) struct Start {
-    pub(crate) what: What,
-    pub(crate) terminal: Option<Terminal>,
-    pub(crate) environment: Environment,
-}
-
-/// The request that starts something.
-pub(crate) enum What {
-    Shell,
-    Exec(Bytes),
-    /// None is carried; its name.
-    Subsystem(String),
-}
-
-/// What a client may say once something runs.
-pub(crate) enum Live {
-    Resize(TerminalSize, (u32, u32)),
-    Signal(Sig),
-}
 
 /// One session channel of a client.
 pub(crate) struct Channel {
@@ -93,6 +75,9 @@ pub(super) struct Way<'a> {
     pub(super) glass: Option<&'a Glass>,
 }
 
+/// What goes through a session's two pumps.
+type Carried = (UpTap, DownTap, Option<Files>);
+
 /// In place of a shell there is the bastion's own prompt, for so long.
 pub(super) struct Guarded(pub(super) Option<Duration>);
 
@@ -124,6 +109,7 @@ impl Channel {
         let terminal = start.terminal.is_some();
         let action = match start.what {
             What::Shell => Action::Shell,
+            What::Subsystem(name) if name == "sftp" && !terminal => Action::Sftp,
             What::Subsystem(name) => return self.no_subsystem(terminal, &name).await,
             What::Exec(bytes) => match Command::parse(bytes) {
                 Ok(command) => Action::Exec(command),
@@ -165,7 +151,8 @@ impl Channel {
             glass: way.glass,
         };
         let answer = match self.rooms.sessions.open(ask.clone()).await {
-            Err(Refused::Held(hold)) => match self.read.take() {
+            // A conversation cannot be shown to people before it has begun.
+            Err(Refused::Held(hold)) if ask.action != Action::Sftp => match self.read.take() {
                 Some(mut read) => {
                     let waited = held::wait(self, &mut read, ask, hold).await;
                     self.read = Some(read);
@@ -180,7 +167,7 @@ impl Channel {
             Ok(opened) => opened,
             Err(not) => return self.not(terminal, not).await,
         };
-        let Opened { governed, permit, up, down, keeper } = opened;
+        let Opened { governed, permit, files, up, down, keeper } = opened;
         let span = info_span!(
             "session",
             session = %governed.id(),
@@ -189,7 +176,8 @@ impl Channel {
             login = governed.login().as_str(),
         );
         self.rooms.drain.spawn(keeper.run().instrument(span.clone()));
-        Ok(self.govern(governed, asked, way.environment, permit, (up, down)).instrument(span).await)
+        let carried = (up, down, files);
+        Ok(self.govern(governed, asked, way.environment, permit, carried).instrument(span).await)
     }
 
     /// Nothing begins; the client hears why.
@@ -224,7 +212,7 @@ impl Channel {
         asked: &Option<Terminal>,
         environment: &Environment,
         permit: Permit,
-        (up, down): (UpTap, DownTap),
+        carried: Carried,
     ) -> Option<Exit> {
         let terminal = asked.is_some();
         let input = permit.input();
@@ -234,7 +222,7 @@ impl Channel {
         };
         let end = match reached {
             Err(end) => self.cut(&governed, terminal, end).await,
-            Ok(Ok(upstream)) => self.carry(&governed, upstream, terminal, (up, down), input).await,
+            Ok(Ok(upstream)) => self.carry(&governed, upstream, terminal, carried, input).await,
             Ok(Err(error)) => {
                 let name = governed.target().name.as_str();
                 warn!(error = ?error, "target not usable");
@@ -313,7 +301,7 @@ impl Channel {
         governed: &Governed,
         mut upstream: Upstream,
         terminal: bool,
-        (up, down): (UpTap, DownTap),
+        (up, down, files): Carried,
         input: Option<Bytes>,
     ) -> End {
         let ends = CancellationToken::new();
@@ -324,12 +312,14 @@ impl Channel {
             return End::Fault;
         };
         let exit = Arc::new(OnceLock::new());
+        let (following, replies) = files.map(Following::new).map(|(one, replies)| (Arc::new(one), replies)).unzip();
         let up = Up {
             client: client_read,
             target: upstream.write.clone(),
             tap: up,
             backlog: self.backlog.clone(),
             only: input.map(|bytes| (bytes, self.write.clone())),
+            files: following.clone(),
         };
         let down = Down {
             target: target_read,
@@ -340,6 +330,7 @@ impl Channel {
             quiet: Quiet::default(),
             exit: exit.clone(),
             lasting: self.lasting,
+            files: following.clone().zip(replies),
         };
         let mut up = self.rooms.drain.spawn(up.run(ends.clone()));
         let mut down = self.rooms.drain.spawn(down.run(ends.clone()));
@@ -358,6 +349,7 @@ impl Channel {
                     }
                     Ok(Ended::ByTarget | Ended::ByClient | Ended::Cut) => End::ByClient,
                     Ok(Ended::Recording) => self.cut(governed, terminal, governed.why()).await,
+                    Ok(Ended::NotSftp(why)) => self.not_sftp(governed, why).await,
                     Err(_) => self.cut(governed, terminal, End::Fault).await,
                 } },
                 ended = &mut up, if up_open => {
@@ -365,6 +357,7 @@ impl Channel {
                     match ended.map(|(ended, read)| self.given_back(ended, read)) {
                         Ok(Ended::ByClient) => break End::ByClient,
                         Ok(Ended::Recording) => break self.cut(governed, terminal, governed.why()).await,
+                        Ok(Ended::NotSftp(why)) => break self.not_sftp(governed, why).await,
                         // The target's side has the last word on how it ended.
                         Ok(Ended::ByTarget | Ended::Cut) => {}
                         Err(_) => break self.cut(governed, terminal, End::Fault).await,
@@ -406,6 +399,9 @@ impl Channel {
         if up_open && let Ok((ended, read)) = up.await {
             self.given_back(ended, read);
         }
+        if let Some(following) = following {
+            following.end().await;
+        }
         // Towards the client first: what it sees waits neither for the target's goodbye nor for the seal.
         self.hang_up().await;
         upstream.end().await;
@@ -442,10 +438,6 @@ impl Channel {
     pub(crate) async fn refuse(&self, terminal: bool, line: &str) {
         self.say(terminal, line).await;
         self.finish(Exit::Status(DENIED)).await;
-    }
-
-    pub(crate) async fn no_subsystem(&self, terminal: bool, name: &str) {
-        self.refuse(terminal, &format!("the subsystem '{name}' is not carried")).await;
     }
 
     /// Something of ours failed before anything began: the line, no status, close.

@@ -13,9 +13,9 @@ use tokio::sync::oneshot;
 use tracing::{Instrument as _, Span, debug, info};
 
 use super::address::Destination;
-use super::asked::Asked;
+use super::asked::{Asked, Live, Start, What};
 use super::busy::Busy;
-use super::channel::{Channel, Live, Start, What};
+use super::channel::Channel;
 use super::jump::Road;
 use super::pace::{Pace, TRICKLE};
 use super::refuse::{not_carried, refuse};

@@ -4,7 +4,8 @@ use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::channel::{Channel, Live, Start, Way, What};
+use super::asked::{Live, Start, What};
+use super::channel::{Channel, Way};
 use super::lines::{self, REVOKED};
 use super::pump::{Waiting, say};
 use super::request::{Environment, Terminal, Wishes};

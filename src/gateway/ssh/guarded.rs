@@ -10,7 +10,8 @@ use bytes::Bytes;
 use russh::ChannelMsg;
 use tokio::time::{sleep, timeout};
 
-use super::channel::{Channel, Live, Way};
+use super::asked::Live;
+use super::channel::{Channel, Way};
 use super::lines::{self, REVOKED};
 use super::request::Terminal;
 use crate::console::{Editor, Step};

@@ -44,6 +44,7 @@ mod pump;
 pub mod reach;
 mod refuse;
 pub mod request;
+pub mod sftp;
 mod sign_in;
 mod stream;
 mod unauthenticated;

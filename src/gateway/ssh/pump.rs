@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, client, server};
+use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::held::DROPPED;
+use super::sftp::Following;
 use super::{count, upstream};
 use crate::domain::session::{Exit, Stream};
 use crate::session::budget::Share;
@@ -38,6 +40,8 @@ pub(crate) enum Ended {
     ByTarget,
     /// The recording failed.
     Recording,
+    /// It was to be SFTP and cannot be followed; why.
+    NotSftp(&'static str),
     /// Somebody cancelled.
     Cut,
 }
@@ -108,6 +112,8 @@ pub(crate) struct Up {
     pub(crate) backlog: Waiting,
     /// All the input that there may be, where people agreed to it; and who hears that more goes nowhere.
     pub(crate) only: Option<(Bytes, Arc<ChannelWriteHalf<server::Msg>>)>,
+    /// Of an SFTP conversation.
+    pub(crate) files: Option<Arc<Following>>,
 }
 
 impl Up {
@@ -147,8 +153,8 @@ impl Up {
                         if self.tap.input(&data).await.is_err() {
                             return Ended::Recording;
                         }
-                        if self.target.data_bytes(data).await.is_err() {
-                            return Ended::ByTarget;
+                        if let Err(ended) = self.pass(data).await {
+                            return ended;
                         }
                     }
                     self.backlog.taken(len);
@@ -173,6 +179,18 @@ impl Up {
     }
 }
 
+impl Up {
+    async fn pass(&self, data: Bytes) -> Result<(), Ended> {
+        let Some(files) = &self.files else {
+            return self.target.data_bytes(data).await.map_err(|_| Ended::ByTarget);
+        };
+        for piece in files.requests(&data).await? {
+            self.target.data_bytes(piece).await.map_err(|_| Ended::ByTarget)?;
+        }
+        Ok(())
+    }
+}
+
 /// Target → client.
 pub(crate) struct Down {
     pub(crate) target: ChannelReadHalf,
@@ -185,6 +203,8 @@ pub(crate) struct Down {
     pub(crate) exit: Arc<OnceLock<Exit>>,
     /// The client's channel outlasts this: it hears of no end.
     pub(crate) lasting: bool,
+    /// Of an SFTP conversation, and what the bastion answers in it.
+    pub(crate) files: Option<(Arc<Following>, mpsc::Receiver<Bytes>)>,
 }
 
 impl Down {
@@ -204,6 +224,12 @@ impl Down {
                 () = wait(&mut held) => {
                     held = None;
                     self.eof().await;
+                    continue;
+                }
+                reply = reply(&mut self.files) => {
+                    if self.client.data_bytes(reply).await.is_err() {
+                        return Ended::ByClient;
+                    }
                     continue;
                 }
                 stream = self.quiet.over() => {
@@ -277,6 +303,10 @@ impl Down {
 
     async fn pass(&mut self, stream: Stream, data: Bytes) -> Result<(), Ended> {
         let len = data.len();
+        let data = match (&self.files, stream) {
+            (Some((files, _)), Stream::Stdout) => files.answers(data).await?,
+            _ => data,
+        };
         let masked = self.tap.output(stream, data).await.map_err(|_| Ended::Recording)?;
         self.quiet.set(stream, self.tap.holds(stream));
         self.send(stream, masked).await?;
@@ -311,6 +341,17 @@ impl Down {
         };
         sent.map_err(|_| Ended::ByClient)
     }
+}
+
+/// What the bastion answers itself, once it may be said.
+async fn reply(files: &mut Option<(Arc<Following>, mpsc::Receiver<Bytes>)>) -> Bytes {
+    if let Some((files, replies)) = files
+        && files.is_between()
+        && let Some(reply) = replies.recv().await
+    {
+        return reply;
+    }
+    std::future::pending().await
 }
 
 /// When what is held of each stream is to be let go.

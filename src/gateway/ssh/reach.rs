@@ -106,7 +106,7 @@ impl Hand {
             wait: None,
             glass: None,
         };
-        let Opened { governed, permit, up: _up, mut down, keeper } = match self.sessions.open(ask).await {
+        let Opened { governed, permit, files: _, up: _up, mut down, keeper } = match self.sessions.open(ask).await {
             Ok(opened) => opened,
             Err(refused) => return Trial::of(Grade::Bad, refused.to_string(), "ask those who keep the policy"),
         };

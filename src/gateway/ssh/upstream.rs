@@ -245,6 +245,10 @@ impl Upstream {
                 self.write.exec(true, permit.into_command().bytes().to_vec()).await.map_err(Error::Ssh)?;
                 self.answer("the command").await
             }
+            Permit::Sftp(_) => {
+                self.write.request_subsystem(true, "sftp").await.map_err(Error::Ssh)?;
+                self.answer("file transfer by SFTP").await
+            }
         }
     }
 

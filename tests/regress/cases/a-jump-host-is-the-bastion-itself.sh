@@ -33,6 +33,8 @@ cmp noise back || fail 'bytes differ'
 timeout 60 scp -q -O -F config -o ProxyJump=bastion noise db1:jumped || fail 'scp -O to the target failed'
 timeout 60 scp -q -O -F config -o ProxyJump=bastion db1:jumped copied || fail 'scp -O from the target failed'
 cmp noise copied || fail 'scp changed bytes'
+timeout 60 scp -q -F config -o ProxyJump=bastion db1:jumped followed || fail 'scp by SFTP from the target failed'
+cmp noise followed || fail 'scp by SFTP changed bytes'
 timeout 60 rsync -e 'ssh -F config -J bastion' db1:jumped synced || fail 'rsync failed'
 cmp noise synced || fail 'rsync changed bytes'
 
@@ -42,4 +44,4 @@ for place in db2:22 127.0.0.1:22 db1:23; do
   contains "$place" "$(cat refused.log)" 'sallyport: no target'
 done
 outer=$(grep -raoh '"outer":"[0-9a-f]*"' "$STATE/log" | sort -u | wc -l)
-equal 'connections that sessions came through' "$outer" 6
+equal 'connections that sessions came through' "$outer" 7

@@ -1,7 +1,6 @@
 # Never half done, never silent.
 ready
 mapfile -t options < <(ssh_options)
-! sftp "${options[@]/-p/-P}" -b /dev/null "$TARGET_LOGIN+db1@127.0.0.1" >sftp.log 2>&1 || fail 'sftp was carried'
 ! timeout 20 ssh "${options[@]}" -W 127.0.0.1:22 "$TARGET_LOGIN+db1@127.0.0.1" </dev/null >forward.log 2>&1 || fail '-W was carried'
 code=0
 timeout 20 ssh "${options[@]}" -o ExitOnForwardFailure=yes -R 0:127.0.0.1:22 "$TARGET_LOGIN+db1@127.0.0.1" true >remote.log 2>&1 || code=$?
