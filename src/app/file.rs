@@ -226,6 +226,12 @@ table! {
     }
     /// `[mask]`
     Mask {
+        /// Which rules to begin with: `default`, `secrets`, `pii`, `strict`.
+        rules: String,
+        /// Files of rules of one's own.
+        files: Vec<String>,
+        /// File of values that are known, `NAME=VALUE` each.
+        values_file: String,
         /// Rules that are off by default.
         with: Vec<String>,
         /// Rules that do not hold here.

@@ -142,7 +142,8 @@ impl Reloader {
             restart: self.needs_restart(next),
             ..Change::default()
         };
-        (self.read.digest != next.digest).then(|| Part {
+        // Files of mask rules and of values are read with it, and may change alone.
+        (self.read.digest != next.digest || self.read.mask != next.mask).then(|| Part {
             name: "config",
             event: Some(Event::ConfigChanged(change)),
             keep: None,

@@ -1,15 +1,20 @@
 //! `mask`: standard input to standard output, secrets hidden.
 //!
-//! Reports name the rule and the place, never the value. Reads no config: the rules are those of this program.
+//! Reports name the rule and the place, never the value. Reads no config: the rules are those of this program, and of files that are
+//! named.
 
+use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use zeroize::Zeroizing;
 
 use super::{Error, FAULTS, terminal};
-use crate::mask::rule::{Rule, Rules};
-use crate::mask::{self, Hit, Masked, Masker, Width};
+use crate::mask::rule::{Rule, Rules, Set};
+use crate::mask::{self, Hit, Masked, Masker, Width, values};
 
 /// How to mask.
 #[derive(Args, Debug)]
@@ -29,6 +34,15 @@ pub(super) struct Mask {
     /// Use this rule too, which is off by default.
     #[arg(long, value_name = "RULE")]
     with: Vec<String>,
+    /// Rules of a file too. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    rules: Vec<PathBuf>,
+    /// Hide the values of a file too: NAME=VALUE, one a line.
+    #[arg(long, value_name = "FILE")]
+    values: Option<PathBuf>,
+    /// Which rules to begin with: default, secrets, pii or strict.
+    #[arg(long, value_name = "SET", default_value = "default")]
+    set: String,
     /// Do not use this rule.
     #[arg(long, value_name = "RULE")]
     without: Vec<String>,
@@ -63,15 +77,53 @@ pub(super) fn run(asked: &Mask) -> Result<(), Error> {
 
 /// Those in force.
 fn chosen(asked: &Mask) -> Result<Vec<Rule>, Error> {
+    let all: Vec<Rule> = of_files(&asked.rules)?.into_iter().chain(mask::known()).collect();
     for (name, ids) in [("--with", &asked.with), ("--without", &asked.without)] {
-        if let Some(id) = ids.iter().find(|id| !mask::known().any(|rule| *rule.id == **id)) {
-            let why = "is no rule; --list shows them".to_owned();
-            return Err(Error::Argument { name, text: id.clone(), why });
+        if let Some(id) = ids.iter().find(|id| !all.iter().any(|rule| *rule.id == ***id)) {
+            return Err(argument(name, id, "is no rule; --list shows them"));
         }
     }
+    let set = Set::ALL.into_iter().find(|set| set.as_str() == asked.set);
+    let set = set.ok_or_else(|| argument("--set", &asked.set, "is none of default, secrets, pii, strict"))?;
     let is_in = |ids: &[String], rule: &Rule| ids.iter().any(|id| **id == *rule.id);
-    let is_chosen = |rule: &Rule| (rule.default || is_in(&asked.with, rule)) && !is_in(&asked.without, rule);
-    Ok(mask::known().filter(|rule| asked.list || is_chosen(rule)).collect())
+    let is_chosen = |rule: &Rule| (set.has(rule) || is_in(&asked.with, rule)) && !is_in(&asked.without, rule);
+    let values = asked.values.as_deref().map_or(Ok(Vec::new()), |path| {
+        let name = path.display().to_string();
+        let fault = |faults: Vec<(usize, String)>| {
+            let lines: Vec<String> = faults.iter().map(|(line, what)| format!("line {line} {what}")).collect();
+            argument("--values", &name, &lines.join("; "))
+        };
+        values::parse(&text("--values", path)?).map_err(fault)
+    })?;
+    Ok(values.into_iter().chain(all.into_iter().filter(|rule| asked.list || is_chosen(rule))).collect())
+}
+
+fn of_files(paths: &[PathBuf]) -> Result<Vec<Rule>, Error> {
+    let mut taken: BTreeSet<Arc<str>> = mask::known().map(|rule| rule.id).collect();
+    let mut rules = Vec::new();
+    for path in paths {
+        let faults = |faults: Vec<mask::file::Fault>| {
+            let said: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            argument("--rules", &path.display().to_string(), &said.join("; "))
+        };
+        let read = mask::file::parse(&text("--rules", path)?, &taken).map_err(faults)?;
+        taken.extend(read.iter().map(|rule| rule.id.clone()));
+        rules.extend(read);
+    }
+    Ok(rules)
+}
+
+fn text(name: &'static str, path: &Path) -> Result<Zeroizing<String>, Error> {
+    let mut text = Zeroizing::new(String::new());
+    let read = File::open(path).and_then(|file| file.take(LONGEST_FILE).read_to_string(&mut text));
+    match read {
+        Ok(_) => Ok(text),
+        Err(error) => Err(argument(name, &path.display().to_string(), &format!("cannot be read: {error}"))),
+    }
+}
+
+fn argument(name: &'static str, text: &str, why: &str) -> Error {
+    Error::Argument { name, text: text.to_owned(), why: why.to_owned() }
 }
 
 fn list(rules: &[Rule]) -> String {
@@ -107,13 +159,16 @@ fn pump(
 
 const BUFFER: usize = 64 * 1024;
 
+const LONGEST_FILE: u64 = 4 * 1024 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn asked() -> Mask {
         let (with, without) = (Vec::new(), Vec::new());
-        Mask { explain: false, check: false, list: false, width: Shown::Label, with, without }
+        let (rules, values, set) = (Vec::new(), None, "default".to_owned());
+        Mask { explain: false, check: false, list: false, width: Shown::Label, with, rules, values, set, without }
     }
 
     #[test]
@@ -135,6 +190,27 @@ mod tests {
         let wrong = chosen(&Mask { without: vec!["ibn".to_owned()], ..asked() }).unwrap_err();
         assert_eq!(wrong.shown(), "--without \"ibn\" is no rule; --list shows them");
         assert!(list(&chosen(&Mask { list: true, ..asked() }).unwrap()).contains("email (off by default)\n"));
+    }
+
+    #[test]
+    fn rules_and_values_of_files_hold_too_and_their_faults_name_file_and_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let rule = "[[rule]]\nid = \"ours\"\nclass = \"setting\"\nkeywords = [\"OURS-\"]\npattern = '[0-9]{6}'\n\
+            hide = [\"«OURS-123456»\"]\nkeep = [\"OURS-\"]\n";
+        let (good, bad) = (file("good.toml", rule), file("bad.toml", &rule.replace("{6}", "{6,}")));
+        let asked = Mask { rules: vec![good.clone()], values: Some(file("env", "PW=tr0ub4dor\n")), ..asked() };
+        let rules = Arc::new(Rules::new(chosen(&asked).unwrap()));
+        let out = mask::whole(&rules, Width::Label, b"OURS-123456 tr0ub4dor");
+        assert_eq!(String::from_utf8(out).unwrap(), "[ours] [value-pw]");
+        let wrong = chosen(&Mask { rules: vec![bad], ..asked }).unwrap_err().shown();
+        assert!(wrong.contains("bad.toml") && wrong.contains("line 1: rule \"ours\" has a `pattern`"), "{wrong}");
+        let twice = chosen(&Mask { rules: vec![good.clone(), good], ..self::asked() }).unwrap_err().shown();
+        assert!(twice.contains("`id` of another rule"), "{twice}");
     }
 
     #[test]

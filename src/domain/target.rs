@@ -180,6 +180,11 @@ impl Target {
         self.environment() == Some("production")
     }
 
+    /// Whether nothing of it passes unmasked, whatever a policy permits.
+    pub fn masks_always(&self) -> bool {
+        self.labels.get("mask").is_some_and(|word| word == "mandatory")
+    }
+
     /// Whether `name` is this target's name or one of its aliases.
     pub fn is_called(&self, name: &str) -> bool {
         self.name.as_str() == name || self.aliases.iter().any(|alias| alias.as_str() == name)

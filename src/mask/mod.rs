@@ -14,10 +14,11 @@ mod pattern;
 mod quick;
 pub mod rule;
 mod shape;
+pub mod values;
 
 use class::Class;
 pub use own::known;
-use rule::Rules;
+use rule::{Rules, Shown};
 use shape::{Place, Span, Then, Verdict};
 
 /// A text that is there as a whole, with its secrets hidden.
@@ -92,6 +93,8 @@ struct Cursor {
     open: Option<Hit>,
     /// Which rule hides.
     rule: Arc<str>,
+    /// How it is shown.
+    shown: Shown,
 }
 
 /// Where in an escape sequence the input stands.
@@ -107,7 +110,16 @@ enum Escape {
 impl Masker {
     /// A fresh stream.
     pub fn new(rules: Arc<Rules>, width: Width) -> Self {
-        let cursor = Cursor { at: 0, raw: 0, before: None, then: Then::Scan, left: 0, open: None, rule: "".into() };
+        let cursor = Cursor {
+            at: 0,
+            raw: 0,
+            before: None,
+            then: Then::Scan,
+            left: 0,
+            open: None,
+            rule: "".into(),
+            shown: Shown::Mask,
+        };
         let (raw, seen, text, folded) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self { rules, width, escape: Escape::No, raw, seen, text, folded, shown: 0, cursor, put_out: 0 }
     }
@@ -264,13 +276,17 @@ impl Masker {
             Verdict::More => return false,
             Verdict::Nothing => self.pass(1, false, out),
             Verdict::Found(rule, Span { hidden, then }) => {
-                self.cursor.rule = rule.id.clone();
+                (self.cursor.rule, self.cursor.shown) = (rule.id.clone(), rule.shown);
+                // Of a short one the last characters would be too much of it.
+                let is_open = rule.shown == Shown::LastFour && then == Then::Scan && hidden.len() >= 12;
+                let last = if is_open { 4 } else { 0 };
                 self.pass(hidden.start, false, out);
-                self.pass(hidden.len(), true, out);
+                self.pass(hidden.len() - last, true, out);
                 (self.cursor.then, self.cursor.left) = (then, BLOCK_LIMIT);
                 if then == Then::Scan {
                     self.close(out);
                 }
+                self.pass(last, false, out);
             }
         }
         true
@@ -356,7 +372,8 @@ impl Masker {
         let (rule, offset) = (self.cursor.rule.clone(), self.put_out);
         let hit = self.cursor.open.get_or_insert(Hit { rule, offset, length: 0 });
         hit.length += 1;
-        match self.width {
+        let width = if self.cursor.shown == Shown::Label { Width::Label } else { self.width };
+        match width {
             // A character of several bytes has one star: its first byte's.
             Width::Same if byte & 0xc0 != 0x80 => self.put(b"*", out),
             Width::Label if is_new => self.put(format!("[{}]", self.cursor.rule).as_bytes(), out),

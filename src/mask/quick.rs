@@ -54,6 +54,7 @@ impl Quick {
                     rule.forms.iter().for_each(|form| self.form(&letters(word), form));
                 }
             }
+            Start::Value(forms) => forms.iter().for_each(|form| self.form(&letters(form), &[])),
             Start::Any(_) | Start::Two(_) => {
                 for form in &rule.forms {
                     let first = form.iter().find(|part| !matches!(part, Part::Hide));

@@ -7,9 +7,10 @@ use std::sync::{Arc, LazyLock};
 use super::check;
 use super::class::Class;
 use super::quick::Quick;
+use super::values::Forms;
 
 /// One kind of secret.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Its name in reports.
     pub id: Arc<str>,
@@ -82,6 +83,45 @@ impl Kind {
     }
 }
 
+/// A choice of rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Set {
+    /// Those on by default.
+    #[default]
+    Default,
+    /// Of these the ones for credentials.
+    Secrets,
+    /// Of these the ones for personal data.
+    Personal,
+    /// All of them.
+    Strict,
+}
+
+impl Set {
+    /// Every set, in order.
+    pub const ALL: [Self; 4] = [Self::Default, Self::Secrets, Self::Personal, Self::Strict];
+
+    /// The word in files and arguments.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Secrets => "secrets",
+            Self::Personal => "pii",
+            Self::Strict => "strict",
+        }
+    }
+
+    /// Whether the rule is in it.
+    pub fn has(self, rule: &Rule) -> bool {
+        match self {
+            Self::Default => rule.default,
+            Self::Secrets => rule.default && rule.kind != Kind::Personal,
+            Self::Personal => rule.default && rule.kind == Kind::Personal,
+            Self::Strict => true,
+        }
+    }
+}
+
 /// What stands where a secret stood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
@@ -94,12 +134,14 @@ pub enum Shown {
 }
 
 /// How a secret begins.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {
     /// One of these, exactly.
     Exact(Vec<String>),
     /// One of these, written here in lower case, in any case.
     AnyCase(Vec<String>),
+    /// One of the forms of a value that is known.
+    Value(Forms),
     /// Any byte of a class.
     Any(Class),
     /// Any two bytes of a class.
@@ -164,7 +206,7 @@ impl Part {
 
 impl Rule {
     fn may_begin_with(&self, [first, second]: [u8; 2]) -> bool {
-        let begins = |word: &String, first: u8, second: u8| {
+        let begins = |word: &str, first: u8, second: u8| {
             let mut bytes = word.bytes();
             bytes.next() == Some(first) && bytes.next().is_none_or(|byte| byte == second)
         };
@@ -173,6 +215,7 @@ impl Rule {
             Start::AnyCase(words) => {
                 words.iter().any(|word| begins(word, first.to_ascii_lowercase(), second.to_ascii_lowercase()))
             }
+            Start::Value(forms) => forms.iter().any(|form| begins(form, first, second)),
             Start::Any(class) => class.has(first),
             Start::Two(class) => class.has(first) && class.has(second),
         }
@@ -182,6 +225,7 @@ impl Rule {
         match &self.start {
             Start::Exact(words) => words.iter().any(|word| word.bytes().next() == Some(byte)),
             Start::AnyCase(words) => words.iter().any(|word| word.bytes().next() == Some(byte.to_ascii_lowercase())),
+            Start::Value(forms) => forms.iter().any(|form| form.bytes().next() == Some(byte)),
             Start::Any(class) | Start::Two(class) => class.has(byte),
         }
     }

@@ -73,13 +73,14 @@ impl<'a> Place<'a> {
 
     fn rule(&self, rule: &Rule) -> Result<Span, Miss> {
         match &rule.start {
-            Start::Exact(words) => self.words(rule, words, false),
-            Start::AnyCase(words) => self.words(rule, words, true),
+            Start::Exact(words) => self.words(rule, words.iter().map(String::as_str), false),
+            Start::AnyCase(words) => self.words(rule, words.iter().map(String::as_str), true),
+            Start::Value(forms) => self.words(rule, forms.iter(), false),
             Start::Any(_) | Start::Two(_) => self.forms(rule, 0),
         }
     }
 
-    fn words(&self, rule: &Rule, words: &[String], any_case: bool) -> Result<Span, Miss> {
+    fn words<'w>(&self, rule: &Rule, words: impl Iterator<Item = &'w str>, any_case: bool) -> Result<Span, Miss> {
         for word in words {
             let found = self.text(0, word, any_case).and_then(|at| self.forms(rule, at));
             if !matches!(found, Err(Miss::No)) {

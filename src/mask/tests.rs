@@ -201,3 +201,14 @@ fn the_document_names_every_rule() {
         assert!(document.contains(&format!("`{}`", rule.id)), "docs/MASKING.md lacks `{}`", rule.id);
     }
 }
+
+#[test]
+fn a_rule_may_say_what_stands_where_a_secret_stood() {
+    let number = concat!("4111", "1111", "1111", "1111");
+    let card = known().find(|rule| &*rule.id == "credit-card").unwrap();
+    let rules = |shown| Arc::new(Rules::new([rule::Rule { shown, ..card.clone() }]));
+    let shown = |shown, width| String::from_utf8(masked(&rules(shown), width, &[number.as_bytes()]).0).unwrap();
+    assert_eq!(shown(Shown::LastFour, Width::Same), "************1111");
+    assert_eq!(shown(Shown::LastFour, Width::Label), "[credit-card]1111");
+    assert_eq!(shown(Shown::Label, Width::Same), "[credit-card]");
+}

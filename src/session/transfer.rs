@@ -21,6 +21,9 @@ impl Sessions {
         now: Timestamp,
     ) -> Option<Judged> {
         let Action::Exec(command) = &ask.action else { return None };
+        if target.masks_always() {
+            return None;
+        }
         if ask.terminal.is_some() || !reading.is_some_and(moves_files) {
             return None;
         }
