@@ -20,6 +20,7 @@ use thiserror::Error;
 mod files;
 #[cfg(test)]
 mod tests;
+pub mod witness;
 
 /// Certificates begin this long before now, for clocks that are behind. Seconds.
 pub const BACKDATE_S: u64 = 60;

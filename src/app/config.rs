@@ -15,6 +15,7 @@ use crate::domain::identity::{Group, IssuerName};
 use crate::domain::target::{Address, Target};
 use crate::http::ops::Place;
 use crate::identity::profile::IssuerSettings;
+use crate::ledger::trust::Trust;
 use crate::policy::{Catalogue, Commands};
 
 mod group;
@@ -23,6 +24,7 @@ mod limit;
 mod mask;
 mod notify;
 mod target;
+mod witness;
 
 pub use group::{Groups, Person};
 pub use limit::{Limits, SignIn};
@@ -37,6 +39,8 @@ pub struct Config {
     pub state: PathBuf,
     /// Where the last checkpoint is written a second time, outside the state folder.
     pub last_checkpoint_file: Option<PathBuf>,
+    /// Who cosigns the log's checkpoints.
+    pub witnesses: Option<Trust>,
     /// The SSH listener.
     pub ssh: Ssh,
     /// The HTTPS listener, if there is one.
@@ -277,6 +281,8 @@ impl Reader<'_> {
             let mend = "name a file elsewhere: whoever brings back an old copy of the folder brings it back too";
             self.faults.add("ledger.last_checkpoint_file", "lies in the state folder", mend);
         }
+        let witness_file = file.ledger.as_ref().and_then(|ledger| ledger.witness_file.as_deref());
+        let witnesses = witness_file.and_then(|path| self.witnesses(path));
         let ssh = self.ssh(file.ssh.as_ref(), name.unwrap_or_default());
         let http = file.http.as_ref().map(|http| self.http(http, name.unwrap_or_default()));
         let policy = self.policy(file.policy.as_ref());
@@ -303,6 +309,7 @@ impl Reader<'_> {
             name: name?.to_owned(),
             state: state?,
             last_checkpoint_file,
+            witnesses,
             ssh: ssh?,
             http: match http {
                 Some(http) => Some(http?),

@@ -246,6 +246,8 @@ table! {
     Ledger {
         /// Outside the state folder: an old copy of the store is noticed.
         last_checkpoint_file: String,
+        /// A tlog-policy: the log's own key, its witnesses with their addresses, and how many must sign.
+        witness_file: String,
     }
     /// `[ssh]`
     Ssh {

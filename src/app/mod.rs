@@ -44,6 +44,8 @@ pub mod rules;
 mod serve;
 pub mod store_check;
 mod systemd;
+pub mod witness;
+mod witnesses;
 
 use config::Config;
 pub use error::StartError;
@@ -293,6 +295,11 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
                 error!(error = ?cause, "http: nobody can sign in until the next start");
             }
         });
+    }
+    if let Some(trust) = config.witnesses.clone() {
+        let client = identity::provider::client(true).map_err(identity::Error::from)?;
+        ledger.witnessed_by(trust.clone());
+        drain.spawn(witnesses::run(ledger.clone(), trust, client, drain.stopping().clone()));
     }
     info!(ssh = %ssh_address, http = ?http_address, targets = config.targets.len(), "serving");
     let probe = Probe { ledger, ssh: ask, drain: drain.clone() };

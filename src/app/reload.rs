@@ -270,6 +270,7 @@ impl Reloader {
             ("name", old.name != next.name),
             ("state", old.state != next.state),
             ("ledger.last_checkpoint_file", old.last_checkpoint_file != next.last_checkpoint_file),
+            ("ledger.witness_file", old.witnesses != next.witnesses),
             ("ssh.listen", old.ssh.listen != next.ssh.listen),
             ("ssh.address", old.ssh.address != next.ssh.address),
             ("http", http(old) != http(next)),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::store::Bar;
 use super::{Error, FAULTS, terminal};
+use crate::domain::Timestamp;
 use crate::ledger::proof::{self, Proved};
 use crate::ledger::trust::{self, Trust};
 use crate::ledger::verify::{Belief, Report, Verdict, verify};
@@ -74,12 +75,13 @@ fn record(asked: &VerifyRecord) -> Result<(), Error> {
             terminal::out(&format!("tampered\nFAULT {}\n", terminal::printable(&error.to_string())))?;
             return Err(Error::Said(FAULTS));
         }
-        Ok(_) if trust.quorum.is_some() => {
-            terminal::out("no quorum\nThe trust file asks for witnesses, and this version checks no witness.\n")?;
+        Ok(Proved { quorum: Some(false), .. }) => {
+            terminal::out("no quorum\nFewer witnesses have signed than the trust file asks for.\n")?;
             return Err(Error::Said(FAULTS));
         }
-        Ok(Proved { entry, checkpoint, signer }) => {
-            let mut text = format!("{}\n", Verdict::VerifiedUnwitnessed.as_str());
+        Ok(Proved { entry, checkpoint, signer, quorum }) => {
+            let verdict = quorum.map_or(Verdict::VerifiedUnwitnessed, |_| Verdict::Verified);
+            let mut text = format!("{}\n", verdict.as_str());
             let mut row = |name: &str, value: &str| {
                 text += &format!("  {:<11} {}\n", terminal::printable(name), terminal::printable(value));
             };
@@ -124,7 +126,7 @@ fn bundle(asked: &Verify) -> Result<(), Error> {
 
 const PROGRESS_BYTES: u64 = 1024 * 1024;
 
-fn read_trust(path: &Path) -> Result<Trust, Error> {
+pub(super) fn read_trust(path: &Path) -> Result<Trust, Error> {
     let text = read(path, trust::MAX_BYTES)?;
     let text_of =
         |why: trust::Error| Error::Argument { name: "--trust", text: path.display().to_string(), why: why.to_string() };
@@ -137,6 +139,11 @@ fn read(path: &Path, most: usize) -> Result<String, Error> {
     let mut text = String::new();
     fs::File::open(path).and_then(|file| file.take(most as u64 + 1).read_to_string(&mut text)).map_err(failed)?;
     Ok(text)
+}
+
+/// A moment of whole seconds.
+fn seconds(seconds: u64) -> String {
+    Timestamp::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX)).to_string()
 }
 
 fn believed(belief: Belief<'_>) -> &'static str {
@@ -168,7 +175,13 @@ fn said(report: &Report, belief: Belief<'_>) -> String {
     if let Some((begin, last)) = report.times {
         row("from, to", &format!("{begin}, {last}"));
     }
-    row("back-dating", "no bound: no witness has signed");
+    for (name, time) in &report.witnesses {
+        row("witness", &format!("{name}, {}", seconds(*time)));
+    }
+    match report.witnesses.iter().map(|(_, time)| *time).min() {
+        Some(time) => row("back-dating", &format!("nothing here was written after {}", seconds(time))),
+        None => row("back-dating", "no bound: no witness has signed"),
+    }
     row("recordings", &report.recordings.to_string());
     row("texts", &report.texts.to_string());
     row("policies", &report.policies.to_string());
@@ -181,13 +194,14 @@ fn said(report: &Report, belief: Belief<'_>) -> String {
         text += &format!("FAULT {place}: {what}\n");
     }
     text += match report.verdict {
+        Verdict::Verified => "",
         Verdict::VerifiedUnwitnessed => {
             "Nobody but the log has signed: the operator could have rewritten this before it was exported.\n"
         }
         Verdict::SignerNotChecked => {
             "Give the key that you got on another road: --trust FILE. This file may be by anybody.\n"
         }
-        Verdict::NoQuorum => "The trust file asks for witnesses, and this version checks no witness.\n",
+        Verdict::NoQuorum => "Fewer witnesses have signed than the trust file asks for.\n",
         Verdict::Incomplete | Verdict::Tampered => {
             "Do not rely on this file: get it anew, and tell whoever gave it to you.\n"
         }
@@ -209,7 +223,8 @@ fn as_json(report: &Report, belief: Belief<'_>) -> String {
         "end": report.range.1,
         "first_time": report.times.map(|(first, _)| first.to_string()),
         "last_time": report.times.map(|(_, last)| last.to_string()),
-        "back_dating_bound": Value::Null,
+        "witnesses": report.witnesses.iter().map(|(name, time)| json!({ "name": name, "time": seconds(*time) })).collect::<Vec<_>>(),
+        "back_dating_bound": report.witnesses.iter().map(|(_, time)| *time).min().map_or(Value::Null, |time| seconds(time).into()),
         "counts": report.counts,
         "withheld": report.withheld,
         "recordings": report.recordings,
@@ -244,6 +259,7 @@ mod tests {
             manifest: None,
             range: (0, 1),
             times: None,
+            witnesses: vec![(evil.clone(), 1)],
             counts: [(evil.clone(), 1)].into(),
             withheld: 0,
             recordings: 0,

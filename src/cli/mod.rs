@@ -29,6 +29,7 @@ mod serve;
 mod store;
 mod target;
 mod terminal;
+mod witness;
 
 #[derive(Parser)]
 #[command(
@@ -79,6 +80,8 @@ enum Command {
         #[command(subcommand)]
         command: evidence::Command,
     },
+    /// Be a witness: cosign checkpoints of other logs as long as they only grow (C2SP tlog-witness). Runs until SIGTERM.
+    Witness(witness::Witness),
     /// Sign in at a bastion and get a certificate, into the ssh-agent or into files.
     Login(login::Login),
     /// Replay a recording in the terminal. Keys: space pauses, left and right seek, up and down change
@@ -167,6 +170,7 @@ fn execute(line: Line) -> u8 {
         Command::Reinstate(asked) => revoke::reinstate(asked),
         Command::Store { command } => store::run(command),
         Command::Evidence { command } => evidence::run(command),
+        Command::Witness(asked) => witness::run(asked),
         Command::Login(asked) => login::run(asked),
         Command::Play(asked) => play::run(&asked),
         Command::Mask(asked) => mask::run(&asked),
@@ -227,6 +231,9 @@ enum Error {
     /// Everything was said already.
     #[error("")]
     Said(u8),
+    /// The witness role.
+    #[error("")]
+    Witness(#[source] app::witness::WitnessError),
     /// Something is missing, and there is nobody to ask.
     #[error("{what} is missing: {mend}")]
     Missing {
@@ -322,6 +329,7 @@ impl Error {
             | Self::File { .. }
             | Self::Init(_)
             | Self::Serve(_)
+            | Self::Witness(_)
             | Self::Revoke(_)
             | Self::Scan { .. }
             | Self::Login(_)

@@ -12,7 +12,6 @@ use crate::domain::RecordId;
 use crate::domain::event::exported::Exported;
 use crate::domain::event::{Event, Fact, Outcome};
 use crate::ledger::population::{Control, Dates};
-use crate::ledger::trust::Trust;
 use crate::ledger::{Kept, bundle};
 use crate::policy::Asked;
 
@@ -86,7 +85,7 @@ impl Visit<'_> {
             EvidenceCommand::Population(asked) => self.population(asked).await,
             EvidenceCommand::Sample(asked) => self.sample(asked).await,
             EvidenceCommand::Trust(form) => {
-                let trust = Trust::of(self.room.sessions.ledger().key().clone());
+                let trust = self.room.sessions.ledger().trust();
                 let key = self.room.sessions.ledger().key().to_string();
                 self.answer(*form, &trust.text(), &json!({ "log": key })).await
             }
@@ -141,8 +140,28 @@ impl Visit<'_> {
             None => ledger.size(),
         };
         let before = ledger.checkpoint_up_to(self.first_since(dates.from).await?.min(last)).await?;
-        let behind = self.signed_from(last).await?;
+        let behind = self.witnessed_from(last).await?;
         Ok(Range { dates, before, behind, only_hashes })
+    }
+
+    /// The oldest checkpoint of at least so many records that enough witnesses have signed; if they do not come to it, one
+    /// that the log has signed.
+    async fn witnessed_from(&self, size: u64) -> Result<Kept, Error> {
+        let ledger = self.room.sessions.ledger();
+        let signed = self.signed_from(size).await?;
+        if ledger.trust().quorum.is_none() {
+            return Ok(signed);
+        }
+        let mut waited = Duration::ZERO;
+        while waited < SIGNED_WITHIN {
+            if let Some(found) = ledger.cosigned_from(size).await? {
+                return Ok(found);
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+            waited += ASK_AGAIN;
+        }
+        self.say.err("the witnesses have not signed this yet: the evidence has the log's own signature only\n").await?;
+        Ok(signed)
     }
 
     /// The oldest checkpoint of at least so many records; waits until it is signed.

@@ -32,6 +32,7 @@ mod problem;
 mod sign_in;
 #[cfg(test)]
 mod tests;
+pub mod witness;
 
 use crate::drain::Drain;
 use crate::identity::Identities;

@@ -45,7 +45,8 @@ impl Checkpoint {
         self::sign(&self.text(), key, sign)
     }
 
-    fn parse(text: &str) -> Result<Self, Error> {
+    /// Reads the text, its last newline included.
+    pub(super) fn parse(text: &str) -> Result<Self, Error> {
         let mut lines = text.split('\n');
         let (Some(origin), Some(size), Some(root), Some(""), None) =
             (lines.next(), lines.next(), lines.next(), lines.next(), lines.next())
@@ -131,6 +132,19 @@ pub fn open(note: &[u8], key: &Key) -> Result<Checkpoint, Error> {
 
 /// The text of a note that `key` has signed. Signatures of others are ignored.
 pub fn text_of<'a>(note: &'a [u8], key: &Key) -> Result<&'a str, Error> {
+    let (text, signatures) = split(note)?;
+    let mut known = signatures.iter().filter(|line| line.name == key.name && line.id == key.id).peekable();
+    if known.peek().is_none() {
+        return Err(Error::Unsigned { key: key.to_string() });
+    }
+    if !known.all(|line| key.verify(text, &line.signature)) {
+        return Err(Error::Signature { key: key.to_string() });
+    }
+    Ok(text)
+}
+
+/// The text of a note, and its signatures, none of them checked.
+pub(super) fn split(note: &[u8]) -> Result<(&str, Vec<Signature<'_>>), Error> {
     if note.len() > MAX_NOTE_BYTES {
         return Err(Error::Form("is longer than 64 KiB"));
     }
@@ -151,23 +165,17 @@ pub fn text_of<'a>(note: &'a [u8], key: &Key) -> Result<&'a str, Error> {
         }
         signatures.push(signature(line)?);
     }
-    let mut known = signatures.iter().filter(|line| line.name == key.name && line.id == key.id).peekable();
-    if known.peek().is_none() {
-        return Err(Error::Unsigned { key: key.to_string() });
-    }
-    if !known.all(|line| key.verify(text, &line.signature)) {
-        return Err(Error::Signature { key: key.to_string() });
-    }
-    Ok(text)
+    Ok((text, signatures))
 }
 
-struct Signature<'a> {
-    name: &'a str,
-    id: [u8; 4],
-    signature: Vec<u8>,
+/// A line of a signature.
+pub(super) struct Signature<'a> {
+    pub(super) name: &'a str,
+    pub(super) id: [u8; 4],
+    pub(super) signature: Vec<u8>,
 }
 
-fn signature(line: &str) -> Result<Signature<'_>, Error> {
+pub(super) fn signature(line: &str) -> Result<Signature<'_>, Error> {
     let malformed = || Error::Form("has a malformed signature line");
     let (name, encoded) = line.strip_prefix(DASH).and_then(|rest| rest.split_once(' ')).ok_or_else(malformed)?;
     if name.is_empty() || name.contains('+') || name.chars().any(char::is_whitespace) {
@@ -183,7 +191,7 @@ fn signature(line: &str) -> Result<Signature<'_>, Error> {
 }
 
 /// Narrower than the standard, which allows any letters: an origin is for eyes too.
-fn check_name(name: &str) -> Result<(), Error> {
+pub(super) fn check_name(name: &str) -> Result<(), Error> {
     let fits = |b: u8| b.is_ascii_graphic() && b != b'+';
     if (1..=MAX_ORIGIN_BYTES).contains(&name.len()) && name.bytes().all(fits) {
         Ok(())

@@ -6,7 +6,7 @@ use super::bundle::{self, Manifest};
 use super::tiles::{self, Edge, WIDTH, decode_tile, tile_name};
 use super::{Error, Ledger, checkpoint, payload_key};
 use crate::domain::Digest;
-use crate::merkle::{self, Frontier, Node};
+use crate::merkle::{self, Frontier, Node, Span};
 
 impl Ledger {
     /// The public half of the log's key, by its origin.
@@ -33,6 +33,11 @@ impl Ledger {
     pub async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Digest>, Error> {
         let spans = merkle::inclusion(index, size);
         let spans = spans.ok_or_else(|| Error::Damaged(format!("entry {index} is not in a tree of {size}")))?;
+        self.spans(spans).await
+    }
+
+    /// The hash of each span, as proofs have them.
+    pub(super) async fn spans(&self, spans: Vec<Span>) -> Result<Vec<Digest>, Error> {
         let mut hashes = Vec::with_capacity(spans.len());
         for span in spans {
             let mut peaks = Vec::new();

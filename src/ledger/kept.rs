@@ -63,7 +63,7 @@ impl Ledger {
         Ok(Some(current))
     }
 
-    async fn current(&self) -> Result<Option<Kept>, Error> {
+    pub(super) async fn current(&self) -> Result<Option<Kept>, Error> {
         self.files.read(CHECKPOINT).await?.map(|note| self.own(note)).transpose()
     }
 
@@ -72,7 +72,7 @@ impl Ledger {
         notes(&stored).into_iter().map(|note| self.own(note)).collect()
     }
 
-    fn own(&self, note: Bytes) -> Result<Kept, Error> {
+    pub(super) fn own(&self, note: Bytes) -> Result<Kept, Error> {
         Ok(Kept { checkpoint: checkpoint::open(&note, &self.key)?, note })
     }
 }
@@ -82,7 +82,7 @@ fn name(size: u64) -> String {
 }
 
 /// Cuts a file into its notes: a note begins where the signatures of the one before have ended.
-fn notes(stored: &Bytes) -> Vec<Bytes> {
+pub(super) fn notes(stored: &Bytes) -> Vec<Bytes> {
     let (mut found, mut begin, mut at, mut signed) = (Vec::new(), 0, 0, false);
     for line in stored.split_inclusive(|byte| *byte == b'\n') {
         let is_signature = line.starts_with(checkpoint::DASH.as_bytes());

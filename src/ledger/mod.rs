@@ -21,6 +21,8 @@ use crate::store::{self, Blobs, Files, Key};
 pub mod bundle;
 pub mod check;
 pub mod checkpoint;
+pub mod cosign;
+pub mod cosigned;
 pub mod counts;
 pub mod entry;
 pub mod policies;
@@ -31,6 +33,7 @@ pub mod sequencer;
 pub mod tiles;
 pub mod trust;
 pub mod verify;
+pub mod witness;
 
 mod body;
 #[cfg(test)]
@@ -88,6 +91,7 @@ pub struct Ledger {
     counts: Arc<Counts>,
     clock: Clock,
     masks: Arc<OnceLock<watch::Receiver<Arc<Rules>>>>,
+    trust: Arc<OnceLock<trust::Trust>>,
 }
 
 /// Texts to be stored, salted, by key.
@@ -147,6 +151,7 @@ impl Ledger {
             counts: counts.clone(),
             clock: clock.clone(),
             masks: Arc::default(),
+            trust: Arc::default(),
         };
         let sequencer = Sequencer::new(
             settings,

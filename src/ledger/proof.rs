@@ -33,6 +33,8 @@ pub struct Proved {
     pub checkpoint: Checkpoint,
     /// The key that signed that.
     pub signer: String,
+    /// Whether enough witnesses have signed; `None` if nobody must.
+    pub quorum: Option<bool>,
 }
 
 /// Checks what `evidence prove` gave: lines that begin with `#`, the record, an empty line, the proof.
@@ -60,6 +62,7 @@ pub fn check(text: &str, trust: &Trust) -> Result<Proved, Error> {
     let key = trust.logs.iter().find(|key| note.lines().next() == Some(key.name()));
     let key = key.ok_or(Error::Stranger)?;
     let checkpoint = checkpoint::open(note.as_bytes(), key)?;
+    let quorum = trust.cosigned(note.as_bytes())?.enough;
     let record = Bytes::copy_from_slice(record.as_bytes());
     let leaf = merkle::leaf_hash(&record);
     if !merkle::verify_inclusion(&leaf, index, checkpoint.size, &hashes, &checkpoint.root) {
@@ -69,7 +72,7 @@ pub fn check(text: &str, trust: &Trust) -> Result<Proved, Error> {
     if entry.seq() != index {
         return Err(Error::Elsewhere { says: entry.seq(), index });
     }
-    Ok(Proved { entry, checkpoint, signer: key.to_string() })
+    Ok(Proved { entry, checkpoint, signer: key.to_string(), quorum })
 }
 
 /// Why a record is not proved.

@@ -31,6 +31,8 @@ pub enum Belief<'a> {
 /// What a bundle is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
+    /// All checks pass, and as many witnesses have signed as the trust file asks for.
+    Verified,
     /// All checks pass. Nobody but the log has signed: whoever holds its key could have rewritten it before the export.
     VerifiedUnwitnessed,
     /// The sums agree, and no key was given to hold the signer against.
@@ -47,6 +49,7 @@ impl Verdict {
     /// The words for it.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Verified => "verified",
             Self::VerifiedUnwitnessed => "verified, unwitnessed",
             Self::SignerNotChecked => "consistent, signer not checked",
             Self::NoQuorum => "no quorum",
@@ -57,7 +60,7 @@ impl Verdict {
 
     /// Whether whoever asked may rely on it.
     pub fn is_good(self) -> bool {
-        self == Self::VerifiedUnwitnessed
+        matches!(self, Self::Verified | Self::VerifiedUnwitnessed)
     }
 }
 
@@ -85,6 +88,8 @@ pub struct Report {
     pub range: (u64, u64),
     /// Times of the first and the last record.
     pub times: Option<(Timestamp, Timestamp)>,
+    /// Witnesses that have signed the checkpoint behind the period, and when, in seconds since 1970.
+    pub witnesses: Vec<(String, u64)>,
     /// Records of each kind.
     pub counts: BTreeMap<String, u64>,
     /// Records that are only there as hashes.
@@ -103,6 +108,8 @@ pub struct Report {
 
 /// After so many faults no more are named.
 pub const MAX_FAULTS: usize = 100;
+/// How far the clocks of a witness and a log may be apart, in seconds.
+const SKEW_S: i64 = 300;
 const SMALL_BYTES: u64 = 64 * 1024;
 const MANIFEST_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -153,6 +160,9 @@ struct Judge<'a, R> {
     key: Option<Key>,
     first: u64,
     behind: Option<Checkpoint>,
+    witnesses: Vec<(String, u64)>,
+    /// Whether they are enough; `None` if nobody must.
+    quorum: Option<bool>,
     content: Content,
     manifest: Option<Manifest>,
 }
@@ -169,6 +179,8 @@ impl<'a, R: Read> Judge<'a, R> {
             key: None,
             first: 0,
             behind: None,
+            witnesses: Vec::new(),
+            quorum: None,
             content: Content::default(),
             manifest: None,
         }
@@ -236,9 +248,11 @@ impl<'a, R: Read> Judge<'a, R> {
     fn before(&mut self) -> Result<(), ReadError> {
         let stated = text(&self.small, bundle::POLICY).and_then(|text| Trust::parse(text).ok());
         let stated = stated.filter(|stated| stated.text().as_bytes() == self.bytes(bundle::POLICY));
-        let Some(stated) = stated.and_then(|stated| stated.logs.into_iter().next()) else {
+        let Some(stated) = stated else {
             return Err(ReadError::Form { place: bundle::POLICY.to_owned(), what: "does not state the log's key" });
         };
+        self.witnessed(&stated);
+        let Some(stated) = stated.logs.into_iter().next() else { return Ok(()) };
         let key = match self.belief {
             Belief::Nobody | Belief::Bundle => stated,
             Belief::Trust(trust) => match trust.logs.iter().find(|key| key.name() == stated.name()) {
@@ -290,12 +304,42 @@ impl<'a, R: Read> Judge<'a, R> {
         Ok(())
     }
 
+    /// Who has signed the checkpoint behind the period beside the log.
+    fn witnessed(&mut self, stated: &Trust) {
+        let trust = match self.belief {
+            Belief::Trust(trust) => trust,
+            Belief::Bundle | Belief::Nobody => stated,
+        };
+        match trust.cosigned(self.bytes(bundle::CHECKPOINT_B)) {
+            Ok(cosigned) => {
+                self.quorum = cosigned.enough;
+                self.witnesses = cosigned.signed.into_iter().map(|(name, time)| (name.to_owned(), time)).collect();
+            }
+            // What is no note is said below; a witness's signature that is wrong is said here only.
+            Err(error @ checkpoint::Error::Signature { .. }) => {
+                self.faults.wrong(bundle::CHECKPOINT_B, error.to_string());
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// No record is younger than the first signature of a witness over it.
+    fn compare_times(&mut self) {
+        let Some((name, signed)) = self.witnesses.iter().min_by_key(|(_, time)| *time) else { return };
+        let last = self.content.times.map_or(0, |(_, last)| last.secs());
+        if last > i64::try_from(*signed).unwrap_or(i64::MAX).saturating_add(SKEW_S) {
+            let what = format!("is signed by {name} before its last record is said to have happened");
+            self.faults.wrong(bundle::CHECKPOINT_B, what);
+        }
+    }
+
     fn bytes(&self, name: &str) -> &[u8] {
         self.small.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// What was read, against what was signed.
     fn compare(&mut self) {
+        self.compare_times();
         if let Some(behind) = self.behind.take() {
             self.content.compare_root(&behind, &mut self.faults);
         }
@@ -372,8 +416,11 @@ impl<'a, R: Read> Judge<'a, R> {
             _ if self.faults.0.iter().any(|fault| !fault.is_gap) => Verdict::Tampered,
             _ if !self.faults.0.is_empty() => Verdict::Incomplete,
             Belief::Nobody => Verdict::SignerNotChecked,
-            Belief::Trust(trust) if trust.quorum.is_some() => Verdict::NoQuorum,
-            Belief::Trust(_) | Belief::Bundle => Verdict::VerifiedUnwitnessed,
+            Belief::Trust(_) | Belief::Bundle => match self.quorum {
+                Some(true) => Verdict::Verified,
+                Some(false) => Verdict::NoQuorum,
+                None => Verdict::VerifiedUnwitnessed,
+            },
         };
         let content = self.content;
         Report {
@@ -382,6 +429,7 @@ impl<'a, R: Read> Judge<'a, R> {
             manifest: self.manifest,
             range: (self.first, content.size()),
             times: content.times,
+            witnesses: self.witnesses,
             counts: content.counts,
             withheld: content.withheld,
             recordings: content.recordings,

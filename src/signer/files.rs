@@ -52,18 +52,23 @@ impl Lasting {
 
 /// Writes all keys, and their public halves beside them. Nothing is written if any is there.
 pub(super) fn write(dir: &Path, keys: &Lasting) -> Result<(), Error> {
+    write_named(dir, &keys.named())
+}
+
+/// The same of other keys.
+pub(super) fn write_named(dir: &Path, keys: &[(&'static str, &PrivateKey)]) -> Result<(), Error> {
     let io = |path: &Path| {
         let path = path.to_owned();
         move |source| Error::Io { path, source }
     };
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io(dir))?;
-    for (name, _) in keys.named() {
+    for (name, _) in keys {
         let path = dir.join(name);
         if fs::symlink_metadata(&path).is_ok() {
             return Err(Error::Exists { path });
         }
     }
-    for (name, key) in keys.named() {
+    for (name, key) in keys {
         let private = key.to_openssh(LineEnding::LF).map_err(Error::Build)?;
         let public = key.public_key().to_openssh().map_err(Error::Build)? + "\n";
         for (path, mode, text) in
@@ -87,6 +92,12 @@ pub(super) fn read(dir: &Path) -> Result<Lasting, Error> {
         log: read_key(dir, LOG)?,
         ssh_host: read_key(dir, SSH_HOST)?,
     })
+}
+
+/// Reads one key.
+pub(super) fn read_one(dir: &Path, name: &'static str) -> Result<PrivateKey, Error> {
+    folder(dir)?;
+    read_key(dir, name)
 }
 
 /// Every fault at once, and when each file was last written.

@@ -16,7 +16,6 @@ use crate::ledger::bundle::{self, Manifest, Missing, Writer};
 use crate::ledger::entry::{Entry, decode};
 use crate::ledger::policies;
 use crate::ledger::population::{Control, Dates};
-use crate::ledger::trust::Trust;
 use crate::recording::{self, Reader};
 
 /// What the records of a period come to, before the first of them is written.
@@ -50,7 +49,7 @@ impl Visit<'_> {
         let before = range.before.as_ref().map_or(&[][..], |kept| &kept.note);
         out.whole(bundle::README, bundle::README_TEXT.as_bytes()).await?;
         out.whole(bundle::VERIFY, bundle::VERIFY_TEXT.as_bytes()).await?;
-        out.whole(bundle::POLICY, Trust::of(ledger.key().clone()).text().as_bytes()).await?;
+        out.whole(bundle::POLICY, ledger.trust().text().as_bytes()).await?;
         out.whole(bundle::CHECKPOINT_A, before).await?;
         out.whole(bundle::CHECKPOINT_B, &range.behind.note).await?;
         out.whole(bundle::PREFIX, peaks.as_bytes()).await?;

@@ -47,7 +47,7 @@ impl Visit<'_> {
         let decision = self.permitted(Asked::Audit).await?;
         let entry = self.recorded(asked.record).await?.ok_or(Fault::NoRecord)?;
         let index = entry.seq();
-        let behind = self.signed_from(index + 1).await?;
+        let behind = self.witnessed_from(index + 1).await?;
         let exported = Exported {
             from: entry.time(),
             to: entry.time(),

@@ -9,6 +9,7 @@ Exit codes: 0 verified, 1 the file could not be read, 2 usage, 3 not verified or
 
 import base64
 import binascii
+import datetime
 import hashlib
 import json
 import re
@@ -124,12 +125,12 @@ def unbase64(text):
 
 
 class Key:
-    def __init__(self, text):
+    def __init__(self, text, kind=1):
         parts = text.split("+", 2)
         if len(parts) != 3 or not re.fullmatch(r"[!-*,-~]{1,255}", parts[0]):
             raise ValueError("a key is no name+id+key")
         key = unbase64(parts[2])
-        if key is None or len(key) != 33 or key[0] != 1:
+        if key is None or len(key) != 33 or key[0] != kind:
             raise ValueError("a key is no Ed25519 key")
         self.text, self.name, self.public = text, parts[0], key[1:]
         self.id = hashlib.sha256(self.name.encode() + b"\n" + key).digest()[:4]
@@ -167,6 +168,30 @@ def signed_text(note, key):
     return text, len(lines)
 
 
+def cosigned(note, key):
+    """When a witness has signed, the first time; None if it has not."""
+    text, lines = note.decode().rsplit("\n\n", 1)
+    first = None
+    for line in lines.splitlines():
+        parts = line[len(DASH) :].split(" ")
+        signature = unbase64(parts[-1]) or b""
+        if parts[0] == key.name and signature[:4] == key.id:
+            time = int.from_bytes(signature[4:12], "big")
+            message = "cosignature/v1\ntime %d\n%s\n" % (time, text)
+            if time >= 1 << 63 or not is_signed(key.public, message.encode(), signature[12:]):
+                raise ValueError("has a wrong signature by " + key.text)
+            first = time if first is None else min(first, time)
+    return first
+
+
+def enough(signed, groups, quorum):
+    good = set(signed)
+    for name, threshold, members in groups:
+        if len(good & set(members)) >= threshold:
+            good.add(name)
+    return None if quorum == "none" else quorum in good
+
+
 def checkpoint(note, key):
     text, _ = signed_text(note, key)
     lines = text.split("\n")
@@ -179,7 +204,7 @@ def checkpoint(note, key):
 
 
 def read_trust(text):
-    logs, names, quorum = [], set(), None
+    logs, names, quorum, witnesses, groups = [], set(), None, {}, []
     for line in text.splitlines():
         words = line.split()
         if not words or words[0].startswith("#"):
@@ -188,15 +213,24 @@ def read_trust(text):
             logs.append(Key(words[1]))
         elif words[0] == "witness" and len(words) in (3, 4) and words[1] not in names | {"none"}:
             names.add(words[1])
+            key = Key(words[2], 4)
+            if any(key.public == other.public for other in witnesses.values()):
+                raise ValueError("two witnesses have one key: " + line)
+            witnesses[words[1]] = key
         elif words[0] == "group" and len(words) > 3 and words[1] not in names | {"none"} and set(words[3:]) <= names:
             names.add(words[1])
+            members = set(words[3:])
+            number = {"any": 1, "all": len(members)}.get(words[2]) or int(words[2])
+            if not 1 <= number <= len(members) or len(members) != len(words) - 3:
+                raise ValueError("a threshold that its members cannot meet: " + line)
+            groups.append((words[1], number, members))
         elif words[0] == "quorum" and len(words) == 2 and quorum is None and words[1] in names | {"none"}:
             quorum = words[1]
         else:
             raise ValueError("a line is none of a tlog-policy: " + line)
     if not logs or quorum is None:
         raise ValueError("a trust file names a log and a quorum")
-    return logs, quorum
+    return logs, quorum, witnesses, groups
 
 
 # ---- the tree (RFC 6962) ----
@@ -381,6 +415,7 @@ class Judge:
         self.first, self.counts, self.wanted = 0, {}, {}
         self.withheld = self.texts = self.recordings = self.policies = self.populations = 0
         self.dates, self.tables = None, []
+        self.witnesses, self.quorum = {}, None
 
     def wrong(self, place, what, is_gap=False):
         if len(self.faults) < 100:
@@ -443,10 +478,8 @@ class Judge:
 
     def before(self):
         try:
-            logs, quorum = read_trust(self.small["policy.tlog"].decode())
-            stated = logs[0]
-            if self.small["policy.tlog"].decode() != "log %s\nquorum none\n" % stated.text:
-                raise ValueError("states something else")
+            policy = read_trust(self.small["policy.tlog"].decode())
+            stated = policy[0][0]
         except ValueError:
             raise Stop("policy.tlog", "does not state the log's key") from None
         self.key = stated
@@ -463,6 +496,12 @@ class Judge:
             try:
                 if name == "checkpoint.b":
                     self.behind = checkpoint(self.small[name], self.key)
+                    _, quorum, witnesses, groups = self.trust or policy
+                    for witness, key in witnesses.items():
+                        time = cosigned(self.small[name], key)
+                        if time is not None:
+                            self.witnesses[witness] = time
+                    self.quorum = enough(self.witnesses, groups, quorum)
                 elif self.small[name]:
                     a = checkpoint(self.small[name], self.key)
             except ValueError as error:
@@ -575,6 +614,10 @@ class Judge:
                 self.wrong(name, "is not the recording that record %d speaks of" % seq)
 
     def compare(self):
+        if self.witnesses and self.last is not None:
+            last = datetime.datetime.strptime(self.last, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=datetime.timezone.utc)
+            if last.timestamp() // 1 > min(self.witnesses.values()) + 300:
+                self.wrong("checkpoint.b", "is signed before its last record is said to have happened")
         if self.behind:
             size, root = self.behind
             if self.tree.size < size:
@@ -634,9 +677,9 @@ class Judge:
             return "incomplete"
         if not self.trust and not self.trust_bundle:
             return "consistent, signer not checked"
-        if self.trust and self.trust[1] != "none":
-            return "no quorum"
-        return "verified, unwitnessed"
+        if self.quorum is None:
+            return "verified, unwitnessed"
+        return "verified" if self.quorum else "no quorum"
 
 
 def main(words):
@@ -679,9 +722,11 @@ def main(words):
     else:
         print(verdict)
         print("  signed by %s" % ascii(key).strip("'"))
+        for name, time in judge.witnesses.items():
+            print("  witness %s, %d seconds after 1970" % (ascii(name)[1:-1], time))
         for place, what, _ in judge.faults:
             print("FAULT %s: %s" % (ascii(place)[1:-1], ascii(what)[1:-1]))
-    return 0 if verdict == "verified, unwitnessed" else 3
+    return 0 if verdict in ("verified", "verified, unwitnessed") else 3
 
 
 if __name__ == "__main__":
