@@ -1,25 +1,33 @@
 //! Secrets out of a stream: what looks like a credential, a key or a card number leaves as stars or as a label.
 //!
 //! Pure: bytes in, bytes and hits out. A hit says which rule and where, never what. Output does not depend on the
-//! pieces the input came in; what is held back is bounded, and so is memory. Colours and cursor moves inside a secret
-//! do not break it and are passed on. It stops accidents: whoever wants a value out encodes it.
+//! pieces the input came in; what is held back is bounded, and so is memory. Colours, the right margin, and steps back
+//! inside a secret do not break it and are passed on; of encodings it sees through one. It stops accidents: whoever
+//! wants a value out encodes it twice.
 
 use std::sync::Arc;
 
 pub mod check;
 mod class;
+mod encoded;
 pub mod file;
+mod line;
 mod own;
 mod pattern;
 mod quick;
 pub mod rule;
+mod screen;
 mod shape;
 pub mod values;
+mod view;
+mod walk;
 
-use class::Class;
+use encoded::Encoded;
 pub use own::known;
 use rule::{Rules, Shown};
-use shape::{Place, Span, Then, Verdict};
+use screen::Screen;
+use shape::{Place, Then, Verdict};
+use view::Spot;
 
 /// A text that is there as a whole, with its secrets hidden.
 pub fn whole(rules: &Arc<Rules>, width: Width, text: &[u8]) -> Vec<u8> {
@@ -59,35 +67,75 @@ pub struct Hit {
 }
 
 /// Masks one stream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Masker {
     rules: Arc<Rules>,
     width: Width,
-    escape: Escape,
-    /// What came and is not decided yet, as it came.
+    screen: Screen,
+    /// What came and is not decided yet, as it came, and before it the line so far: who steps back changes it.
     raw: Vec<u8>,
-    /// Of it what a reader sees, each byte with its place in `raw`.
-    seen: Vec<(usize, u8)>,
-    /// Scratch: the bytes of `seen`.
+    kinds: Vec<Kind>,
+    /// Of it what a reader sees.
+    cells: Vec<Cell>,
+    /// The bytes of `cells`.
     text: Vec<u8>,
+    /// The cells that stand behind a wrap at the right margin.
+    wraps: Vec<usize>,
+    /// What stood before the first cell.
+    first_before: Option<u8>,
+    /// The first cell that can be stepped back to.
+    line: usize,
+    /// The last byte of `raw` is this; what follows says what it means: a wrap, a line's end, or a line written anew.
+    margin: Option<u8>,
+    /// Cells that were stepped back over and not written over yet.
+    behind: usize,
+    /// Blanks that were written over such cells: where in `raw`.
+    blanks: Vec<usize>,
+    /// How many of `raw` are marked as hidden whatever comes.
+    doomed: usize,
+    /// By which rule.
+    doomed_by: Arc<str>,
     /// Scratch: a block of input, folded.
     folded: Vec<u8>,
-    /// How many of `raw` are out already: let go while the input was quiet.
+    /// How many of `raw` are out already.
     shown: usize,
     cursor: Cursor,
     /// Bytes put out so far.
     put_out: u64,
+    /// Inside encoded text: for each byte which rule hides it, instead of output.
+    marks: Option<Vec<Option<Arc<str>>>>,
+    hold: usize,
+}
+
+/// A byte that is seen, and where it came.
+#[derive(Clone, Copy, Debug)]
+struct Cell {
+    raw: usize,
+    /// What was under way before it when it was decided.
+    then: Then,
+}
+
+/// What a byte of the input is to a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Seen,
+    Unseen,
+    /// It was seen until somebody stepped back over it.
+    Erased,
+    /// It was part of a secret that somebody stepped back over then.
+    Doomed,
 }
 
 /// How far the input is decided, and what is under way.
 #[derive(Clone, Debug)]
 struct Cursor {
-    /// In `seen`.
+    /// In `cells`.
     at: usize,
     /// In `raw`.
     raw: usize,
     before: Option<u8>,
     then: Then,
+    encoded: Option<Box<Encoded>>,
     /// Bytes of a key's body that may still be hidden.
     left: usize,
     open: Option<Hit>,
@@ -95,16 +143,6 @@ struct Cursor {
     rule: Arc<str>,
     /// How it is shown.
     shown: Shown,
-}
-
-/// Where in an escape sequence the input stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Escape {
-    No,
-    Begun,
-    /// In a control sequence, so many bytes of it read.
-    Control(usize),
-    Charset,
 }
 
 impl Masker {
@@ -115,13 +153,45 @@ impl Masker {
             raw: 0,
             before: None,
             then: Then::Scan,
+            encoded: None,
             left: 0,
             open: None,
             rule: "".into(),
             shown: Shown::Mask,
         };
-        let (raw, seen, text, folded) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { rules, width, escape: Escape::No, raw, seen, text, folded, shown: 0, cursor, put_out: 0 }
+        Self {
+            rules,
+            width,
+            screen: Screen::new(None),
+            raw: Vec::new(),
+            kinds: Vec::new(),
+            cells: Vec::new(),
+            text: Vec::new(),
+            wraps: Vec::new(),
+            first_before: None,
+            line: 0,
+            margin: None,
+            behind: 0,
+            blanks: Vec::new(),
+            doomed: 0,
+            doomed_by: "".into(),
+            folded: Vec::new(),
+            shown: 0,
+            cursor,
+            put_out: 0,
+            marks: None,
+            hold: HOLD,
+        }
+    }
+
+    /// Inside encoded text: it says of each byte which rule hides it.
+    fn inner(rules: Arc<Rules>, width: Width) -> Self {
+        Self { marks: Some(Vec::new()), hold: HOLD / 4, ..Self::new(rules, width) }
+    }
+
+    /// The stream is a terminal's, and so wide from here on.
+    pub fn resize(&mut self, columns: u16) {
+        self.screen.resize(usize::from(columns));
     }
 
     /// More input. What can still become a secret stays inside.
@@ -130,20 +200,16 @@ impl Masker {
         let mut rest = bytes;
         while !rest.is_empty() {
             let (plain, after) = rest.split_at_checked(self.plain(rest)).unwrap_or((rest, &[]));
-            if let Some(last) = plain.last() {
+            if !plain.is_empty() {
                 self.put(plain, &mut out);
-                self.cursor.before = Some(*last);
+                self.absorb(plain);
             }
             // Little at a time, and more while nothing is decided: what is looked at again and again stays short.
-            let step = self.raw.len().clamp(STEP, PIECE).min(after.len());
+            let step = (self.raw.len() - self.cursor.raw).clamp(STEP, PIECE).min(after.len());
             let (piece, after) = after.split_at_checked(step).unwrap_or((after, &[]));
             rest = after;
             for byte in piece {
-                if self.is_seen(*byte) {
-                    self.seen.push((self.raw.len(), *byte));
-                    self.text.push(*byte);
-                }
-                self.raw.push(*byte);
+                self.take(*byte, &mut out);
             }
             self.walk(false, &mut out);
             self.forget();
@@ -153,45 +219,61 @@ impl Masker {
 
     /// How much of the input surely begins nothing, where nothing is under way.
     fn plain(&mut self, bytes: &[u8]) -> usize {
-        let is_idle = self.raw.is_empty() && self.escape == Escape::No && self.cursor.then == Then::Scan;
-        if !is_idle || self.cursor.open.is_some() || self.rules.quick().is_useless() {
+        if !self.is_idle() || self.rules.quick().is_useless() {
             return 0;
         }
         let mut folded = std::mem::take(&mut self.folded);
+        let mut screen = self.screen.clone();
         let (mut begin, mut size, mut is_over) = (0, BLOCKS.start, false);
         while !is_over {
             let block = bytes.get(begin..).unwrap_or_default();
+            let after = block.get(size).copied();
             let block = block.get(..size).unwrap_or(block);
-            let text = before_escape(block);
+            let text = self.ordinary(&screen, block, after);
             let before = begin.checked_sub(1).and_then(|before| bytes.get(before)).copied().or(self.cursor.before);
             quick::fold_all(before, text, &mut folded);
-            let decided = self.clear(bytes, begin, &folded);
             // A block goes on where windows of the one before ended.
-            is_over = decided < folded.len().saturating_sub(3) || text.len() < size;
+            let (decided, ended) = self.clear(before, text, &folded, text.len() < size);
+            screen.pass(text.get(..decided).unwrap_or_default());
+            is_over = ended || decided == 0;
             (begin, size) = (begin + decided, (size * 2).min(BLOCKS.end));
         }
         self.folded = folded;
         begin
     }
 
-    /// How much of a block, which begins there, surely begins nothing.
-    fn clear(&self, bytes: &[u8], begin: usize, folded: &[u8]) -> usize {
+    /// What of a block holds nothing but text, and no break that may be the right margin's.
+    fn ordinary<'a>(&self, screen: &Screen, block: &'a [u8], after: Option<u8>) -> &'a [u8] {
+        let text = line::before_special(block, after);
+        // A blank and a return may be a wrap, and the return may not have come.
+        let text = text.strip_suffix(b" ").unwrap_or(text);
+        screen.wrap_in(text).and_then(|wrap| text.get(..wrap)).unwrap_or(text)
+    }
+
+    /// How much of a text surely begins nothing, and whether something may begin behind it.
+    fn clear(&self, before: Option<u8>, text: &[u8], folded: &[u8], is_cut: bool) -> (usize, bool) {
+        let (mut end, mut is_over) = (folded.len().saturating_sub(3), is_cut);
+        if let Some((place, is_sure)) = encoded::first(before, text) {
+            is_over |= place < end && (is_sure || place == 0);
+            end = end.min(place);
+        }
         let mut at = 0;
-        while let Some(next) = folded.get(at..).and_then(|folded| self.rules.quick().first(folded)) {
+        while let Some(next) = folded.get(at..end + 3).and_then(|folded| self.rules.quick().first(folded)) {
             at += next;
-            let place = begin + at;
-            let before = place.checked_sub(1).and_then(|before| bytes.get(before)).copied().or(self.cursor.before);
-            let is_nothing = LOOKS.iter().any(|look| {
-                let ahead = bytes.get(place..).unwrap_or_default();
-                let text = before_escape(ahead.get(..*look).unwrap_or(ahead));
-                matches!(Place { before, text, is_closed: text.len() >= HOLD }.verdict(&self.rules), Verdict::Nothing)
-            });
+            let before = at.checked_sub(1).and_then(|before| text.get(before)).copied().or(before);
+            let is_nothing = at >= 3
+                && LOOKS.iter().any(|look| {
+                    let ahead = text.get(at..).unwrap_or_default();
+                    let place = Place { before, text: ahead.get(..*look).unwrap_or(ahead), is_closed: false };
+                    let spot = Spot { place, behind: [0; 3], wrap: None };
+                    matches!(spot.plain_verdict(&self.rules), Verdict::Nothing)
+                });
             if !is_nothing {
-                return at;
+                return (at, true);
             }
             at += 1;
         }
-        folded.len().saturating_sub(3)
+        (end, is_over)
     }
 
     /// The input is quiet: what is held goes out, masked if it is a secret as it stands. It still counts as the
@@ -199,8 +281,7 @@ impl Masker {
     pub fn release(&mut self) -> Masked {
         let mut out = Masked::default();
         let before = self.cursor.clone();
-        self.walk(true, &mut out);
-        self.close(&mut out);
+        self.flush_into(&mut out);
         self.shown = self.raw.len();
         self.cursor = before;
         // Its beginning is reported.
@@ -210,218 +291,39 @@ impl Masker {
 
     /// The input ended: what is held goes out. What is fed from then on is a stream of its own.
     pub fn end(&mut self) -> Masked {
-        let next = Self::new(self.rules.clone(), self.width);
+        let mut next = Self::new(self.rules.clone(), self.width);
+        next.screen = self.screen.again();
         std::mem::replace(self, next).finish()
     }
 
     /// The input ended.
     pub fn finish(mut self) -> Masked {
         let mut out = Masked::default();
-        self.walk(true, &mut out);
-        self.close(&mut out);
+        self.flush_into(&mut out);
         out
     }
 
     /// How many bytes are held back.
     pub fn held(&self) -> usize {
-        self.raw.len().saturating_sub(self.shown)
+        self.raw.len().saturating_sub(self.shown.max(self.cursor.raw))
     }
 
-    /// Whether a reader sees the byte. Titles and other strings to the terminal count as text: they can hold secrets.
-    fn is_seen(&mut self, byte: u8) -> bool {
-        let (next, seen) = match (self.escape, byte) {
-            (_, 0x1b) => (Escape::Begun, false),
-            (Escape::No, _) => (Escape::No, true),
-            (Escape::Begun, b'[') => (Escape::Control(0), false),
-            (Escape::Begun, b' '..=b'/') => (Escape::Charset, false),
-            (Escape::Begun, b'0'..=b'~') => (Escape::No, false),
-            (Escape::Control(length), b' '..=b'?') if length < CONTROL_LIMIT => (Escape::Control(length + 1), false),
-            (Escape::Control(_), b'@'..=b'~') | (Escape::Charset, b'0'..=b'~') => (Escape::No, false),
-            (Escape::Begun | Escape::Control(_) | Escape::Charset, _) => (Escape::No, true),
-        };
-        self.escape = next;
-        seen
-    }
-
-    /// Decides as far as it can be decided.
-    fn walk(&mut self, is_end: bool, out: &mut Masked) {
-        let rules = Arc::clone(&self.rules);
-        let text = std::mem::take(&mut self.text);
-        loop {
-            let ahead = text.get(self.cursor.at..).unwrap_or_default();
-            let goes_on = match self.cursor.then {
-                Then::Scan => self.scan(&rules, ahead, is_end, out),
-                Then::Onward(class) => self.onward(class, ahead, out),
-                Then::Block => self.block(ahead, is_end, out),
-            };
-            if !goes_on {
-                break;
-            }
-        }
-        self.text = text;
-    }
-
-    /// One place further. Whether there is more to decide.
-    fn scan(&mut self, rules: &Rules, ahead: &[u8], is_end: bool, out: &mut Masked) -> bool {
-        // The last byte has no other behind it yet: whoever may begin with it decides.
-        let pairs = ahead.iter().zip(ahead.iter().skip(1));
-        let plain = pairs.take_while(|(first, second)| !rules.may_begin(**first, **second)).count();
-        self.pass(plain, false, out);
-        let ahead = ahead.get(plain..).unwrap_or_default();
-        if ahead.is_empty() {
-            return false;
-        }
-        let place = self.place(ahead, is_end);
-        match place.verdict(rules) {
-            Verdict::More => return false,
-            Verdict::Nothing => self.pass(1, false, out),
-            Verdict::Found(rule, Span { hidden, then }) => {
-                (self.cursor.rule, self.cursor.shown) = (rule.id.clone(), rule.shown);
-                // Of a short one the last characters would be too much of it.
-                let is_open = rule.shown == Shown::LastFour && then == Then::Scan && hidden.len() >= 12;
-                let last = if is_open { 4 } else { 0 };
-                self.pass(hidden.start, false, out);
-                self.pass(hidden.len() - last, true, out);
-                (self.cursor.then, self.cursor.left) = (then, BLOCK_LIMIT);
-                if then == Then::Scan {
-                    self.close(out);
-                }
-                self.pass(last, false, out);
-            }
-        }
-        true
-    }
-
-    /// What may be looked at from here: no more than may be held back.
-    fn place<'a>(&self, ahead: &'a [u8], is_end: bool) -> Place<'a> {
-        let here = self.seen.get(self.cursor.at..).unwrap_or_default();
-        let limit = here.first().map_or(0, |(raw, _)| raw + HOLD);
-        let inside = here.partition_point(|(raw, _)| *raw < limit);
-        let text = ahead.get(..inside).unwrap_or(ahead);
-        Place { before: self.cursor.before, text, is_closed: is_end || self.raw.len() >= limit }
-    }
-
-    fn onward(&mut self, class: Class, ahead: &[u8], out: &mut Masked) -> bool {
-        let more = ahead.iter().take_while(|byte| class.has(**byte)).count();
-        self.pass(more, true, out);
-        if more == ahead.len() {
-            return false;
-        }
-        self.cursor.then = Then::Scan;
+    fn flush_into(&mut self, out: &mut Masked) {
+        self.walk(true, out);
+        self.rest(out);
         self.close(out);
-        true
     }
 
-    fn block(&mut self, ahead: &[u8], is_end: bool, out: &mut Masked) -> bool {
-        let Some(first) = ahead.first() else {
-            self.pass(0, false, out);
-            return false;
-        };
-        let place = self.place(ahead, is_end);
-        let begins = BLOCK_END.iter().zip(place.text).all(|(wanted, byte)| wanted == byte);
-        if begins && place.text.len() < BLOCK_END.len() && !place.is_closed {
-            return false;
-        }
-        let is_over =
-            (begins && place.text.len() >= BLOCK_END.len()) || self.cursor.left == 0 || !may_be_in_key(*first);
-        if is_over {
-            self.cursor.then = Then::Scan;
-            self.close(out);
-            return true;
-        }
-        self.cursor.left -= 1;
-        self.pass(1, !matches!(first, b'\r' | b'\n'), out);
-        true
+    /// Of encoded text: there is no more.
+    fn flush(&mut self) {
+        self.flush_into(&mut Masked::default());
     }
 
-    /// So many seen bytes go out with the escapes between them, and those behind them when nothing else waits.
-    fn pass(&mut self, count: usize, is_hidden: bool, out: &mut Masked) {
-        let until = self.cursor.at + count;
-        let end = self.seen.get(until).map_or(self.raw.len(), |(raw, _)| *raw);
-        if !is_hidden {
-            let from = self.cursor.raw.max(self.shown);
-            let passed = self.raw.get(from..end).unwrap_or_default();
-            out.bytes.extend_from_slice(passed);
-            self.put_out += passed.len() as u64;
-            let last = until.checked_sub(1).filter(|_| count > 0).and_then(|last| self.seen.get(last));
-            self.cursor.before = last.map_or(self.cursor.before, |(_, byte)| Some(*byte));
-            (self.cursor.at, self.cursor.raw) = (until.min(self.seen.len()), end.max(self.cursor.raw));
-            return;
-        }
-        while self.cursor.raw < end {
-            let Some(byte) = self.raw.get(self.cursor.raw).copied() else { break };
-            let is_seen = self.seen.get(self.cursor.at).is_some_and(|(raw, _)| *raw == self.cursor.raw);
-            if is_seen {
-                self.cursor.at += 1;
-                self.cursor.before = Some(byte);
-            }
-            if self.cursor.raw >= self.shown {
-                // Lines stay lines.
-                if is_seen && !matches!(byte, b'\r' | b'\n') {
-                    self.cover(byte, out);
-                } else {
-                    self.put(&[byte], out);
-                }
-            }
-            self.cursor.raw += 1;
-        }
-    }
-
-    fn cover(&mut self, byte: u8, out: &mut Masked) {
-        let is_new = self.cursor.open.is_none();
-        let (rule, offset) = (self.cursor.rule.clone(), self.put_out);
-        let hit = self.cursor.open.get_or_insert(Hit { rule, offset, length: 0 });
-        hit.length += 1;
-        let width = if self.cursor.shown == Shown::Label { Width::Label } else { self.width };
-        match width {
-            // A character of several bytes has one star: its first byte's.
-            Width::Same if byte & 0xc0 != 0x80 => self.put(b"*", out),
-            Width::Label if is_new => self.put(format!("[{}]", self.cursor.rule).as_bytes(), out),
-            Width::Same | Width::Label => {}
-        }
-    }
-
-    fn put(&mut self, bytes: &[u8], out: &mut Masked) {
-        out.bytes.extend_from_slice(bytes);
-        self.put_out += bytes.len() as u64;
-    }
-
-    fn close(&mut self, out: &mut Masked) {
-        out.hits.extend(self.cursor.open.take());
-    }
-
-    /// Drops what is decided.
-    fn forget(&mut self) {
-        let (at, raw) = (self.cursor.at, self.cursor.raw);
-        self.seen.drain(..at.min(self.seen.len()));
-        self.text.drain(..at.min(self.text.len()));
-        self.raw.drain(..raw.min(self.raw.len()));
-        self.seen.iter_mut().for_each(|(place, _)| *place = place.saturating_sub(raw));
-        self.shown = self.shown.saturating_sub(raw);
-        (self.cursor.at, self.cursor.raw) = (0, 0);
+    /// Of encoded text: of each byte decided since the last call, which rule hides it.
+    fn marks(&mut self) -> Vec<Option<Arc<str>>> {
+        self.marks.replace(Vec::new()).unwrap_or_default()
     }
 }
-
-/// What stands before the first escape.
-fn before_escape(text: &[u8]) -> &[u8] {
-    // Most text has none, and that is known sooner than the place of one.
-    if !text.contains(&0x1b) {
-        return text;
-    }
-    let end = text.iter().position(|byte| *byte == 0x1b);
-    end.and_then(|end| text.get(..end)).unwrap_or(text)
-}
-
-/// What a private key may consist of, with the marks of quotes, listings and diffs that may stand before its lines.
-fn may_be_in_key(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"+/=\r\n \t\\:,-\"'>|#*.<_".contains(&byte)
-}
-
-/// The last line of a private key begins so.
-const BLOCK_END: &[u8] = b"-----END";
-
-/// The longest body of a private key that is hidden.
-const BLOCK_LIMIT: usize = 32 * 1024;
 
 /// The most that is held back, escapes included.
 const HOLD: usize = 4096;
@@ -437,9 +339,6 @@ const STEP: usize = 64;
 
 /// Input is taken in pieces of this size at most, so that memory is bounded whatever comes at once.
 const PIECE: usize = 16 * 1024;
-
-/// The longest control sequence that is invisible.
-const CONTROL_LIMIT: usize = 64;
 
 #[cfg(test)]
 mod tests;

@@ -115,8 +115,9 @@ impl Quick {
 /// Letters in lower case, the first digit of a number a zero and every other one a one. Others may fall together.
 pub(super) fn fold(before: u8, byte: u8) -> u8 {
     // No branches: the compiler takes many bytes at once.
-    let (is_digit, follows) = (byte.wrapping_sub(b'0') < 10, before.wrapping_sub(b'0') < 10);
-    if is_digit { b'0' | u8::from(follows) } else { byte | 0x20 }
+    let (is_digit, follows) = (u8::from(byte.wrapping_sub(b'0') < 10), u8::from(before.wrapping_sub(b'0') < 10));
+    let mask = 0_u8.wrapping_sub(is_digit);
+    mask & (b'0' | follows) | !mask & (byte | 0x20)
 }
 
 /// All of a text, with what stands before it.

@@ -61,6 +61,20 @@ impl<'a> Place<'a> {
         Verdict::Nothing
     }
 
+    /// Of the rules that begin with a text of their own.
+    pub(super) fn verdict_of_tokens<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
+        let Some(first) = self.text.first() else { return Verdict::Nothing };
+        let is_token = |rule: &&Rule| matches!(rule.start, Start::Exact(_)) && self.may_stand(rule.before);
+        for rule in rules.beginning_with(*first).filter(is_token) {
+            match self.rule(rule) {
+                Ok(span) => return Verdict::Found(rule, span),
+                Err(Miss::More) => return Verdict::More,
+                Err(Miss::No) => {}
+            }
+        }
+        Verdict::Nothing
+    }
+
     fn may_stand(&self, before: Before) -> bool {
         let Some(byte) = self.before else { return before != Before::Digit };
         match before {

@@ -10,7 +10,10 @@ fn every() -> Arc<Rules> {
 }
 
 fn masked(rules: &Arc<Rules>, width: Width, pieces: &[&[u8]]) -> (Vec<u8>, Vec<Hit>) {
-    let mut masker = Masker::new(Arc::clone(rules), width);
+    masked_by(Masker::new(Arc::clone(rules), width), pieces)
+}
+
+fn masked_by(mut masker: Masker, pieces: &[&[u8]]) -> (Vec<u8>, Vec<Hit>) {
     let (mut bytes, mut hits) = (Vec::new(), Vec::new());
     let mut add = |part: Masked| {
         bytes.extend(part.bytes);
@@ -86,6 +89,64 @@ fn colours_inside_a_secret_do_not_break_it_and_pass() {
     assert_eq!(text("pass\x1b[1mword=hunter2 x"), "pass\x1b[1mword=******* x");
 }
 
+fn wide(columns: u16, input: &str) -> String {
+    let mut masker = Masker::new(Rules::standard(), Width::Same);
+    masker.resize(columns);
+    String::from_utf8(masked_by(masker, &[input.as_bytes()]).0).unwrap()
+}
+
+#[test]
+fn the_right_margin_does_not_break_a_secret_and_other_line_breaks_end_a_value() {
+    assert_eq!(wide(12, "PASSWORD=hun\r\nter2\r\n"), "PASSWORD=***\r\n****\r\n");
+    assert_eq!(wide(12, "PASSWORD=hun \rter2\r\n"), "PASSWORD=*** \r****\r\n");
+    assert_eq!(wide(13, "PASSWORD=hunt\r\nter2\r\n"), "PASSWORD=****\r\n****\r\n");
+    assert_eq!(wide(40, "PASSWORD=hunt\r\nter2\r\n"), "PASSWORD=****\r\nter2\r\n");
+    // Colours take no column, a character of two bytes takes one.
+    assert_eq!(wide(14, "\x1b[1mé PASSWORD=hun\x1b[m\r\nter2\r\n"), "\x1b[1mé PASSWORD=***\x1b[m\r\n****\r\n");
+}
+
+#[test]
+fn what_stands_at_the_margin_is_found_whether_the_line_goes_on_or_not() {
+    let key = concat!("AK", "IA", "Q7MZ2XL9", "VB4NT8KR");
+    assert_eq!(wide(20, &format!("{key}\r\nTOTAL\r\n")), format!("{}\r\nTOTAL\r\n", "*".repeat(20)));
+    assert_eq!(wide(10, &format!("some-words\r\n{key}\r\n")), format!("some-words\r\n{}\r\n", "*".repeat(20)));
+}
+
+#[test]
+fn a_step_back_takes_away_what_was_mistyped() {
+    assert_eq!(wide(80, "PASSWORDx\x08 \x08=hunter2\r\n"), "PASSWORDx\x08 \x08=*******\r\n");
+    assert_eq!(wide(80, "PASSWORD=huntx\x08 \x08er2\r\n"), "PASSWORD=*****\x08 \x08***\r\n");
+    assert_eq!(wide(80, "PASSWORD=huntx\x1b[D\x1b[Ker2\r\n"), "PASSWORD=*****\x1b[D\x1b[K***\r\n");
+}
+
+#[test]
+fn a_secret_that_is_written_over_was_one_all_the_same() {
+    let erased = "\x08".repeat(7);
+    assert_eq!(wide(80, &format!("PASSWORD=hunter2{erased}ok\r\n")), format!("PASSWORD=*******{erased}ok\r\n"));
+    assert_eq!(wide(80, "PASSWORD=hunter2\rPASSWORD=hunter3\r\n"), "PASSWORD=*******\rPASSWORD=*******\r\n");
+}
+
+#[test]
+fn escapes_of_urls_and_json_are_undone_for_looking() {
+    assert_eq!(text("?x=PASSWORD%3Dhunter2%26y"), "?x=PASSWORD%3D***********");
+    assert_eq!(text("{\"l\":\"a\\nPASSWORD=\\\"hunter2\\\"\"}"), "{\"l\":\"a\\nPASSWORD=\\\"*******\\\"\"}");
+}
+
+#[test]
+fn base64_and_hexadecimal_are_seen_through_and_digests_stay() {
+    let (plain, digest) = (b"user=app PASSWORD=hunter2 ", "3f9a7c1eb05d82649e1c7ab340f6d852");
+    let (base64, hex) = (String::from_utf8(in_base64(plain)).unwrap(), String::from_utf8(in_hex(plain)).unwrap());
+    assert_eq!(text(&format!("v {base64}\n")), "v dXNlcj1hcHAgUEFTU1dPUkQ9**********A=\n");
+    assert_eq!(text(&format!("v 0x{hex}\n")), format!("v 0x{}{}20\n", &hex[..36], "*".repeat(14)));
+    assert_eq!(text(&format!("{digest}\n")), format!("{digest}\n"));
+}
+
+#[test]
+fn a_token_is_mended_where_a_program_broke_its_line() {
+    let token = concat!("gh", "p_", "Q7mZ2xL9vB4nT8kR1cW6", "\n", "yH3jF5dS0gPaWy3k", "\nmore words\n");
+    assert_eq!(text(token), format!("{}\n{}\nmore words\n", "*".repeat(24), "*".repeat(16)));
+}
+
 #[test]
 fn a_private_key_is_hidden_from_its_first_line_on_without_waiting_for_its_end() {
     let begin = concat!("-----BEGIN OPENSSH ", "PRIVATE KEY-----\n");
@@ -138,10 +199,62 @@ fn a_hit_never_holds_the_value() {
     assert!(!format!("{hits:?}").contains("hunter2"));
 }
 
+fn in_base64(text: &[u8]) -> Vec<u8> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(text).into_bytes()
+}
+
+fn in_hex(text: &[u8]) -> Vec<u8> {
+    text.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
+}
+
+fn in_url(text: &[u8]) -> Vec<u8> {
+    let escape =
+        |byte: &u8| if byte.is_ascii_alphanumeric() { vec![*byte] } else { format!("%{byte:02X}").into_bytes() };
+    text.iter().flat_map(escape).collect()
+}
+
+/// What terminals and formats put between, over and around the characters of a secret.
+const BETWEEN: &[&str] = &[
+    "\x1b[31m",
+    "\x08",
+    "\x08 \x08",
+    "\x08\x1b[K",
+    "\x1b[3D",
+    "\r",
+    " \r",
+    "\r\n",
+    "\x1b]0;t\x07",
+    "\0",
+    "%3D",
+    "%20",
+    "%",
+    "\\n",
+    "\\\"",
+    "\\",
+    "\\u003d",
+    "                                                                               ",
+    "\t",
+    "\x1b[5C",
+    "é",
+];
+
 fn pieces() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let secrets: Vec<Vec<u8>> = known().flat_map(|rule| rule.hide).map(|parts| parts.concat().into_bytes()).collect();
+    let halves = proptest::sample::select(secrets.clone()).prop_flat_map(|secret| {
+        let length = secret.len();
+        (Just(secret), 0..=length, proptest::sample::select(BETWEEN))
+    });
     let part = prop_oneof![
-        4 => proptest::sample::select(secrets),
+        4 => proptest::sample::select(secrets.clone()),
+        4 => halves.prop_map(|(mut secret, at, between)| {
+            secret.splice(at..at, between.bytes());
+            secret
+        }),
+        1 => proptest::sample::select(secrets.clone()).prop_map(|secret| in_base64(&secret)),
+        1 => proptest::sample::select(secrets.clone()).prop_map(|secret| in_hex(&secret)),
+        1 => proptest::sample::select(secrets).prop_map(|secret| in_url(&secret)),
+        1 => proptest::sample::select(BETWEEN).prop_map(|between| between.as_bytes().to_vec()),
         2 => "[a-z =:'\"@/.\\-0-9\n]{0,12}".prop_map(String::into_bytes),
         1 => Just(b"\x1b[31m".to_vec()),
         1 => Just(concat!("-----BEGIN ", "PRIVATE KEY-----\n").as_bytes().to_vec()),
@@ -153,10 +266,15 @@ fn pieces() -> impl Strategy<Value = Vec<Vec<u8>>> {
 
 proptest! {
     #[test]
-    fn the_pieces_do_not_matter(parts in pieces(), cuts in proptest::collection::vec(1_usize..40, 1..20), label: bool) {
+    fn the_pieces_do_not_matter(parts in pieces(), cuts in proptest::collection::vec(1_usize..40, 1..20), label: bool, columns in proptest::option::of(1_u16..90)) {
         // By the rules of a session: with those of mail addresses no text is passed over quickly.
         let rules = Rules::standard();
         let width = if label { Width::Label } else { Width::Same };
+        let fresh = || {
+            let mut masker = Masker::new(Arc::clone(&rules), width);
+            columns.into_iter().for_each(|columns| masker.resize(columns));
+            masker
+        };
         let whole = parts.concat();
         let mut rest = whole.as_slice();
         let mut chunks = Vec::new();
@@ -168,13 +286,13 @@ proptest! {
             chunks.push(piece);
             rest = after;
         }
-        let once = masked(&rules, width, &[&whole]);
+        let once = masked_by(fresh(), &[&whole]);
         // Behind much plain text, which is passed over, the same is hidden.
-        let behind = masked(&rules, width, &[&b" .\n".repeat(3000), &whole]);
-        prop_assert!(behind.0.ends_with(&masked(&rules, width, &[b"\n", &whole]).0));
-        prop_assert_eq!(masked(&rules, width, &chunks), once.clone());
+        let behind = masked_by(fresh(), &[&b" .\n".repeat(3000), &whole]);
+        prop_assert!(behind.0.ends_with(&masked_by(fresh(), &[b"\n", &whole]).0));
+        prop_assert_eq!(masked_by(fresh(), &chunks), once.clone());
         let bytewise: Vec<&[u8]> = whole.chunks(1).collect();
-        prop_assert_eq!(masked(&rules, width, &bytewise), once);
+        prop_assert_eq!(masked_by(fresh(), &bytewise), once);
     }
 
     #[test]

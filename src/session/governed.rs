@@ -9,6 +9,7 @@ use tokio::time::{sleep, timeout};
 use super::cut::Cut;
 use super::keeper::Closing;
 use super::limits::Limit;
+use super::masking::Columns;
 use super::registry::{Orders, Registered};
 use super::space::{Purpose, Space};
 use super::tap::Stopwatch;
@@ -31,6 +32,7 @@ pub struct Governed {
     pub(super) space: Space,
     pub(super) purpose: Purpose,
     pub(super) host_key: OnceLock<String>,
+    pub(super) columns: Arc<Columns>,
     pub(super) ordered: watch::Receiver<Orders>,
     /// Left when the session is closed.
     pub(super) registered: Registered,
@@ -86,6 +88,7 @@ impl Governed {
 
     /// The terminal has a new size.
     pub async fn resize(&self, size: TerminalSize) {
+        self.columns.become_those_of(size);
         self.push(recording::Event::Resize(size)).await;
     }
 

@@ -4,6 +4,7 @@
 //! Counts what each rule hid. Never holds on to a value.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use bytes::Bytes;
 
 use crate::domain::Hashing;
 use crate::domain::event::masked::Applied;
-use crate::domain::session::RecordingId;
+use crate::domain::session::{RecordingId, TerminalSize};
 use crate::mask::rule::Rules;
 use crate::mask::{Hit, Masked, Masker, Width};
 
@@ -37,17 +38,29 @@ impl Manner {
     }
 }
 
+/// How wide a session's terminal is; nothing where there is none or it is not known.
+#[derive(Debug, Default)]
+pub(super) struct Columns(AtomicU16);
+
+impl Columns {
+    pub(super) fn become_those_of(&self, size: TerminalSize) {
+        self.0.store(size.cols, Ordering::Relaxed);
+    }
+}
+
 /// One stream on its way through a tap.
 #[derive(Debug)]
 pub(super) struct Veil {
     name: &'static str,
     way: Way,
     hidden: Arc<Hidden>,
+    /// Of a terminal's output: where lines wrap.
+    columns: Option<Arc<Columns>>,
 }
 
 #[derive(Debug)]
 enum Way {
-    Masked(Masker),
+    Masked(Box<Masker>),
     Digest(Hashing),
     Followed,
 }
@@ -55,17 +68,28 @@ enum Way {
 impl Veil {
     pub(super) fn new(name: &'static str, manner: &Manner, hidden: &Arc<Hidden>) -> Self {
         let way = match manner {
-            Manner::Masked(rules, width) => Way::Masked(Masker::new(rules.clone(), *width)),
+            Manner::Masked(rules, width) => Way::Masked(Box::new(Masker::new(rules.clone(), *width))),
             Manner::Digest => Way::Digest(Hashing::default()),
             Manner::Followed => Way::Followed,
         };
-        Self { name, way, hidden: hidden.clone() }
+        Self { name, way, hidden: hidden.clone(), columns: None }
+    }
+
+    /// It is what a terminal shows.
+    pub(super) fn wide(self, columns: &Arc<Columns>) -> Self {
+        Self { columns: Some(columns.clone()), ..self }
     }
 
     /// What of it may be shown now. `at`: in the recording.
     pub(super) fn feed(&mut self, bytes: &Bytes, at: Duration) -> Bytes {
         let masked = match &mut self.way {
-            Way::Masked(masker) => masker.feed(bytes),
+            Way::Masked(masker) => {
+                let columns = self.columns.as_ref().map_or(0, |columns| columns.0.load(Ordering::Relaxed));
+                if columns > 0 {
+                    masker.resize(columns);
+                }
+                masker.feed(bytes)
+            }
             Way::Digest(hashing) => {
                 hashing.add(bytes);
                 return bytes.clone();
@@ -207,6 +231,19 @@ mod tests {
         assert_eq!(veil.finish(Duration::ZERO), "password=*******");
         assert_eq!(veil.feed(&Bytes::from_static(b" password=hunter2\n"), Duration::ZERO), " password=*******\n");
         assert_eq!(hidden.totals(), BTreeMap::from([("password-assign".into(), 2)]));
+    }
+
+    #[test]
+    fn a_secret_that_a_terminal_wraps_is_hidden_on_both_lines() {
+        let (veil, _) = veil(&Manner::Masked(Rules::standard(), Width::Same));
+        let columns = Arc::new(Columns::default());
+        let mut veil = veil.wide(&columns);
+        columns.become_those_of(TerminalSize { cols: 12, rows: 24 });
+        let wrapped = veil.feed(&Bytes::from_static(b"PASSWORD=hun \rter2 psql\r\n"), Duration::ZERO);
+        assert_eq!(wrapped, "PASSWORD=*** \r**** psql\r\n");
+        columns.become_those_of(TerminalSize { cols: 40, rows: 24 });
+        let short = veil.feed(&Bytes::from_static(b"PASSWORD=hunt\r\nter2\r\n"), Duration::ZERO);
+        assert_eq!(short, "PASSWORD=****\r\nter2\r\n");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::files::Files;
 use super::governed::Governed;
 use super::hold::{Hold, used};
 use super::keeper::Keeper;
-use super::masking::{Hidden, Manner, Veil};
+use super::masking::{Columns, Hidden, Manner, Veil};
 use super::permit::{ExecPermit, Permit, SftpPermit, ShellPermit};
 use super::registry::{Entry, Orders};
 use super::tap::{Counts, DownTap, Stopwatch, UpTap};
@@ -156,6 +156,8 @@ impl Sessions {
         let purpose = new.ask.purpose();
         let summary = new.summary();
         let (manner, hidden) = (new.manner(), Arc::new(Hidden::default()));
+        let columns = Arc::new(Columns::default());
+        new.ask.terminal.iter().for_each(|(_, size)| columns.become_those_of(*size));
         let (orders, ordered) = watch::channel(Orders { end: None, max: new.obligations.max_session });
         let entry = Entry {
             session: new.session,
@@ -201,7 +203,7 @@ impl Sessions {
                 counts: counts.clone(),
                 cut: cut.clone(),
                 durable,
-                out: Veil::new("stdout", &manner, &hidden),
+                out: Veil::new("stdout", &manner, &hidden).wide(&columns),
                 err: Veil::new("stderr", &manner, &hidden),
             },
             keeper: Keeper {
@@ -232,6 +234,7 @@ impl Sessions {
                 space: inner.limits.space.clone(),
                 purpose,
                 host_key: OnceLock::new(),
+                columns,
                 ordered,
                 registered,
             },

@@ -56,8 +56,8 @@ def b64url(data):
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
-def neutral(r, token):
-    """A token in surroundings that do not give it away."""
+def neutral(r, token, prefix=""):
+    """A token in surroundings that do not give it away. Its public prefix is no secret."""
     return r.choice(
         [
             "{}",
@@ -72,14 +72,15 @@ def neutral(r, token):
             '{{"v":"{}"}}',
             "12:01:44 worker[3]: {} ok",
         ]
-    ).format(s(token))
+    ).format(prefix + s(token))
 
 
 def token(group, name, *prefixes, body):
     """A kind whose value says itself what it is."""
 
     def make(r):
-        return neutral(r, r.choice(prefixes) + body(r))
+        prefix = r.choice(prefixes)
+        return neutral(r, body(r), prefix)
 
     make.__name__ = name
     kind(group)(make)
@@ -105,7 +106,7 @@ def github_body(prefix):
         random = draw(r, ALNUM, 30)
         return random + base62(zlib.crc32(random.encode()), 6)
 
-    return lambda r: neutral(r, prefix + body(r))
+    return lambda r: neutral(r, body(r), prefix)
 
 
 for letter in "pousr":

@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import generate  # noqa: E402
 
 # Just under what is reached; only ever raised.
-FLOORS = {"plain": 0.85, "disguised": 0.25, "personal": 0.04, "ordinary": 0.985}
+FLOORS = {"plain": 0.9, "disguised": 0.9, "personal": 0.65, "ordinary": 1.0}
 
 
 def masked(program, data):

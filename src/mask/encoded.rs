@@ -1,0 +1,295 @@
+//! Text in base64 or hexadecimal, one level deep: where it begins, and what in it is to hide.
+//!
+//! It counts as such only if what it decodes to reads as text from its beginning: digests and pictures do not.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::rule::Rules;
+use super::{Masker, Width};
+
+/// How it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Codec {
+    Base64,
+    Hex,
+}
+
+/// Whether such text begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begins {
+    No,
+    More,
+    Yes(Kind),
+}
+
+/// Which kind; made here only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kind(Codec);
+
+/// Such text under way.
+#[derive(Clone, Debug)]
+pub(super) struct Encoded {
+    codec: Codec,
+    inner: Masker,
+    /// Bits that make no byte yet, and how many.
+    bits: (u32, u32),
+    /// Characters that came.
+    characters: usize,
+    /// Characters whose fate is not known yet; none: a line break.
+    waiting: VecDeque<Option<usize>>,
+    /// For each byte from `first` on which rule hides it.
+    marks: VecDeque<Option<Arc<str>>>,
+    first: usize,
+    is_over: bool,
+}
+
+/// Whether encoded text begins there.
+pub(super) fn begins(before: Option<u8>, text: &[u8], is_closed: bool) -> Begins {
+    let answers = [Codec::Base64, Codec::Hex].map(|codec| codec.begins(before, text, is_closed));
+    let [base64, hex] = answers;
+    match (base64, hex) {
+        (Begins::No, answer) | (answer @ (Begins::Yes(_) | Begins::More), _) => answer,
+    }
+}
+
+/// Whether it may, as far as two bytes tell.
+pub(super) fn may_begin(before: Option<u8>, first: u8, second: u8) -> bool {
+    let begins = |codec: Codec| {
+        before.is_none_or(|before| codec.value(before).is_none())
+            && matches!((codec.value(first), codec.value(second)), (Some(first), Some(second)) if is_text(codec.byte(first, second)))
+    };
+    begins(Codec::Base64) || begins(Codec::Hex)
+}
+
+/// The first place where it may begin, in text without escapes, and whether it does.
+pub(super) fn first(before: Option<u8>, text: &[u8]) -> Option<(usize, bool)> {
+    let (octets, _) = text.as_chunks::<8>();
+    let mut from = 0;
+    for (octet, place) in octets.iter().zip((0..).step_by(8)) {
+        // So many characters in a row fill one octet at least.
+        if place < from || has_below_plus(*octet) || !octet.iter().all(|byte| is_base64(*byte)) {
+            continue;
+        }
+        let before_it = text.get(from..place).unwrap_or_default();
+        let begin = from + before_it.iter().rposition(|byte| !is_base64(*byte)).map_or(0, |last| last + 1);
+        let run = text.get(begin..).unwrap_or_default().iter().take_while(|byte| is_base64(**byte)).count();
+        if let Some(found) = first_of_run(before, text, begin, run) {
+            return Some(found);
+        }
+        from = begin + run;
+    }
+    // What stands at the end may go on.
+    let rest = text.get(from..).unwrap_or_default();
+    let begin = from + rest.iter().rposition(|byte| !is_base64(*byte)).map_or(0, |last| last + 1);
+    first_of_run(before, text, begin, text.len() - begin)
+}
+
+/// Within one run of characters of base64: at its beginning, or where hexadecimal digits begin, as behind `0x`.
+fn first_of_run(before: Option<u8>, text: &[u8], begin: usize, run: usize) -> Option<(usize, bool)> {
+    if run < LEAST && begin + run < text.len() {
+        return None;
+    }
+    let mut before = begin.checked_sub(1).and_then(|before| text.get(before)).copied().or(before);
+    for at in begin..begin + run {
+        let rest = text.get(at..).unwrap_or_default();
+        let may = at == begin || !before.is_some_and(is_hex);
+        match rest {
+            [first, second, ..] if may && may_begin(before, *first, *second) => match begins(before, rest, false) {
+                Begins::No => {}
+                answer => return Some((at, answer != Begins::More)),
+            },
+            [_] if may => return Some((at, false)),
+            _ => {}
+        }
+        before = rest.first().copied();
+    }
+    None
+}
+
+/// Whether a byte is less than `+`, the first character of base64: mostly a blank.
+fn has_below_plus(octet: [u8; 8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_le_bytes(octet);
+    word.wrapping_sub(ONES * 0x2b) & !word & (ONES << 7) != 0
+}
+
+impl Codec {
+    fn value(self, byte: u8) -> Option<u32> {
+        let digit = |base: u8, from: u32| Some(u32::from(byte - base) + from);
+        match (self, byte) {
+            (Self::Base64, b'A'..=b'Z') => digit(b'A', 0),
+            (Self::Base64, b'a'..=b'z') => digit(b'a', 26),
+            (Self::Base64, b'0'..=b'9') => digit(b'0', 52),
+            (Self::Base64, b'+' | b'-') => Some(62),
+            (Self::Base64, b'/' | b'_') => Some(63),
+            (Self::Hex, b'0'..=b'9') => digit(b'0', 0),
+            (Self::Hex, b'a'..=b'f') => digit(b'a', 10),
+            (Self::Hex, b'A'..=b'F') => digit(b'A', 10),
+            (Self::Base64 | Self::Hex, _) => None,
+        }
+    }
+
+    fn width(self) -> u32 {
+        match self {
+            Self::Base64 => 6,
+            Self::Hex => 4,
+        }
+    }
+
+    /// The first byte of two characters.
+    fn byte(self, first: u32, second: u32) -> u8 {
+        let bits = first << self.width() | second;
+        u8::try_from(bits >> (2 * self.width() - 8) & 0xff).unwrap_or(0)
+    }
+
+    fn begins(self, before: Option<u8>, text: &[u8], is_closed: bool) -> Begins {
+        if before.is_some_and(|before| self.value(before).is_some()) {
+            return Begins::No;
+        }
+        let (mut bits, mut count) = (0_u32, 0);
+        for byte in text.iter().take(LEAST) {
+            let Some(value) = self.value(*byte) else { return Begins::No };
+            (bits, count) = (bits << self.width() | value, count + self.width());
+            if count >= 8 {
+                count -= 8;
+                if !is_text(u8::try_from(bits >> count & 0xff).unwrap_or(0)) {
+                    return Begins::No;
+                }
+            }
+        }
+        match (text.len() >= LEAST, is_closed) {
+            (true, _) => Begins::Yes(Kind(self)),
+            (false, false) => Begins::More,
+            (false, true) => Begins::No,
+        }
+    }
+
+    /// Whether behind a line break a line of the same text follows, and after how many bytes.
+    fn goes_on(self, text: &[u8], is_closed: bool) -> Option<Option<usize>> {
+        let skip = text.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).take(2).count();
+        let line = text.get(skip..).unwrap_or_default();
+        let length = line.iter().take_while(|byte| self.value(**byte).is_some()).count();
+        let padding = line.iter().skip(length).take_while(|byte| **byte == b'=').take(2).count();
+        match line.get(length + padding) {
+            _ if length > LONGEST_LINE => Some(None),
+            None if !is_closed => None,
+            None | Some(b'\r' | b'\n') if length > 0 => Some(Some(skip)),
+            _ => Some(None),
+        }
+    }
+}
+
+impl Encoded {
+    pub(super) fn new(Kind(codec): Kind, rules: &Arc<Rules>) -> Box<Self> {
+        let inner = Masker::inner(rules.clone(), Width::Same);
+        let (waiting, marks) = (VecDeque::new(), VecDeque::new());
+        Box::new(Self { codec, inner, bits: (0, 0), characters: 0, waiting, marks, first: 0, is_over: false })
+    }
+
+    /// Takes what belongs to it from text that it has seen so much of already, and says of how many more bytes the fate
+    /// is known, each with the rule that hides it.
+    pub(super) fn read(&mut self, text: &[u8], is_closed: bool) -> Vec<Option<Arc<str>>> {
+        let mut bytes = Vec::new();
+        while !self.is_over {
+            let rest = text.get(self.waiting.len()..).unwrap_or_default();
+            let Some(byte) = rest.first() else {
+                self.is_over = is_closed;
+                break;
+            };
+            if let Some(value) = self.codec.value(*byte) {
+                self.take(value, &mut bytes);
+            } else if matches!(byte, b'\r' | b'\n') && self.characters >= LEAST_LINE {
+                match self.codec.goes_on(rest, is_closed) {
+                    Some(Some(skip)) => self.waiting.extend(std::iter::repeat_n(None, skip)),
+                    Some(None) => self.is_over = true,
+                    None => break,
+                }
+            } else {
+                self.is_over = true;
+            }
+        }
+        self.inner.feed(&bytes);
+        if self.is_over {
+            self.inner.flush();
+        }
+        self.marks.extend(self.inner.marks());
+        self.decided()
+    }
+
+    fn take(&mut self, value: u32, bytes: &mut Vec<u8>) {
+        let width = self.codec.width();
+        let (bits, count) = (self.bits.0 << width | value, self.bits.1 + width);
+        self.waiting.push_back(Some(self.characters));
+        self.characters += 1;
+        self.bits = (bits & 0xfff, count);
+        if count >= 8 {
+            self.bits.1 -= 8;
+            bytes.push(u8::try_from(bits >> (count - 8) & 0xff).unwrap_or(0));
+        }
+    }
+
+    fn decided(&mut self) -> Vec<Option<Arc<str>>> {
+        let width = self.codec.width() as usize;
+        let mut fates = Vec::new();
+        while let Some(character) = self.waiting.front() {
+            let Some(character) = character else {
+                fates.push(None);
+                self.waiting.pop_front();
+                continue;
+            };
+            let (begin, end) = (character * width / 8, (character * width + width - 1) / 8);
+            let known = self.first + self.marks.len();
+            if end >= known && !self.is_over {
+                break;
+            }
+            let mark = |byte: usize| byte.checked_sub(self.first).and_then(|byte| self.marks.get(byte)).cloned();
+            fates.push((begin..=end).find_map(|byte| mark(byte).flatten()));
+            self.waiting.pop_front();
+            let done = begin.saturating_sub(self.first).min(self.marks.len());
+            self.marks.drain(..done);
+            self.first += done;
+        }
+        fates
+    }
+
+    /// Whether it has ended, and nothing waits.
+    pub(super) fn is_done(&self) -> bool {
+        self.is_over && self.waiting.is_empty()
+    }
+}
+
+fn is_text(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t')
+}
+
+fn is_base64(byte: u8) -> bool {
+    /// Looked up: it is asked of much text.
+    const BASE64: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0_u8;
+        while byte < 128 {
+            // A constant's index is checked when it is compiled.
+            #[allow(clippy::indexing_slicing)]
+            {
+                table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+            }
+            byte += 1;
+        }
+        table
+    };
+    BASE64.get(usize::from(byte)).copied().unwrap_or(false)
+}
+
+fn is_hex(byte: u8) -> bool {
+    byte.is_ascii_hexdigit()
+}
+
+/// So many characters must decode to text.
+const LEAST: usize = 16;
+
+/// Programs break encoded text into lines of 60 to 76 characters; the first is full.
+const LEAST_LINE: usize = 48;
+
+/// No program writes longer ones.
+const LONGEST_LINE: usize = 160;

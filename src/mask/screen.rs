@@ -1,0 +1,172 @@
+//! What of a stream a reader of a terminal sees: escapes are not seen, and columns are counted for the right margin.
+//!
+//! Knows no secrets. Titles and other strings to the terminal count as text, since they can hold secrets, but take no
+//! column.
+
+/// Where in a line and in an escape sequence the stream stands.
+#[derive(Clone, Debug)]
+pub(super) struct Screen {
+    escape: Escape,
+    is_title: bool,
+    column: usize,
+    columns: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Escape {
+    No,
+    Begun,
+    /// In a control sequence: so many bytes of it read, and its last number.
+    Control(usize, usize),
+    Charset,
+}
+
+/// What a byte does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It is text.
+    Seen,
+    /// It is none.
+    Unseen,
+    /// The cursor goes so many columns back.
+    Back(usize),
+}
+
+impl Screen {
+    /// At the beginning of a line. Of a terminal the columns are known.
+    pub(super) fn new(columns: Option<usize>) -> Self {
+        Self { escape: Escape::No, is_title: false, column: 0, columns }
+    }
+
+    /// The same terminal at the beginning of a line.
+    pub(super) fn again(&self) -> Self {
+        Self::new(self.columns)
+    }
+
+    pub(super) fn resize(&mut self, columns: usize) {
+        self.columns = Some(columns);
+    }
+
+    /// Whether the next byte is text or begins a sequence.
+    pub(super) fn is_between(&self) -> bool {
+        self.escape == Escape::No && !self.is_title
+    }
+
+    /// Whether a line break here is, or may be, none of the text but the right margin's.
+    pub(super) fn is_at_margin(&self) -> bool {
+        self.is_between() && is_margin(self.columns, self.column)
+    }
+
+    /// A line break of the right margin came.
+    pub(super) fn wrap(&mut self) {
+        self.column = 0;
+    }
+
+    pub(super) fn read(&mut self, byte: u8) -> Step {
+        let (next, step) = match (self.escape, byte) {
+            (_, 0x1b) => (Escape::Begun, Step::Unseen),
+            (Escape::No, 0x08) => {
+                self.column = self.column.saturating_sub(1);
+                (Escape::No, Step::Back(1))
+            }
+            (Escape::No, _) if is_ignored(byte) => {
+                self.is_title &= byte != 0x07;
+                (Escape::No, Step::Unseen)
+            }
+            (Escape::No, _) => {
+                self.print(byte);
+                (Escape::No, Step::Seen)
+            }
+            (Escape::Begun, b'[') => (Escape::Control(0, 0), Step::Unseen),
+            (Escape::Begun, b' '..=b'/') => (Escape::Charset, Step::Unseen),
+            (Escape::Begun, b'0'..=b'~') => {
+                self.is_title = b"]P_^X".contains(&byte);
+                (Escape::No, Step::Unseen)
+            }
+            (Escape::Control(length, number), b' '..=b'?') if length < CONTROL_LIMIT => {
+                let digit = usize::from(byte.wrapping_sub(b'0'));
+                let number = if digit < 10 { (number * 10 + digit).min(MOST_COLUMNS) } else { 0 };
+                (Escape::Control(length + 1, number), Step::Unseen)
+            }
+            (Escape::Control(_, number), b'@'..=b'~') => (Escape::No, self.jump(byte, number)),
+            (Escape::Charset, b'0'..=b'~') => (Escape::No, Step::Unseen),
+            (Escape::Begun | Escape::Control(..) | Escape::Charset, _) => (Escape::No, Step::Seen),
+        };
+        self.escape = next;
+        step
+    }
+
+    /// Text without escapes went by.
+    pub(super) fn pass(&mut self, text: &[u8]) {
+        let line = text.iter().rposition(|byte| *byte == b'\n').and_then(|end| text.get(end..)).unwrap_or(text);
+        line.iter().for_each(|byte| self.print(*byte));
+    }
+
+    /// Where in such text the first break at a right margin stands.
+    pub(super) fn wrap_in(&self, text: &[u8]) -> Option<usize> {
+        let (mut begin, mut column) = (0, self.column);
+        // Mostly a byte is a column.
+        let is_simple = text.is_ascii() && memchr::memchr(b'\t', text).is_none();
+        for end in memchr::memchr_iter(b'\n', text) {
+            let line = text.get(begin..end).unwrap_or_default();
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let reached = if is_simple {
+                column + line.len()
+            } else {
+                let mut screen = Self { escape: Escape::No, is_title: false, column, columns: self.columns };
+                screen.pass(line);
+                screen.column
+            };
+            if is_margin(self.columns, reached) {
+                return Some(begin + line.len());
+            }
+            (begin, column) = (end + 1, 0);
+        }
+        None
+    }
+
+    fn print(&mut self, byte: u8) {
+        self.column = match byte {
+            _ if self.is_title => self.column,
+            b'\n' | b'\r' => 0,
+            b'\t' => (self.column / 8 + 1) * 8,
+            // Of a character of several bytes the first takes the column.
+            0..=0x1f | 0x80..=0xbf => self.column,
+            _ => self.column + 1,
+        };
+    }
+
+    fn jump(&mut self, byte: u8, number: usize) -> Step {
+        match byte {
+            b'D' => {
+                self.column = self.column.saturating_sub(number.max(1));
+                return Step::Back(number.max(1));
+            }
+            b'C' => self.column += number.max(1),
+            b'G' | b'H' | b'f' => self.column = number.saturating_sub(1),
+            _ => {}
+        }
+        Step::Unseen
+    }
+}
+
+/// What a terminal does not show, escapes aside.
+fn is_ignored(byte: u8) -> bool {
+    matches!(byte, 0x00..=0x07 | 0x0e..=0x1a | 0x1c..=0x1f | 0x7f)
+}
+
+/// Where no terminal is known, widths that are usual count.
+fn is_margin(columns: Option<usize>, column: usize) -> bool {
+    match columns {
+        Some(columns) => column > 0 && columns > 0 && column.is_multiple_of(columns),
+        None => USUAL.contains(&column),
+    }
+}
+
+const USUAL: &[usize] = &[80, 100, 120, 132, 160];
+
+/// Numbers in control sequences end here.
+const MOST_COLUMNS: usize = 10_000;
+
+/// The longest control sequence that is invisible.
+const CONTROL_LIMIT: usize = 64;

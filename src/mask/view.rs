@@ -1,0 +1,187 @@
+//! Other ways to read the text at a place: without a wrap, not joined at one, with URL or JSON escapes undone.
+//!
+//! An answer other than `More` stays when more text comes, since each reading only grows with the text.
+
+use super::rule::Rules;
+use super::shape::{Place, Span, Verdict};
+
+/// A place with what stands around it.
+#[derive(Clone, Copy)]
+pub(super) struct Spot<'a> {
+    pub(super) place: Place<'a>,
+    /// The three bytes before.
+    pub(super) behind: [u8; 3],
+    /// Where in the text the first wrap was taken out.
+    pub(super) wrap: Option<usize>,
+}
+
+impl Spot<'_> {
+    /// The first reading in which a rule finds something.
+    pub(super) fn verdict<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
+        let readings = [Self::as_it_is, Self::apart, Self::mended, Self::url, Self::json];
+        for reading in readings {
+            let verdict = reading(self, rules);
+            if !matches!(verdict, Verdict::Nothing) {
+                return verdict;
+            }
+        }
+        Verdict::Nothing
+    }
+
+    /// The same where the text holds no escapes and no wrap.
+    pub(super) fn plain_verdict<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
+        match self.place.verdict(rules) {
+            Verdict::Nothing => self.mended(rules),
+            verdict => verdict,
+        }
+    }
+
+    fn as_it_is<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
+        self.place.verdict(rules)
+    }
+
+    /// The break at the margin was one of the text.
+    fn apart<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
+        let text = self.wrap.and_then(|wrap| self.place.text.get(..wrap));
+        text.map_or(Verdict::Nothing, |text| Place { text, is_closed: true, ..self.place }.verdict(rules))
+    }
+
+    /// A token that says itself what it is was broken by a program that knew another width.
+    fn mended<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
+        let word = self.place.text.iter().take_while(|byte| is_of_token(**byte)).count();
+        if word < LEAST_OF_LINE || !matches!(self.place.text.get(word), Some(b'\r' | b'\n')) {
+            return Verdict::Nothing;
+        }
+        let (mut text, mut map, mut at, mut is_open) = (Vec::new(), Vec::new(), 0, true);
+        // A line that goes on is full: not shorter than what it began with.
+        let mut full = 0;
+        while let Some(byte) = self.place.text.get(at) {
+            let rest = self.place.text.get(at..).unwrap_or_default();
+            match byte {
+                _ if is_of_token(*byte) => {
+                    text.push(*byte);
+                    map.push(at);
+                    at += 1;
+                    continue;
+                }
+                b'\n' if text.len() < MENDED && text.len() >= full + word => {
+                    full = text.len();
+                    at += 1;
+                }
+                b'\r' if rest.len() == 1 || rest.get(1) == Some(&b'\n') => at += 1,
+                _ => {
+                    is_open = false;
+                    break;
+                }
+            }
+        }
+        map.push(at);
+        let place = Place { text: &text, is_closed: !is_open || self.place.is_closed, ..self.place };
+        match mapped(place.verdict_of_tokens(rules), &map) {
+            // From its beginning, beyond the break: else it was found without, or is a value that ends with its line.
+            Verdict::Found(rule, span) if span.hidden.start == 0 && span.hidden.end > word => {
+                Verdict::Found(rule, span)
+            }
+            Verdict::More => Verdict::More,
+            Verdict::Found(..) | Verdict::Nothing => Verdict::Nothing,
+        }
+    }
+
+    fn url<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
+        let before = percent(&self.behind).and_then(Result::ok);
+        self.undone(b'%', before, rules, |text| percent(text).map(|byte| byte.map(|byte| (byte, 3))))
+    }
+
+    fn json<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
+        let before = self.behind.last_chunk::<2>().and_then(|pair| backslash(pair)).and_then(Result::ok);
+        self.undone(b'\\', before.map(|(byte, _)| byte), rules, backslash)
+    }
+
+    /// With escapes that begin with the mark undone.
+    fn undone<'r>(
+        &self,
+        mark: u8,
+        before: Option<u8>,
+        rules: &'r Rules,
+        undo: impl Fn(&[u8]) -> Option<Result<(u8, usize), Partly>>,
+    ) -> Verdict<'r> {
+        let text = self.place.text.get(..WINDOW).unwrap_or(self.place.text);
+        let near = text.get(..NEAR).unwrap_or(text);
+        if before.is_none() && !near.contains(&mark) {
+            return Verdict::Nothing;
+        }
+        let (mut plain, mut map, mut at) = (Vec::with_capacity(text.len()), Vec::with_capacity(text.len() + 1), 0);
+        let mut is_closed = self.place.is_closed || self.place.text.len() >= WINDOW;
+        while let Some(byte) = text.get(at) {
+            let (byte, length) = match undo(text.get(at..).unwrap_or_default()) {
+                Some(Ok(undone)) => undone,
+                Some(Err(Partly)) if !is_closed => break,
+                Some(Err(Partly)) | None => (*byte, 1),
+            };
+            plain.push(byte);
+            map.push(at);
+            at += length;
+        }
+        is_closed &= at >= text.len();
+        if plain.is_empty() && !is_closed {
+            return Verdict::More;
+        }
+        map.push(at);
+        let place = Place { before: before.or(self.place.before), text: &plain, is_closed };
+        mapped(place.verdict(rules), &map)
+    }
+}
+
+/// An escape that has not come whole.
+struct Partly;
+
+/// `%3D`; none where none stands.
+fn percent(text: &[u8]) -> Option<Result<u8, Partly>> {
+    let (b'%', rest) = text.split_first()? else { return None };
+    let digit = |at: usize| rest.get(at).map(|byte| char::from(*byte).to_digit(16));
+    match (digit(0), digit(1)) {
+        (Some(None), _) | (_, Some(None)) => None,
+        (Some(Some(high)), Some(Some(low))) => u8::try_from(high * 16 + low).ok().map(Ok),
+        (None, _) | (_, None) => Some(Err(Partly)),
+    }
+}
+
+/// `\n`, `\"`, `\u003d`; none where none stands.
+fn backslash(text: &[u8]) -> Option<Result<(u8, usize), Partly>> {
+    let (b'\\', rest) = text.split_first()? else { return None };
+    let Some(kind) = rest.first() else { return Some(Err(Partly)) };
+    Some(Ok(match kind {
+        b'n' => (b'\n', 2),
+        b'r' => (b'\r', 2),
+        b't' => (b'\t', 2),
+        b'"' | b'\\' | b'/' => (*kind, 2),
+        b'u' => {
+            let Some(digits) = rest.get(1..5) else { return Some(Err(Partly)) };
+            let number = std::str::from_utf8(digits).ok().and_then(|digits| u32::from_str_radix(digits, 16).ok())?;
+            (u8::try_from(number).ok().filter(u8::is_ascii)?, 6)
+        }
+        _ => return None,
+    }))
+}
+
+fn mapped<'r>(verdict: Verdict<'r>, map: &[usize]) -> Verdict<'r> {
+    let Verdict::Found(rule, Span { hidden, then }) = verdict else { return verdict };
+    let place = |at: usize| map.get(at).or(map.last()).copied().unwrap_or(0);
+    Verdict::Found(rule, Span { hidden: place(hidden.start)..place(hidden.end), then })
+}
+
+fn is_of_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'-'..=b'/' | b'=' | b':')
+}
+
+/// So much of a token stands on a line before it is thought to go on in the next.
+const LEAST_OF_LINE: usize = 4;
+
+/// So much of a token may be mended.
+const MENDED: usize = 1024;
+
+/// So near an escape must be for the text to be read without.
+const NEAR: usize = 64;
+
+/// So much is read without escapes.
+const WINDOW: usize = 2048;

@@ -1,0 +1,274 @@
+//! Decides place by place what is hidden, and puts the bytes out in their order.
+
+use std::sync::Arc;
+
+use super::class::Class;
+use super::encoded::{self, Begins, Encoded};
+use super::rule::{Rules, Shown};
+use super::shape::{Place, Span, Then, Verdict};
+use super::view::Spot;
+use super::{Hit, Kind, Masked, Masker, Width};
+
+impl Masker {
+    /// Decides as far as it can be decided.
+    pub(super) fn walk(&mut self, is_end: bool, out: &mut Masked) {
+        let rules = Arc::clone(&self.rules);
+        loop {
+            let goes_on = match self.cursor.then {
+                _ if self.cursor.encoded.is_some() => self.encoded(is_end, out),
+                Then::Scan => self.scan(&rules, is_end, out),
+                Then::Onward(class) => self.onward(class, out),
+                Then::Block => self.block(is_end, out),
+            };
+            if !goes_on {
+                break;
+            }
+        }
+    }
+
+    /// One place further. Whether there is more to decide.
+    fn scan(&mut self, rules: &Arc<Rules>, is_end: bool, out: &mut Masked) -> bool {
+        let dull = self.dull_ahead(rules);
+        self.pass(dull, false, out);
+        if self.cursor.at >= self.cells.len() {
+            return false;
+        }
+        let spot = self.spot_at(self.cursor.at, is_end);
+        match spot.verdict(rules) {
+            Verdict::More => return false,
+            Verdict::Nothing => {
+                let begins = match self.marks {
+                    None => encoded::begins(spot.place.before, spot.place.text, spot.place.is_closed),
+                    Some(_) => Begins::No,
+                };
+                match begins {
+                    Begins::More => return false,
+                    Begins::Yes(kind) => self.cursor.encoded = Some(Encoded::new(kind, rules)),
+                    Begins::No => self.pass(1, false, out),
+                }
+            }
+            Verdict::Found(rule, Span { hidden, then }) => {
+                (self.cursor.rule, self.cursor.shown) = (rule.id.clone(), rule.shown);
+                // Of a short one the last characters would be too much of it.
+                let is_open = rule.shown == Shown::LastFour && then == Then::Scan && hidden.len() >= 12;
+                let last = if is_open { 4 } else { 0 };
+                self.pass_before(hidden.start, out);
+                (self.cursor.then, self.cursor.left) = (then, BLOCK_LIMIT);
+                self.pass(hidden.len() - last, true, out);
+                if then == Then::Scan {
+                    self.close(out);
+                }
+                if last > 0 {
+                    self.pass(last, false, out);
+                }
+            }
+        }
+        true
+    }
+
+    /// How many cells surely begin nothing, as two bytes tell.
+    fn dull_ahead(&self, rules: &Rules) -> usize {
+        let ahead = self.text.get(self.cursor.at..).unwrap_or_default();
+        let mut before = self.before(self.cursor.at);
+        // The last byte has no other behind it yet: whoever may begin with it decides.
+        let pairs = ahead.iter().zip(ahead.iter().skip(1));
+        let is_dull = |(first, second): &(&u8, &u8)| {
+            let may = rules.may_begin(**first, **second)
+                || matches!(first, b'%' | b'\\')
+                || matches!(second, b'%' | b'\\')
+                || encoded::may_begin(before, **first, **second);
+            before = Some(**first);
+            !may
+        };
+        // Behind a wrap anything may begin.
+        let wrap = self.wraps.iter().find(|wrap| **wrap > self.cursor.at);
+        pairs.take(wrap.map_or(usize::MAX, |wrap| wrap - self.cursor.at)).take_while(is_dull).count()
+    }
+
+    /// What stands before a cell; nothing behind a wrap.
+    fn before(&self, at: usize) -> Option<u8> {
+        if !self.wraps.is_empty() && self.wraps.contains(&at) {
+            return None;
+        }
+        at.checked_sub(1).map_or(self.first_before, |before| self.text.get(before).copied())
+    }
+
+    /// What may be looked at from a cell: no more than may be held back.
+    pub(super) fn spot_at(&self, at: usize, is_end: bool) -> Spot<'_> {
+        let here = self.cells.get(at..).unwrap_or_default();
+        let limit = here.first().map_or(0, |cell| cell.raw + self.hold);
+        let inside = here.partition_point(|cell| cell.raw < limit);
+        let text = self.text.get(at..at + inside).unwrap_or_default();
+        let place = Place { before: self.before(at), text, is_closed: is_end || self.raw.len() >= limit };
+        let mut behind = [0; 3];
+        for (place, byte) in behind.iter_mut().rev().zip(self.text.get(..at).unwrap_or_default().iter().rev()) {
+            *place = *byte;
+        }
+        let wrap = self.wraps.iter().find(|wrap| **wrap > at).map(|wrap| wrap - at).filter(|wrap| *wrap <= inside);
+        Spot { place, behind, wrap }
+    }
+
+    fn onward(&mut self, class: Class, out: &mut Masked) -> bool {
+        let ahead = self.text.get(self.cursor.at..).unwrap_or_default();
+        let (more, all) = (ahead.iter().take_while(|byte| class.has(**byte)).count(), ahead.len());
+        self.pass(more, true, out);
+        if more == all {
+            return false;
+        }
+        self.cursor.then = Then::Scan;
+        self.close(out);
+        true
+    }
+
+    fn block(&mut self, is_end: bool, out: &mut Masked) -> bool {
+        if self.cursor.at >= self.cells.len() {
+            self.pass(0, false, out);
+            return false;
+        }
+        let place = self.spot_at(self.cursor.at, is_end).place;
+        let begins = BLOCK_END.iter().zip(place.text).all(|(wanted, byte)| wanted == byte);
+        if begins && place.text.len() < BLOCK_END.len() && !place.is_closed {
+            return false;
+        }
+        let first = place.text.first().copied().unwrap_or(0);
+        let is_over = (begins && place.text.len() >= BLOCK_END.len()) || self.cursor.left == 0 || !may_be_in_key(first);
+        if is_over {
+            self.cursor.then = Then::Scan;
+            self.close(out);
+            return true;
+        }
+        self.cursor.left -= 1;
+        self.pass(1, !matches!(first, b'\r' | b'\n'), out);
+        true
+    }
+
+    fn encoded(&mut self, is_end: bool, out: &mut Masked) -> bool {
+        let Some(mut encoded) = self.cursor.encoded.take() else { return false };
+        let is_closed = is_end || self.raw.len() - self.cursor.raw >= self.hold;
+        let fates = encoded.read(self.text.get(self.cursor.at..).unwrap_or_default(), is_closed);
+        for fate in fates {
+            if fate.is_none() || fate.as_ref() != self.cursor.open.as_ref().map(|open| &open.rule) {
+                self.close(out);
+            }
+            (self.cursor.rule, self.cursor.shown) = (fate.clone().unwrap_or_default(), Shown::Mask);
+            self.pass(1, fate.is_some(), out);
+        }
+        if encoded.is_done() {
+            self.close(out);
+            // It is not gone back into.
+            self.line = self.line.max(self.cursor.at);
+            return true;
+        }
+        self.cursor.encoded = Some(encoded);
+        false
+    }
+
+    /// So many cells go out with the escapes between them, and those behind them when nothing else waits.
+    fn pass(&mut self, count: usize, is_hidden: bool, out: &mut Masked) {
+        let until = (self.cursor.at + count).min(self.cells.len());
+        // What may be a wrap waits for what follows.
+        let all = self.raw.len() - usize::from(self.margin.is_some());
+        let end = self.cells.get(until).map_or(all, |cell| cell.raw);
+        self.pass_until(until, end, is_hidden, out);
+    }
+
+    /// Cells before a secret: what somebody stepped back over behind them goes with the secret.
+    fn pass_before(&mut self, count: usize, out: &mut Masked) {
+        let until = self.cursor.at + count;
+        let last = until.checked_sub(1).filter(|_| count > 0).and_then(|last| self.cells.get(last));
+        if let Some(last) = last.copied() {
+            self.pass_until(until, last.raw + 1, false, out);
+        }
+    }
+
+    fn pass_until(&mut self, until: usize, end: usize, is_hidden: bool, out: &mut Masked) {
+        let then = self.cursor.then;
+        for cell in self.cells.get_mut(self.cursor.at..until).unwrap_or_default() {
+            cell.then = then;
+        }
+        let from = self.cursor.raw.max(self.shown);
+        if is_hidden || self.doomed > 0 {
+            for at in from..end {
+                self.pass_byte(at, is_hidden, out);
+            }
+        } else if let Some(passed) = self.raw.get(from..end) {
+            out.bytes.extend_from_slice(passed);
+            self.put_out += passed.len() as u64;
+            if let Some(marks) = &mut self.marks {
+                marks.resize(marks.len() + passed.len(), None);
+            }
+        }
+        let last = until.checked_sub(1).filter(|last| *last >= self.cursor.at).and_then(|last| self.text.get(last));
+        self.cursor.before = last.copied().or(self.cursor.before);
+        (self.cursor.at, self.cursor.raw) = (until, end.max(self.cursor.raw));
+    }
+
+    fn pass_byte(&mut self, at: usize, is_hidden: bool, out: &mut Masked) {
+        let (Some(byte), Some(kind)) = (self.raw.get(at).copied(), self.kinds.get(at).copied()) else { return };
+        match kind {
+            Kind::Doomed => {
+                if !is_hidden {
+                    (self.cursor.rule, self.cursor.shown) = (self.doomed_by.clone(), Shown::Mask);
+                }
+                self.cover(byte, out);
+            }
+            // Lines stay lines.
+            Kind::Seen if is_hidden && !matches!(byte, b'\r' | b'\n') => self.cover(byte, out),
+            // A blank that takes a character away is no secret, and a star would stay.
+            Kind::Erased if is_hidden && byte != b' ' => self.cover(byte, out),
+            Kind::Seen | Kind::Erased | Kind::Unseen => {
+                if kind == Kind::Seen && !is_hidden && self.cursor.then == Then::Scan {
+                    self.close(out);
+                }
+                self.put(&[byte], out);
+            }
+        }
+    }
+
+    /// What is left goes out as it is.
+    pub(super) fn rest(&mut self, out: &mut Masked) {
+        let (until, end) = (self.cells.len(), self.raw.len());
+        self.pass_until(until, end, false, out);
+    }
+
+    fn cover(&mut self, byte: u8, out: &mut Masked) {
+        if let Some(marks) = &mut self.marks {
+            marks.push(Some(self.cursor.rule.clone()));
+            return;
+        }
+        let is_new = self.cursor.open.is_none();
+        let (rule, offset) = (self.cursor.rule.clone(), self.put_out);
+        let hit = self.cursor.open.get_or_insert(Hit { rule, offset, length: 0 });
+        hit.length += 1;
+        let width = if self.cursor.shown == Shown::Label { Width::Label } else { self.width };
+        match width {
+            // A character of several bytes has one star: its first byte's.
+            Width::Same if byte & 0xc0 != 0x80 => self.put(b"*", out),
+            Width::Label if is_new => self.put(format!("[{}]", self.cursor.rule).as_bytes(), out),
+            Width::Same | Width::Label => {}
+        }
+    }
+
+    pub(super) fn put(&mut self, bytes: &[u8], out: &mut Masked) {
+        if let Some(marks) = &mut self.marks {
+            marks.resize(marks.len() + bytes.len(), None);
+        }
+        out.bytes.extend_from_slice(bytes);
+        self.put_out += bytes.len() as u64;
+    }
+
+    pub(super) fn close(&mut self, out: &mut Masked) {
+        out.hits.extend(self.cursor.open.take());
+    }
+}
+
+/// What a private key may consist of, with the marks of quotes, listings and diffs that may stand before its lines.
+pub(super) fn may_be_in_key(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+/=\r\n \t\\:,-\"'>|#*.<_".contains(&byte)
+}
+
+/// The last line of a private key begins so.
+const BLOCK_END: &[u8] = b"-----END";
+
+/// The longest body of a private key that is hidden.
+const BLOCK_LIMIT: usize = 32 * 1024;
