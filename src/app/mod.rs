@@ -22,7 +22,7 @@ use crate::http::{self, ops};
 use crate::identity::{self, Identities};
 use crate::ledger::{self, Ledger};
 use crate::recording::{self, Recordings, index::Index};
-use crate::session::{self, Recent, Sessions, failures::Failures, limits::Limits, registry::Registry};
+use crate::session::{self, Recent, Sessions, Standing, failures::Failures, limits::Limits, registry::Registry};
 use crate::signer::{self, Signer};
 use crate::store::{self, Blobs, Files, Registers, Volume};
 
@@ -208,6 +208,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         masks: mask_now,
         targets: RwLock::new(Arc::new(targets)),
         groups: grouping.clone(),
+        standing: Standing::default(),
         failures: Failures::new(clock.clone()),
         registry: Registry::default(),
         limits: Limits::new(&config.limits.shared(), clock.clone()),
@@ -232,6 +233,8 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         policy_now,
     )
     .await?;
+    let standing = identities.clone();
+    sessions.standing().is_told_by(move |caller| standing.is_revoked(caller));
 
     let address = &config.ssh.address;
     let names = vec![config.name.clone()];

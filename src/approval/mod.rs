@@ -3,7 +3,7 @@
 //! Every step is in the ledger before it has an effect: a request before anybody sees it, a vote before it counts, an end
 //! before whoever waits hears of it. Nothing here starts a task, and nothing here decides who may vote: `session` asks policy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ use glass::Broken;
 pub use glass::Glasses;
 pub use id::Id;
 use notify::{Alert, Came, Notices, told};
-pub use request::{Fault, Request, State, Subject, Vote};
+pub use request::{Fault, Request, State, Subject, Vote, Window};
 
 /// Waiting is looked at so often at least: a clock that steps must not keep a request open.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -76,6 +76,8 @@ struct Requests {
     denied: Vec<(Digest, Timestamp)>,
     /// Requests that were left without a word: their end is still to be recorded.
     left: Vec<Request>,
+    /// What was agreed to for a while, and until when.
+    windows: Vec<(Request, Timestamp)>,
 }
 
 #[derive(Debug)]
@@ -99,6 +101,8 @@ pub struct Held {
 pub struct Granted {
     /// The request as it was granted.
     pub request: Request,
+    /// It was used before, and holds for its like.
+    pub again: bool,
 }
 
 impl Desk {
@@ -165,6 +169,13 @@ impl Desk {
         open
     }
 
+    /// One that is open.
+    pub fn get(&self, id: Id) -> Option<Request> {
+        let now = self.0.clock.now();
+        let request = self.lock().open.get(&id).map(|open| open.request.clone())?;
+        (request.state() == State::Open && now < request.expires).then_some(request)
+    }
+
     /// Counts a vote, once it is in the ledger behind `decided`, the record that the voter may vote.
     pub async fn vote(
         &self,
@@ -198,7 +209,7 @@ impl Desk {
                 self.0.changes.send_replace(());
             }
             State::Denied => {
-                let likeness = request.subject.likeness(&request.caller.identity.principal());
+                let likeness = request.subject.likeness(&request.who);
                 let until = self.0.clock.now().plus(self.0.settings.denied_for);
                 self.lock().denied.push((likeness, until));
                 let why = match comment {
@@ -259,11 +270,37 @@ impl Desk {
     pub async fn disturb(&self, who: &Principal, (target, login): (&str, &str), but: Option<Id>) {
         let theirs = |request: &Request| {
             let place = request.subject.target == target && request.subject.login == login;
-            place && Some(request.id) != but && request.caller.identity.principal() == *who
+            place && Some(request.id) != but && request.who == *who
         };
-        for request in self.open().into_iter().filter(theirs) {
-            self.withdraw(request.id, "the requester did something else there meanwhile").await;
+        let open: Vec<Id> = {
+            let mut all = self.lock();
+            all.windows.retain(|(request, _)| !theirs(request));
+            all.open.values().filter(|open| theirs(&open.request)).map(|open| open.request.id).collect()
+        };
+        for id in open {
+            self.withdraw(id, "the requester did something else there meanwhile").await;
         }
+    }
+
+    /// What people have agreed to for a while: a grant that holds for a command of exactly these classes too.
+    pub fn within(
+        &self,
+        who: &Principal,
+        (target, login): (&str, &str),
+        environment: &[(String, String)],
+        classes: &BTreeSet<String>,
+    ) -> Option<Granted> {
+        let now = self.0.clock.now();
+        let mut all = self.lock();
+        all.windows.retain(|(_, until)| now < *until);
+        let fits = |(request, _): &&(Request, Timestamp)| {
+            let subject = &request.subject;
+            request.who == *who
+                && (subject.target.as_str(), subject.login.as_str()) == (target, login)
+                && subject.environment == environment
+                && subject.window.as_ref().is_some_and(|window| window.classes == *classes)
+        };
+        all.windows.iter().find(fits).map(|(request, _)| Granted { request: request.clone(), again: true })
     }
 
     /// Ends a request that is still open, and says so.
@@ -306,13 +343,12 @@ impl Desk {
 impl Requests {
     fn admit(&mut self, settings: &Settings, request: &Request, now: Timestamp) -> Result<(), Error> {
         self.denied.retain(|(_, until)| now < *until);
-        let who = request.caller.identity.principal();
-        let likeness = request.subject.likeness(&who);
+        let likeness = request.subject.likeness(&request.who);
         if self.denied.iter().any(|(denied, _)| *denied == likeness) {
             return Err(Error::JustDenied(settings.denied_for));
         }
         let open = || self.open.values().map(|open| &open.request);
-        if open().filter(|other| other.caller.identity.principal() == who).count() >= settings.per_person {
+        if open().filter(|other| other.who == request.who).count() >= settings.per_person {
             return Err(Error::TooManyOfOne(settings.per_person));
         }
         if open().filter(|other| other.subject.target == request.subject.target).count() >= settings.per_target {
@@ -356,7 +392,13 @@ impl Held {
     pub fn take(self) -> Option<Granted> {
         let mut all = self.desk.lock();
         let granted = all.open.get_mut(&self.id).filter(|open| open.request.state() == State::Granted);
-        let granted = granted.and_then(|open| open.request.take().then(|| Granted { request: open.request.clone() }));
+        let granted = granted.and_then(|open| open.request.take().then(|| open.request.clone()));
+        let granted = granted.map(|request| Granted { request, again: false });
+        if let Some((request, window)) =
+            granted.as_ref().and_then(|one| Some((&one.request, one.request.subject.window.as_ref()?)))
+        {
+            all.windows.push((request.clone(), self.desk.0.clock.now().plus(window.span)));
+        }
         // Before this is dropped, which takes the lock too.
         drop(all);
         granted
@@ -389,6 +431,8 @@ fn asked(request: &Request, place: &TargetRef, because: RecordId, now: Timestamp
         reason: subject.reason.clone().map(Text::new),
         pty: subject.terminal.is_some(),
         input: subject.input.len() as u64,
+        open_input: subject.open_input,
+        window: subject.window.as_ref().map(|one| (one.classes.iter().cloned().collect(), one.span.as_secs())),
     });
     let mut fact = Fact::new(RecordId::new(now), Outcome::Hold, event).by(&request.caller).towards(place.clone());
     fact.refs.push(because);

@@ -29,8 +29,12 @@ pub struct Subject {
     pub environment: Vec<(String, String)>,
     /// `TERM`, if the client has a terminal.
     pub terminal: Option<String>,
-    /// Standard input that goes with it; nothing else does.
+    /// Standard input that goes with it; nothing else does, unless it is open.
     pub input: Bytes,
+    /// Standard input is not part of what is asked for.
+    pub open_input: bool,
+    /// What else may run afterwards without being asked for.
+    pub window: Option<Window>,
     /// Why, in the requester's words.
     pub reason: Option<String>,
     /// The rules that hold it.
@@ -39,10 +43,19 @@ pub struct Subject {
     pub policy: Digest,
 }
 
+/// Further commands of the same person, there, without standard input, for so long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Of exactly these classes.
+    pub classes: BTreeSet<String>,
+    /// Counted from the first use.
+    pub span: Duration,
+}
+
 impl Subject {
     /// SHA-256 over the canonical form. Each field is preceded by its length, so that none can run into the next.
     fn digest(&self, who: &Principal, sign_in: Option<RecordId>, random: &[u8]) -> Digest {
-        let mut form = b"sallyport approval request v2\n".to_vec();
+        let mut form = b"sallyport approval request v3\n".to_vec();
         let mut field = |bytes: &[u8]| {
             form.extend((bytes.len() as u64).to_be_bytes());
             form.extend(bytes);
@@ -70,13 +83,20 @@ impl Subject {
             field(rule.as_bytes());
         }
         field(&self.policy.0);
+        field(&[u8::from(self.open_input)]);
+        field(&self.window.as_ref().map_or(0, |window| window.span.as_secs()).to_be_bytes());
+        let classes = || self.window.iter().flat_map(|window| &window.classes);
+        field(&(classes().count() as u64).to_be_bytes());
+        for class in classes() {
+            field(class.as_bytes());
+        }
         field(random);
         Digest::of(&form)
     }
 
     /// What two requests for the same have in common, whenever they are made.
     pub(super) fn likeness(&self, who: &Principal) -> Digest {
-        let always = Self { rules: Vec::new(), policy: Digest::of(b""), reason: None, ..self.clone() };
+        let always = Self { rules: Vec::new(), policy: Digest::of(b""), reason: None, window: None, ..self.clone() };
         always.digest(who, None, b"")
     }
 }
@@ -153,6 +173,8 @@ pub struct Request {
     pub digest: Digest,
     /// Who asks.
     pub caller: Arc<Caller>,
+    /// Their name in registers.
+    pub who: Principal,
     /// For what.
     pub subject: Subject,
     /// What is needed.
@@ -169,10 +191,11 @@ pub struct Request {
 impl Request {
     /// Open from `now` on. `random` keeps its digest from being found by guessing.
     pub fn new(id: Id, caller: Arc<Caller>, subject: Subject, terms: Terms, now: Timestamp, random: &[u8; 32]) -> Self {
-        let digest = subject.digest(&caller.identity.principal(), Some(caller.sign_in.record), random);
+        let who = caller.identity.principal();
+        let digest = subject.digest(&who, Some(caller.sign_in.record), random);
         let expires = now.plus(terms.ttl);
         let (state, used, approvers) = (State::Open, false, Vec::new());
-        Self { id, digest, caller, subject, terms, asked: now, expires, state, used, approvers }
+        Self { id, digest, caller, who, subject, terms, asked: now, expires, state, used, approvers }
     }
 
     /// The target, as records say it.
@@ -206,7 +229,7 @@ impl Request {
         }
         may_say(voter, now)?;
         let who = voter.identity.principal();
-        if who == self.caller.identity.principal() {
+        if who == self.who {
             return Err(Fault::Oneself);
         }
         if self.approvers.iter().any(|one| one.identity.principal() == who) {

@@ -165,8 +165,7 @@ impl Visit<'_> {
 
     /// One that is open and that the caller may know of.
     fn request(&self, id: Id) -> Result<Request, Error> {
-        let open = self.room.sessions.requests(self.caller);
-        open.into_iter().find(|request| request.id == id).ok_or(Error::NoRequest(id))
+        self.room.sessions.request(self.caller, id).ok_or(Error::NoRequest(id))
     }
 
     /// What is typed up to Enter, at most `limit` characters; nothing where no more comes.

@@ -86,6 +86,7 @@ async fn with(test: impl AsyncFnOnce(House)) {
         masks: watch::channel(crate::mask::rule::Rules::standard()).1,
         targets: RwLock::new(Arc::new(targets)),
         groups: Grouping::new(|_, _, _| Vec::new()),
+        standing: Default::default(),
         failures: Failures::new(clock.clone()),
         registry: Registry::default(),
         limits: Limits::new(&Default::default(), clock.clone()),

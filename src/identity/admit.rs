@@ -144,7 +144,8 @@ impl Identities {
         }
     }
 
-    pub(super) fn is_revoked(&self, caller: &Caller) -> bool {
+    /// Whether they were put out: their certificate or they themselves. What merely ended is not.
+    pub fn is_revoked(&self, caller: &Caller) -> bool {
         let who = (caller.identity.issuer_url.clone(), caller.identity.subject.clone());
         let state = self.state();
         matches!(state.standing(caller.certificate.serial), Standing::Revoked) || state.is_barred(&who)

@@ -160,7 +160,15 @@ impl Writer<'_> {
                 .maybe("command", asked.command.as_ref().map(|command| self.payload(command)))
                 .maybe("reason", asked.reason.as_ref().map(|reason| self.payload(reason)))
                 .set("pty", asked.pty)
-                .set("input", number(asked.input)),
+                .set("input", number(asked.input))
+                .maybe("stdin", asked.open_input.then_some("open"))
+                .maybe(
+                    "window",
+                    asked
+                        .window
+                        .as_ref()
+                        .map(|(classes, span)| json!({ "classes": texts(classes), "seconds": number(*span) })),
+                ),
             Event::ApprovalVoted(voted) => body
                 .set("id", text(&voted.id))
                 .set("digest", show(&voted.digest))

@@ -446,6 +446,8 @@ fn approval() -> Vec<Fact> {
         reason: None,
         pty: false,
         input: 0,
+        open_input: false,
+        window: None,
     });
     let voted = Event::ApprovalVoted(Voted {
         id: id(),
@@ -495,6 +497,8 @@ fn reasons() -> Vec<Fact> {
         reason: Some(Text::new(TEXTS[4])),
         pty: true,
         input: 0,
+        open_input: false,
+        window: None,
     });
     let viewed = Event::ApprovalViewed(Viewed { id: "7F3KQ2MV".to_owned(), digest: digest("request") });
     let waiting = [requested, viewed].map(|event| Fact { session: None, ..in_session(event, 0) });

@@ -59,7 +59,11 @@ impl fmt::Display for Outcome {
                 let from: Vec<&str> = terms.approver_groups.iter().map(String::as_str).collect();
                 let from = if from.is_empty() { "whoever may approve".to_owned() } else { from.join(", ") };
                 let minutes = terms.ttl.as_secs() / 60;
-                write!(f, "hold: {} of {from} must agree within {minutes} min", terms.quorum)
+                write!(f, "hold: {} of {from} must agree within {minutes} min", terms.quorum)?;
+                match terms.window {
+                    Some(span) => write!(f, "; then its like runs unasked for {} s", span.as_secs()),
+                    None => Ok(()),
+                }
             }
             Self::Deny => f.write_str("deny"),
         }

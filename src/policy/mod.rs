@@ -147,15 +147,9 @@ impl Policy {
 
     /// What all of these rules ask for, if each of them can be answered by approvals.
     fn holds(&self, rules: &[String]) -> Option<Terms> {
-        let mut terms =
-            Terms { quorum: 0, approver_groups: BTreeSet::new(), ttl: TTL, obligations: Obligations::default() };
-        for id in rules {
-            let hold = self.rules.get(id)?.hold.as_ref()?;
-            terms.quorum = terms.quorum.max(hold.quorum);
-            terms.approver_groups.extend(hold.groups.iter().cloned());
-            terms.ttl = terms.ttl.min(hold.ttl);
-        }
-        (terms.quorum > 0).then_some(terms)
+        let mut holds = rules.iter().map(|id| Some(self.rules.get(id)?.hold.as_ref()?.terms()));
+        let first = holds.next()??;
+        holds.try_fold(first, |merged, terms| Some(merged.merge(&terms?)))
     }
 
     /// Whether some permit applies, whatever forbids say.

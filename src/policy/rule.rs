@@ -116,6 +116,10 @@ pub struct Terms {
     pub ttl: Duration,
     /// Limits on what runs once it is approved.
     pub obligations: Obligations,
+    /// Commands of the same classes need no further approval for so long, if every rule that holds says so.
+    pub window: Option<Duration>,
+    /// Standard input is not part of what is approved, if every rule that holds says so.
+    pub open_input: bool,
 }
 
 impl Terms {
@@ -125,6 +129,8 @@ impl Terms {
         self.approver_groups.extend(other.approver_groups.iter().cloned());
         self.ttl = self.ttl.min(other.ttl);
         self.obligations = self.obligations.merge(&other.obligations);
+        self.window = self.window.zip(other.window).map(|(one, two)| one.min(two));
+        self.open_input &= other.open_input;
         self
     }
 }
@@ -138,6 +144,15 @@ pub(super) struct Hold {
     pub(super) quorum: u8,
     pub(super) groups: BTreeSet<String>,
     pub(super) ttl: Duration,
+    pub(super) window: Option<Duration>,
+    pub(super) open_input: bool,
+}
+
+impl Hold {
+    pub(super) fn terms(&self) -> Terms {
+        let Self { quorum, groups, ttl, window, open_input } = self.clone();
+        Terms { quorum, approver_groups: groups, ttl, obligations: Obligations::default(), window, open_input }
+    }
 }
 
 /// One rule, beside its Cedar text.
@@ -159,7 +174,7 @@ impl Rule {
     /// Reads all annotations; those that are wrong are pushed to `wrong` and have no effect.
     pub(super) fn read(effect: Effect, annotations: &BTreeMap<&str, &str>, wrong: &mut Vec<Wrong>) -> Self {
         let mut rule = Self { effect, limits: Obligations::default(), hold: None };
-        let mut hold = Hold { quorum: 0, groups: BTreeSet::new(), ttl: TTL };
+        let mut hold = Hold { quorum: 0, groups: BTreeSet::new(), ttl: TTL, window: None, open_input: false };
         for (name, value) in annotations {
             if let Err((what, mend)) = rule.apply(&mut hold, name, value) {
                 wrong.push(Wrong { name: (*name).to_owned(), what, mend });
@@ -212,6 +227,11 @@ impl Rule {
             }
             "approver_groups" => hold.groups = words(name, value)?,
             "ttl" => hold.ttl = span(name, value, Duration::from_secs(30), TTL)?,
+            "window" => {
+                let most = Duration::from_secs(3600);
+                hold.window = Some(span(name, value, Duration::from_secs(30), most)?);
+            }
+            "stdin" => hold.open_input = exactly("open")?,
             // `id` was read by whoever made this rule.
             _ => {}
         }
@@ -237,6 +257,8 @@ const KNOWN: &[(&str, Option<Effect>, &str)] = &[
     ("require_approval", Some(Effect::Forbid), "holds until so many have approved"),
     ("approver_groups", Some(Effect::Forbid), "who may approve, with commas"),
     ("ttl", Some(Effect::Forbid), "how long the request stays open"),
+    ("window", Some(Effect::Forbid), "commands of the same classes run unasked for so long afterwards"),
+    ("stdin", Some(Effect::Forbid), "\"open\": standard input is not part of what is approved"),
 ];
 
 /// The names of all annotations.

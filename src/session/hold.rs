@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::open::failed;
 use super::{Ask, Opened, Refused, Sessions};
-use crate::approval::{self, Desk, Held, Request, State, Subject};
+use crate::approval::{self, Desk, Granted, Held, Request, State, Subject, Window};
 use crate::domain::event::TargetRef;
 use crate::domain::event::held::Used;
 use crate::domain::session::Action;
@@ -22,6 +22,13 @@ pub struct Hold {
     pub(super) policy: Digest,
     /// The decision that held it.
     pub(super) record: RecordId,
+}
+
+impl Hold {
+    /// Whether the standard input of `ask` is not part of what is asked for.
+    pub fn open_input(&self, ask: &Ask<'_>) -> bool {
+        self.terms.open_input && ask.terminal.is_none()
+    }
 }
 
 /// A request that is open. Dropped, it is withdrawn.
@@ -49,6 +56,8 @@ impl Sessions {
         // Nobody is asked for longer than whoever asks is signed in.
         let signed_in = ask.caller.sign_in.until.since(self.0.clock.now());
         hold.terms.ttl = hold.terms.ttl.min(signed_in).min(ask.wait.unwrap_or(Duration::MAX));
+        let open_input = hold.open_input(ask);
+        let window = self.lasting(ask, &hold, (&target, &login)).filter(|_| input.is_empty() && !open_input);
         let subject = Subject {
             target: target.name.to_string(),
             address: target.address.to_string(),
@@ -57,6 +66,8 @@ impl Sessions {
             environment: ask.env_passed.to_vec(),
             terminal: ask.terminal.map(|(term, _)| term.to_owned()),
             input,
+            open_input,
+            window,
             reason: ask.reason.map(str::to_owned),
             rules: hold.rules,
             policy: hold.policy,
@@ -68,6 +79,24 @@ impl Sessions {
             Err(approval::Error::Random) => Err(failed("random", &"no random bytes")),
             Err(full) => Err(Refused::Rejected(format!("nobody was asked: {full}"))),
         }
+    }
+
+    /// What else an approval would hold for afterwards: nothing that asks for other rights, and nothing whose text does not
+    /// say what it does.
+    fn lasting(&self, ask: &Ask<'_>, hold: &Hold, (target, _): (&Target, &Login)) -> Option<Window> {
+        let span = hold.terms.window.filter(|_| ask.terminal.is_none())?;
+        let command = ask.action.command()?;
+        let policy = self.0.policy.borrow().clone();
+        let reading = policy.commands().read(command.bytes(), target.posix_shell, false);
+        let told = !reading.is_opaque() && !reading.elevated && !reading.classes.is_empty();
+        told.then_some(Window { classes: reading.classes, span })
+    }
+
+    /// What people have agreed to lately, where `ask` is its like and policy still lets an approval last.
+    pub(super) fn agreed_lately(&self, ask: &Ask<'_>, hold: &Hold, place: (&Target, &Login)) -> Option<Granted> {
+        let window = self.lasting(ask, hold, place)?;
+        let (target, login) = (place.0.name.as_str(), place.1.as_str());
+        self.0.desk.within(&ask.caller.identity.principal(), (target, login), ask.env_passed, &window.classes)
     }
 
     /// A held command in a terminal is judged as a shell too: what is typed into it is not what people agreed to. What

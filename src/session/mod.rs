@@ -31,6 +31,7 @@ pub mod files;
 pub mod glass;
 mod governed;
 mod hold;
+mod judged;
 mod jump;
 pub mod keeper;
 pub mod limits;
@@ -42,6 +43,7 @@ mod recent;
 pub mod recover;
 pub mod registry;
 pub mod space;
+mod standing;
 pub mod tap;
 mod transfer;
 mod votes;
@@ -54,6 +56,7 @@ pub use hold::{Hold, REMIND_EVERY, Waiting};
 use limits::Limits;
 pub use recent::{Began, Recent};
 use registry::Registry;
+pub use standing::Standing;
 pub use votes::Shown;
 
 /// The room. Cheap to clone; clones are the same room.
@@ -81,6 +84,8 @@ pub struct Inner {
     pub targets: RwLock<Arc<Vec<Arc<Target>>>>,
     /// Who is in which group, by the config of the moment.
     pub groups: Grouping,
+    /// Who was revoked.
+    pub standing: Standing,
     /// Failed sign-ins, to be counted.
     pub failures: Failures,
     /// Open sessions.
@@ -142,6 +147,11 @@ impl Sessions {
     /// How many sessions are open.
     pub fn open_count(&self) -> u64 {
         self.0.ledger.counters().sessions.load(Ordering::SeqCst)
+    }
+
+    /// Who was revoked.
+    pub fn standing(&self) -> &Standing {
+        &self.0.standing
     }
 
     /// Failed sign-ins, to be counted.

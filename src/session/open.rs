@@ -4,20 +4,22 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info};
 
 use super::ask::{Ask, Opened, Refused};
 use super::files::Files;
 use super::governed::Governed;
-use super::hold::{Hold, used};
+use super::hold::used;
+use super::judged::Judged;
 use super::keeper::Keeper;
 use super::masking::{Columns, Hidden, Manner, Veil};
 use super::permit::{ExecPermit, Permit, SftpPermit, ShellPermit};
 use super::registry::{Entry, Orders};
 use super::tap::{Counts, DownTap, Stopwatch, UpTap};
 use super::transfer::moves_files;
-use super::{Counted, Sessions, glass};
+use super::{Counted, Sessions};
 use crate::approval::Granted;
 use crate::domain::event::{Event, Fact, Outcome, TargetRef};
 use crate::domain::session::{Action, End, RecordingId, SessionId, TerminalSize};
@@ -79,6 +81,22 @@ impl Sessions {
         let decided = ask.fact(now, judged.decision.recorded(), judged.event()).towards(place.clone());
         let obligations = match judged.permitted(&ask, decided.id) {
             Ok(obligations) => obligations,
+            Err(Refused::Held(hold)) if granted.is_none() => {
+                let lately = self.agreed_lately(&ask, &hold, (&target, &login));
+                self.record(vec![decided]).await?;
+                return match lately {
+                    Some(granted) => Box::pin(self.begin(ask, Some(granted))).await,
+                    None => Err(Refused::Held(hold)),
+                };
+            }
+            Err(Refused::Denied(rules)) if granted.is_some() => {
+                self.record(vec![decided]).await?;
+                return Err(Refused::Rejected(format!(
+                    "what was agreed to is denied by {} all the same: somebody who agreed may not any more, or the rules changed; \
+                     nothing was run",
+                    rules.join(", ")
+                )));
+            }
             Err(refused) => return Err(self.record(vec![decided]).await.err().unwrap_or(refused)),
         };
         let (session, recording) = (ask.session(now, (&target, &login))?, RecordingId::new(now));
@@ -141,8 +159,11 @@ impl Sessions {
         let (closing, closed) = oneshot::channel();
         let terminal = new.ask.terminal.is_some();
         // What was agreed to, not what was asked: if they ever differed, this is what may run.
-        let agreed = new.granted.as_ref().map(|granted| &granted.request.subject);
-        let input = agreed.filter(|subject| subject.terminal.is_none()).map(|subject| subject.input.clone());
+        // For its like there is no input at all.
+        let agreed = new.granted.as_ref().filter(|granted| !granted.again).map(|granted| &granted.request.subject);
+        let bound = agreed.filter(|subject| subject.terminal.is_none() && !subject.open_input);
+        let again = new.granted.as_ref().filter(|granted| granted.again).map(|_| Bytes::new());
+        let input = bound.map(|subject| subject.input.clone()).or(again);
         let permit = match agreed.map_or(&new.ask.action, |subject| &subject.action) {
             Action::Shell => Permit::Shell(ShellPermit::new(new.session, input)),
             Action::Exec(command) => Permit::Exec(match new.granted {
@@ -301,7 +322,7 @@ impl Sessions {
 
 impl Ask<'_> {
     /// Whether every limit can be kept that goes with it.
-    fn keeps(&self, obligations: &Obligations) -> Result<(), Refused> {
+    pub(super) fn keeps(&self, obligations: &Obligations) -> Result<(), Refused> {
         match obligations.unserved(&SERVED) {
             Some(limit) => Err(Refused::Limit(limit)),
             None if obligations.require_reason && self.reason.is_none() => Err(Refused::NoReason),
@@ -447,41 +468,4 @@ pub(super) fn nowhere(name: String, host: String, login: String) -> TargetRef {
 pub(super) fn failed(what: &'static str, cause: &dyn fmt::Debug) -> Refused {
     error!(what, error = ?cause, "session refused");
     Refused::Failed(format!("sessions cannot be recorded at the moment ({what}), so none begins; tell the operator"))
-}
-
-/// A decision on its way into the ledger.
-pub(super) struct Judged {
-    pub(super) decision: policy::Decision,
-    action: &'static str,
-    micros: u64,
-}
-
-impl Judged {
-    pub(super) fn event(&self) -> Event {
-        Event::AuthzDecision(self.decision.to_decided(self.action, self.micros))
-    }
-
-    fn permitted(&self, ask: &Ask<'_>, record: RecordId) -> Result<Obligations, Refused> {
-        let forbids = self.decision.rules.iter().filter(|(_, effect)| *effect == policy::Effect::Forbid);
-        let rules = || forbids.map(|(id, _)| id.clone()).collect();
-        match &self.decision.outcome {
-            policy::Outcome::Allow(obligations) => {
-                ask.keeps(obligations)?;
-                let mut obligations = obligations.clone();
-                if ask.glass.is_some() {
-                    obligations.max_session = glass::bounded(obligations.max_session);
-                }
-                Ok(obligations)
-            }
-            policy::Outcome::Hold(_) if ask.glass.is_some() => Err(Refused::Denied(rules())),
-            policy::Outcome::Hold(terms) => {
-                ask.keeps(&terms.obligations)?;
-                let (terms, policy) = (terms.clone(), self.decision.policy);
-                Err(Refused::Held(Box::new(Hold { terms, rules: rules(), policy, record })))
-            }
-            // A rule is named only to somebody whom another rule would let in: to all others the target does not exist.
-            policy::Outcome::Deny if self.decision.otherwise_permitted => Err(Refused::Denied(rules())),
-            policy::Outcome::Deny => Err(Refused::NoTarget(printable(ask.target, 64))),
-        }
-    }
 }

@@ -4,7 +4,8 @@
 //! Only for commands whose words are all literal, that are run by the clients of these programs, without a terminal. What
 //! is not permitted is masked like anything else.
 
-use super::open::{Judged, SERVED};
+use super::judged::Judged;
+use super::open::SERVED;
 use super::{Ask, Sessions};
 use crate::domain::Timestamp;
 use crate::domain::session::Action;

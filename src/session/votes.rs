@@ -45,7 +45,8 @@ impl Sessions {
             let member = voter.identity.groups.iter().any(|group| wanted.contains(group.as_str()));
             let decision = self.judge(voter, Asked::Approve, Some(place), Some(&owner));
             let other = !self.same_human(voter, &granted.request.caller);
-            self.0.desk.takes_votes_of(&voter.identity.issuer)
+            !self.0.standing.is_out(voter)
+                && self.0.desk.takes_votes_of(&voter.identity.issuer)
                 && other
                 && (wanted.is_empty() || member)
                 && matches!(decision.outcome, policy::Outcome::Allow(_))
@@ -91,14 +92,19 @@ impl Sessions {
     pub fn requests(&self, caller: &Arc<Caller>) -> Vec<Request> {
         let who = caller.identity.principal();
         let mut open = self.0.desk.open();
-        open.retain(|request| request.caller.identity.principal() == who || self.may_vote(caller, request).is_some());
+        open.retain(|request| request.who == who || self.may_vote(caller, request).is_some());
         open
+    }
+
+    /// One of them.
+    pub fn request(&self, caller: &Arc<Caller>, id: Id) -> Option<Request> {
+        let request = self.0.desk.get(id)?;
+        (request.who == caller.identity.principal() || self.may_vote(caller, &request).is_some()).then_some(request)
     }
 
     /// Shows one that `caller` may vote on, or has made. That they look is recorded first.
     pub async fn show(&self, caller: &Arc<Caller>, id: Id) -> Result<Shown, approval::Error> {
-        let open = self.requests(caller);
-        let request = open.into_iter().find(|request| request.id == id).ok_or(approval::Fault::NotOpen)?;
+        let request = self.request(caller, id).ok_or(approval::Fault::NotOpen)?;
         let viewed = Event::ApprovalViewed(held::Viewed { id: id.to_string(), digest: request.digest });
         let fact = Fact::new(RecordId::new(self.0.clock.now()), Outcome::Success, viewed).by(caller);
         self.0.ledger.append_one(fact.towards(request.place())).await?;
@@ -166,8 +172,7 @@ impl Sessions {
         vote: (Vote, Option<&str>),
     ) -> Result<State, approval::Error> {
         let now = self.0.clock.now();
-        let open = self.0.desk.open();
-        let request = open.iter().find(|request| request.id == id).ok_or(approval::Fault::NotOpen)?;
+        let request = &self.0.desk.get(id).ok_or(approval::Fault::NotOpen)?;
         let voter = self.as_of_now(caller);
         request.check(&voter, seen, now)?;
         self.may_say(&voter, now)?;

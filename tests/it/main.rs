@@ -28,3 +28,5 @@ mod revoke;
 mod shell;
 mod stop;
 mod support;
+mod votes;
+mod window;

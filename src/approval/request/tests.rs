@@ -54,6 +54,8 @@ fn subject() -> Subject {
         environment: vec![("LANG".into(), "C".into())],
         terminal: None,
         input: Bytes::from_static(b"yes\n"),
+        open_input: false,
+        window: None,
         reason: None,
         rules: vec!["hold-production".into()],
         policy: Digest::of(b"policy"),
@@ -77,7 +79,8 @@ fn a_grant_that_nobody_used_is_given_up_and_one_that_was_used_is_not() {
 
 fn request_of(subject: Subject, quorum: u8, random: u8) -> Request {
     let approver_groups = ["sre-leads".to_owned()].into();
-    let terms = Terms { quorum, approver_groups, ttl: TTL, obligations: Obligations::default() };
+    let obligations = Obligations::default();
+    let terms = Terms { quorum, approver_groups, ttl: TTL, obligations, window: None, open_input: false };
     Request::new(Id::from_random(7), lead("alice"), subject, terms, at(0), &[random; 32])
 }
 
@@ -159,6 +162,12 @@ fn nothing_of_a_request_changes_without_its_digest() {
         Subject { action: Action::Exec(Command::parse("").unwrap()), ..subject() },
         Subject { action: Action::Shell, ..subject() },
         Subject { reason: Some("a ticket".into()), ..subject() },
+        Subject { open_input: true, ..subject() },
+        Subject { window: Some(Window { classes: BTreeSet::new(), span: Duration::from_secs(60) }), ..subject() },
+        Subject {
+            window: Some(Window { classes: ["x".to_owned()].into(), span: Duration::from_secs(60) }),
+            ..subject()
+        },
         Subject { reason: Some(String::new()), ..subject() },
         Subject { environment: vec![("LANG".into(), "C.UTF-8".into())], ..subject() },
         Subject { environment: Vec::new(), ..subject() },

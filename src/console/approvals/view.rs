@@ -59,8 +59,19 @@ pub(super) fn text(shown: &Shown, now: Timestamp) -> String {
     match &subject.terminal {
         Some(_) if subject.action.command().is_none() => {}
         Some(_) => row("Input", "a terminal: what is typed afterwards is not approved".to_owned()),
+        None if subject.open_input => {
+            row("Input", "open: what is sent to it is neither shown here nor part of what you approve".to_owned());
+        }
         None if subject.input.is_empty() => row("Input", "none".to_owned()),
         None => row("Input", format!("{} bytes: {}", subject.input.len(), exact(&subject.input))),
+    }
+    if let Some(window) = &subject.window {
+        let classes = words(&window.classes);
+        let span = window.span.as_secs();
+        row(
+            "And then",
+            format!("any {classes} command of theirs there, without input, unasked for {span} s after its first run"),
+        );
     }
     if let Some(reason) = &subject.reason {
         row("They say", printable(reason, SHOWN));
@@ -86,13 +97,13 @@ fn read_as(reading: &Reading) -> String {
     format!("{}{harmless}", reading.form)
 }
 
+fn words(set: &BTreeSet<String>) -> String {
+    set.iter().map(|word| printable(word, 128)).collect::<Vec<_>>().join(", ")
+}
+
 /// What is worth a second look.
 fn marks(reading: &Reading, marked: &BTreeSet<String>) -> Vec<String> {
     let mut marks = Vec::new();
-    let words = |set: &BTreeSet<String>| {
-        let words: Vec<String> = set.iter().map(|word| printable(word, 128)).collect();
-        words.join(", ")
-    };
     if reading.elevated {
         marks.push("it asks for another account's rights".to_owned());
     }

@@ -27,6 +27,10 @@ pub struct Requested {
     pub pty: bool,
     /// Length of the standard input that goes with it.
     pub input: u64,
+    /// Standard input is not part of what is asked for.
+    pub open_input: bool,
+    /// Commands of these classes run unasked afterwards, for so many seconds.
+    pub window: Option<(Vec<String>, u64)>,
 }
 
 /// Somebody is about to be shown a request.

@@ -14,10 +14,11 @@ use tracing::{Instrument as _, debug, info_span, warn};
 
 use super::address::Destination;
 use super::asked::{Live, Start, What};
-use super::pump::{Down, Ended, Quiet, Up, Waiting, say};
-use super::request::{Environment, Terminal, Wishes};
+use super::pump::{Down, Ended, First, Quiet, Up, Waiting, say};
+use super::request::{Environment, Terminal};
 use super::sftp::Following;
 use super::upstream::{self, Ahead, Shown, Upstream};
+use super::way::{Guarded, Way};
 use super::{Rooms, console, guarded, held, lines};
 use crate::domain::Disclose as _;
 use crate::domain::identity::Caller;
@@ -27,7 +28,7 @@ use crate::session::budget::Share;
 use crate::session::files::Files;
 use crate::session::permit::Permit;
 use crate::session::tap::{DownTap, UpTap};
-use crate::session::{Ask, Glass, Governed, Opened, Refused};
+use crate::session::{Ask, Governed, Opened, Refused};
 
 /// How often a paused target is told that we are still there, and an unread upload is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -65,21 +66,8 @@ pub(crate) struct Channel {
     pub(crate) lasting: bool,
 }
 
-/// Where a channel goes, and what its client said before it asked for anything.
-pub(super) struct Way<'a> {
-    pub(super) login: Option<&'a str>,
-    pub(super) target: &'a str,
-    pub(super) environment: &'a Environment,
-    pub(super) wishes: &'a Wishes,
-    /// Past approval.
-    pub(super) glass: Option<&'a Glass>,
-}
-
 /// What goes through a session's two pumps.
 type Carried = (UpTap, DownTap, Option<Files>);
-
-/// In place of a shell there is the bastion's own prompt, for so long.
-pub(super) struct Guarded(pub(super) Option<Duration>);
 
 impl Channel {
     /// Serves the channel to its end.
@@ -163,7 +151,7 @@ impl Channel {
             answer => answer.map(|opened| (opened, None)).map_err(held::Not::Refused),
         };
         // What people were shown counts until the session has ended.
-        let (opened, _kept) = match answer {
+        let (opened, kept) = match answer {
             Ok(opened) => opened,
             Err(not) => return self.not(terminal, not).await,
         };
@@ -176,8 +164,9 @@ impl Channel {
             login = governed.login().as_str(),
         );
         self.rooms.drain.spawn(keeper.run().instrument(span.clone()));
+        let early = kept.as_ref().and_then(held::Kept::early);
         let carried = (up, down, files);
-        Ok(self.govern(governed, asked, way.environment, permit, carried).instrument(span).await)
+        Ok(self.govern(governed, (asked, early), way.environment, permit, carried).instrument(span).await)
     }
 
     /// Nothing begins; the client hears why.
@@ -209,20 +198,24 @@ impl Channel {
     async fn govern(
         &mut self,
         governed: Governed,
-        asked: &Option<Terminal>,
+        (asked, early): (&Option<Terminal>, Option<(Bytes, bool)>),
         environment: &Environment,
         permit: Permit,
         carried: Carried,
     ) -> Option<Exit> {
         let terminal = asked.is_some();
-        let input = permit.input();
+        let first = match (permit.input(), early) {
+            (Some(bytes), _) => Some(First { bytes, is_all: true, bound: Some(self.write.clone()) }),
+            (None, Some((bytes, is_all))) => Some(First { bytes, is_all, bound: None }),
+            (None, None) => None,
+        };
         let reached = tokio::select! {
             reached = self.reach(&governed, asked, environment, permit) => Ok(reached),
             end = governed.cut() => Err(end),
         };
         let end = match reached {
             Err(end) => self.cut(&governed, terminal, end).await,
-            Ok(Ok(upstream)) => self.carry(&governed, upstream, terminal, carried, input).await,
+            Ok(Ok(upstream)) => self.carry(&governed, upstream, terminal, carried, first).await,
             Ok(Err(error)) => {
                 let name = governed.target().name.as_str();
                 warn!(error = ?error, "target not usable");
@@ -302,7 +295,7 @@ impl Channel {
         mut upstream: Upstream,
         terminal: bool,
         (up, down, files): Carried,
-        input: Option<Bytes>,
+        first: Option<First>,
     ) -> End {
         let ends = CancellationToken::new();
         // Whatever way this function is left, its pumps end.
@@ -318,7 +311,7 @@ impl Channel {
             target: upstream.write.clone(),
             tap: up,
             backlog: self.backlog.clone(),
-            only: input.map(|bytes| (bytes, self.write.clone())),
+            first,
             files: following.clone(),
         };
         let down = Down {

@@ -5,10 +5,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::asked::{Live, Start, What};
-use super::channel::{Channel, Way};
+use super::channel::Channel;
 use super::lines::{self, REVOKED};
 use super::pump::{Waiting, say};
 use super::request::{Environment, Terminal, Wishes};
+use super::way::Way;
 use crate::console::{Done, Input, Io};
 use crate::domain::session::{Action, Exit, Stream};
 use crate::session::Glass;

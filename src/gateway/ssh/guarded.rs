@@ -11,9 +11,10 @@ use russh::ChannelMsg;
 use tokio::time::{sleep, timeout};
 
 use super::asked::Live;
-use super::channel::{Channel, Way};
+use super::channel::Channel;
 use super::lines::{self, REVOKED};
 use super::request::Terminal;
+use super::way::Way;
 use crate::console::{Editor, Step};
 use crate::domain::printable;
 use crate::domain::session::{Action, Command, Exit};

@@ -32,12 +32,20 @@ pub(super) enum Not {
 pub(super) struct Kept {
     bytes: BytesMut,
     share: Share,
+    /// It is no part of what was asked for, and goes to the target as it came.
+    open: bool,
+    ended: bool,
 }
 
 impl Kept {
     fn push(&mut self, data: &[u8]) {
         self.bytes.extend_from_slice(data);
         self.share.change(i64::try_from(data.len()).unwrap_or(i64::MAX));
+    }
+
+    /// What comes first into a command whose input is open, and whether that is all.
+    pub(super) fn early(&self) -> Option<(Bytes, bool)> {
+        self.open.then(|| (Bytes::copy_from_slice(&self.bytes), self.ended))
     }
 }
 
@@ -55,8 +63,9 @@ pub(super) async fn wait(
     hold: Box<Hold>,
 ) -> Result<(Opened, Kept), Not> {
     let terminal = ask.terminal.is_some();
-    let mut kept = Kept { bytes: BytesMut::new(), share: channel.share.clone() };
-    if !terminal {
+    let open = hold.open_input(&ask);
+    let mut kept = Kept { bytes: BytesMut::new(), share: channel.share.clone(), open, ended: false };
+    if !terminal && !open {
         let collected = tokio::select! {
             collected = collect(channel, read, &mut kept) => collected,
             () = channel.gone.cancelled() => Err(Not::Gone),
@@ -67,7 +76,7 @@ pub(super) async fn wait(
     let input = Bytes::copy_from_slice(&kept.bytes);
     let sessions = &channel.rooms.sessions;
     let mut waiting = sessions.hold(&ask, hold, input).await.map_err(Not::Refused)?;
-    match attend(channel, read, &mut waiting, terminal).await {
+    match attend(channel, read, &mut waiting, (terminal, &mut kept)).await {
         Ended::Answered(Ok(())) => {
             let opened = sessions.open_approved(ask, waiting).await.map_err(Not::Refused)?;
             Ok((opened, kept))
@@ -123,7 +132,12 @@ enum Ended {
     Cut(&'static str, &'static str),
 }
 
-async fn attend(channel: &Channel, read: &mut ChannelReadHalf, waiting: &mut Waiting, terminal: bool) -> Ended {
+async fn attend(
+    channel: &Channel,
+    read: &mut ChannelReadHalf,
+    waiting: &mut Waiting,
+    (terminal, kept): (bool, &mut Kept),
+) -> Ended {
     let (rooms, mut dropped) = (&channel.rooms, false);
     let approve = |id: &str| rooms.console.line_for(&format!("approve {id}"));
     let mut remind = interval(REMIND_EVERY);
@@ -136,7 +150,13 @@ async fn attend(channel: &Channel, read: &mut ChannelReadHalf, waiting: &mut Wai
                 let line = waiting.line(rooms.clock.now(), approve);
                 channel.say(terminal, &line).await;
             }
-            message = read.wait() => match message {
+            // Open input beyond that stays with the client until the command takes it.
+            message = read.wait(), if !kept.open || kept.bytes.len() < INPUT_BYTES => match message {
+                Some(ChannelMsg::Data { data }) if kept.open => {
+                    channel.backlog.taken(data.len());
+                    kept.push(&data);
+                }
+                Some(ChannelMsg::Eof) if kept.open => kept.ended = true,
                 Some(ChannelMsg::Data { data }) => {
                     channel.backlog.taken(data.len());
                     if terminal && data.contains(&CTRL_C) {

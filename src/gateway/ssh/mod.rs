@@ -46,9 +46,11 @@ mod refuse;
 pub mod request;
 pub mod sftp;
 mod sign_in;
+
 mod stream;
 mod unauthenticated;
 mod upstream;
+mod way;
 
 use busy::{Busy, idle};
 use connection::{Connection, WINDOW};

@@ -110,10 +110,18 @@ pub(crate) struct Up {
     pub(crate) target: Arc<ChannelWriteHalf<client::Msg>>,
     pub(crate) tap: UpTap,
     pub(crate) backlog: Waiting,
-    /// All the input that there may be, where people agreed to it; and who hears that more goes nowhere.
-    pub(crate) only: Option<(Bytes, Arc<ChannelWriteHalf<server::Msg>>)>,
+    pub(crate) first: Option<First>,
     /// Of an SFTP conversation.
     pub(crate) files: Option<Arc<Following>>,
+}
+
+/// Input that does not come from the client's channel any more.
+pub(crate) struct First {
+    pub(crate) bytes: Bytes,
+    /// It is all that there may be.
+    pub(crate) is_all: bool,
+    /// Who hears that more goes nowhere: people agreed to this input, and to no other.
+    pub(crate) bound: Option<Arc<ChannelWriteHalf<server::Msg>>>,
 }
 
 impl Up {
@@ -128,9 +136,9 @@ impl Up {
     async fn pump(&mut self) -> Ended {
         let mut ended = false;
         let mut told = None;
-        if let Some((input, client)) = self.only.take() {
-            for piece in input.chunks(PIECE_BYTES) {
-                let piece = input.slice_ref(piece);
+        if let Some(First { bytes, is_all, bound }) = self.first.take() {
+            for piece in bytes.chunks(PIECE_BYTES) {
+                let piece = bytes.slice_ref(piece);
                 if self.tap.input(&piece).await.is_err() {
                     return Ended::Recording;
                 }
@@ -138,11 +146,13 @@ impl Up {
                     return Ended::ByTarget;
                 }
             }
-            if self.tap.finish().await.is_err() {
-                return Ended::Recording;
+            if is_all {
+                if self.tap.finish().await.is_err() {
+                    return Ended::Recording;
+                }
+                let _ = self.target.eof().await;
             }
-            let _ = self.target.eof().await;
-            (ended, told) = (true, Some(client));
+            (ended, told) = (is_all, bound);
         }
         loop {
             match self.client.wait().await {
