@@ -85,6 +85,21 @@ pub(super) fn first(before: Option<u8>, text: &[u8]) -> Option<(usize, bool)> {
     first_of_run(before, text, begin, text.len() - begin)
 }
 
+/// Whether the text ends with a line of base64 that a program broke there.
+pub(super) fn is_full_line(text: &[u8]) -> bool {
+    let length = text.iter().rev().take_while(|byte| is_base64(**byte)).count();
+    let before = text.len().checked_sub(length + 1).and_then(|before| text.get(before));
+    (LEAST_LINE..=LONGEST_LINE).contains(&length) && before.is_none_or(|before| *before == b'\n')
+}
+
+/// Whether behind such a line's break base64 goes on, and after how many bytes; nothing where it cannot be known yet.
+pub(super) fn goes_on(text: &[u8], is_closed: bool) -> Option<Option<usize>> {
+    match text.first() {
+        Some(b'\r' | b'\n') => Codec::Base64.goes_on(text, is_closed),
+        _ => Some(None),
+    }
+}
+
 /// Within one run of characters of base64: at its beginning, or where hexadecimal digits begin, as behind `0x`.
 fn first_of_run(before: Option<u8>, text: &[u8], begin: usize, run: usize) -> Option<(usize, bool)> {
     if run < LEAST && begin + run < text.len() {

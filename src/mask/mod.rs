@@ -261,13 +261,16 @@ impl Masker {
         while let Some(next) = folded.get(at..end + 3).and_then(|folded| self.rules.quick().first(folded)) {
             at += next;
             let before = at.checked_sub(1).and_then(|before| text.get(before)).copied().or(before);
-            let is_nothing = at >= 3
-                && LOOKS.iter().any(|look| {
-                    let ahead = text.get(at..).unwrap_or_default();
-                    let place = Place { before, text: ahead.get(..*look).unwrap_or(ahead), is_closed: false };
-                    let spot = Spot { place, behind: [0; 3], wrap: None };
-                    matches!(spot.plain_verdict(&self.rules), Verdict::Nothing)
-                });
+            let pair = text.get(at..).and_then(<[u8]>::first_chunk::<2>);
+            let is_begun = pair.is_none_or(|[first, second]| self.rules.may_begin(*first, *second));
+            let is_nothing = !is_begun
+                || at >= 3
+                    && LOOKS.iter().any(|look| {
+                        let ahead = text.get(at..).unwrap_or_default();
+                        let place = Place { before, text: ahead.get(..*look).unwrap_or(ahead), is_closed: false };
+                        let spot = Spot { place, behind: [0; 3], wrap: None };
+                        matches!(spot.plain_verdict(&self.rules), Verdict::Nothing)
+                    });
             if !is_nothing {
                 return (at, true);
             }

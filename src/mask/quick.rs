@@ -11,16 +11,25 @@ use super::shape::IBANS;
 #[derive(Debug)]
 pub(super) struct Quick {
     bits: Box<[u64; WORDS]>,
+    /// Of these, which a rule without a word of its own may begin with, or with a short word.
+    shapes: Box<[u64; WORDS]>,
+    /// The longer words that rules begin with, folded but for their first byte, by the place of their first four bytes.
+    words: Vec<(u16, Box<[u8]>)>,
     /// Some rule may begin with nearly anything.
     is_useless: bool,
-    /// Some rule may begin with a number of four to seven digits that stands alone.
-    has_short_numbers: bool,
+    /// A rule that begins with a digit has so many of them, with nothing but separators between, or so many in a row.
+    digits: usize,
+    row: usize,
 }
 
 impl Quick {
     pub(super) fn new(rules: &[Rule]) -> Self {
-        let mut quick = Self { bits: Box::new([0; WORDS]), is_useless: false, has_short_numbers: false };
+        let (bits, shapes) = (Box::new([0; WORDS]), Box::new([0; WORDS]));
+        let mut quick =
+            Self { bits, shapes, words: Vec::new(), is_useless: false, digits: usize::MAX, row: usize::MAX };
         rules.iter().for_each(|rule| quick.add(rule));
+        quick.words.sort();
+        quick.words.dedup();
         quick
     }
 
@@ -33,37 +42,80 @@ impl Quick {
         let mut at = 0;
         loop {
             let rest = folded.get(at..)?;
-            at +=
-                rest.windows(WINDOW).position(|window| window.first_chunk().is_none_or(|window| self.has(*window)))?;
-            if self.has_short_numbers || !is_short_number(folded.get(at..).unwrap_or_default()) {
+            at += rest
+                .windows(WINDOW)
+                .position(|window| window.first_chunk().is_none_or(|window| has(&self.bits, place(*window))))?;
+            if self.may_begin(folded.get(at..).unwrap_or_default()) {
                 return Some(at);
             }
             at += 1;
         }
     }
 
-    fn has(&self, window: [u8; WINDOW]) -> bool {
-        let place = place(window);
-        self.bits.get(usize::from(place >> 6)).is_none_or(|word| word >> (place & 63) & 1 == 1)
+    /// Whether more than the first four bytes speak for it.
+    fn may_begin(&self, folded: &[u8]) -> bool {
+        let Some(head) = folded.first_chunk().map(|window| place(*window)) else { return true };
+        let is_enough = || {
+            let is_number = folded.first().is_some_and(u8::is_ascii_digit);
+            !is_number || has_digits(folded, self.digits, true) || has_digits(folded, self.row, false)
+        };
+        (has(&self.shapes, other_place(folded)) && is_enough()) || self.has_word(head, folded)
+    }
+
+    fn has_word(&self, head: u16, folded: &[u8]) -> bool {
+        let from = self.words.partition_point(|(place, _)| *place < head);
+        let words = self.words.iter().skip(from).take_while(|(place, _)| *place == head);
+        let rest = folded.get(1..).unwrap_or_default();
+        words.into_iter().any(|(_, word)| {
+            let other = word.iter().zip(rest).find(|(wanted, byte)| wanted != byte);
+            // A word may be broken by a line's end, which is mended: so folded.
+            other.is_none_or(|(_, byte)| matches!(byte, b'*' | b'-'))
+        })
     }
 
     fn add(&mut self, rule: &Rule) {
         match &rule.start {
             Start::Exact(words) | Start::AnyCase(words) => {
                 for word in words {
-                    rule.forms.iter().for_each(|form| self.form(&letters(word), form));
+                    if !self.word(word) {
+                        rule.forms.iter().for_each(|form| self.form(&letters(word), form));
+                    }
                 }
             }
-            Start::Value(forms) => forms.iter().for_each(|form| self.form(&letters(form), &[])),
-            Start::Any(_) | Start::Two(_) => {
+            Start::Value(forms) => {
+                for form in forms.iter() {
+                    if !self.word(form) {
+                        self.form(&letters(form), &[]);
+                    }
+                }
+            }
+            Start::Any(class) | Start::Two(class) => {
+                let is_number = (b'0'..=b'9').any(|byte| class.has(byte));
                 for form in &rule.forms {
-                    let first = form.iter().find(|part| !matches!(part, Part::Hide));
-                    self.has_short_numbers |=
-                        matches!(first, Some(Part::Run(class, 4..=7, _)) if *class == Class::DIGIT);
+                    match form.iter().find(|part| !matches!(part, Part::Hide)) {
+                        Some(Part::Run(class, least @ 8.., _)) if *class == Class::DIGIT => {
+                            self.row = self.row.min(*least);
+                        }
+                        _ if is_number => self.digits = self.digits.min(least_digits(form)),
+                        _ => {}
+                    }
                     self.form(&[], form);
                 }
             }
         }
+    }
+
+    /// A word that tells more than its first four bytes. Whether it is one.
+    fn word(&mut self, word: &str) -> bool {
+        let sets = letters(word);
+        let rest: Box<[u8]> = sets.iter().skip(1).filter_map(|set| set.first().copied()).collect();
+        let (Some(firsts), Some([b, c, d])) = (sets.first(), rest.first_chunk()) else { return false };
+        for first in firsts {
+            let head = place([*first, *b, *c, *d]);
+            set(&mut self.bits, head);
+            self.words.push((head, rest.clone()));
+        }
+        true
     }
 
     /// Every way in which the first four bytes of a form may be taken up.
@@ -95,18 +147,16 @@ impl Quick {
 
     fn put(&mut self, sets: &[Vec<u8>]) {
         let anything = everything();
-        let set = |at: usize| sets.get(at).unwrap_or(&anything);
-        let [a, b, c, d] = [set(0), set(1), set(2), set(3)];
+        let among = |at: usize| sets.get(at).unwrap_or(&anything);
+        let [a, b, c, d] = [among(0), among(1), among(2), among(3)];
         if a.len() * b.len() * c.len() * d.len() > TOO_MANY {
             self.is_useless = true;
             return;
         }
         for (a, b) in a.iter().flat_map(|a| b.iter().map(move |b| (a, b))) {
             for (c, d) in c.iter().flat_map(|c| d.iter().map(move |d| (c, d))) {
-                let place = place([*a, *b, *c, *d]);
-                if let Some(word) = self.bits.get_mut(usize::from(place >> 6)) {
-                    *word |= 1 << (place & 63);
-                }
+                set(&mut self.bits, place([*a, *b, *c, *d]));
+                set(&mut self.shapes, other_place(&[*a, *b, *c, *d]));
             }
         }
     }
@@ -143,12 +193,53 @@ fn number(digits: usize) -> Vec<Vec<u8>> {
     (0..digits.min(WINDOW)).map(|at| vec![if at == 0 { b'0' } else { b'1' }]).collect()
 }
 
-/// A number of four to seven digits that no group of four follows: a year, a port, a process. Text is full of them.
-fn is_short_number(folded: &[u8]) -> bool {
-    let Some((b"0111", ahead)) = folded.split_first_chunk() else { return false };
-    match ahead.first_chunk() {
-        Some(b"1111" | b" 011" | b"-011") | None => false,
-        Some(_) => true,
+/// Whether so many digits stand there, with separators between or in a row. It may be so where the text ends.
+fn has_digits(folded: &[u8], digits: usize, is_grouped: bool) -> bool {
+    let mut left = digits;
+    for byte in folded {
+        match byte {
+            _ if left == 0 => return true,
+            b'0' | b'1' => left -= 1,
+            _ if is_grouped && is_separator(*byte) => {}
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// How many digits a form begins with at least, with nothing but separators between.
+fn least_digits(form: &[Part]) -> usize {
+    let mut digits = 0;
+    for part in form {
+        match part {
+            Part::Hide | Part::Show => {}
+            Part::Run(class, least, _) if everything_in(*class, |byte| byte.is_ascii_digit()) => digits += least,
+            Part::Run(class, _, _) if everything_in(*class, is_separator) => {}
+            Part::Text(text) if text.bytes().all(is_separator) => {}
+            Part::Card => return digits + 13,
+            Part::Text(_) | Part::Run(..) | Part::Until(..) | Part::Not(_) => break,
+            Part::Onward(_) | Part::Iban | Part::Phone | Part::Block => break,
+        }
+    }
+    digits
+}
+
+fn everything_in(class: Class, is_in: impl Fn(u8) -> bool) -> bool {
+    (0..=u8::MAX).filter(|byte| class.has(*byte)).all(is_in)
+}
+
+/// What may stand between the groups of a number; folding leaves it as it is.
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b' ' | b'-' | b'.' | b'(' | b')' | b'/')
+}
+
+fn has(bits: &[u64; WORDS], place: u16) -> bool {
+    bits.get(usize::from(place >> 6)).is_none_or(|word| word >> (place & 63) & 1 == 1)
+}
+
+fn set(bits: &mut [u64; WORDS], place: u16) {
+    if let Some(word) = bits.get_mut(usize::from(place >> 6)) {
+        *word |= 1 << (place & 63);
     }
 }
 
@@ -172,6 +263,12 @@ fn distinct(bytes: impl Iterator<Item = u8>) -> Vec<u8> {
 /// Fibonacci hashing.
 fn place(window: [u8; WINDOW]) -> u16 {
     (u32::from_le_bytes(window).wrapping_mul(0x9e37_79b1) >> 16) as u16
+}
+
+/// The same by another number, so that what falls together there seldom does here.
+fn other_place(folded: &[u8]) -> u16 {
+    let window = folded.first_chunk().copied().unwrap_or_default();
+    (u32::from_le_bytes(window).wrapping_mul(0x85eb_ca6b) >> 16) as u16
 }
 
 const WINDOW: usize = 4;

@@ -142,6 +142,16 @@ fn base64_and_hexadecimal_are_seen_through_and_digests_stay() {
 }
 
 #[test]
+fn a_private_key_in_lines_of_base64_is_hidden_to_its_last_line() {
+    let key = [concat!("-----BEGIN ", "PRIVATE KEY-----\n"), &"Q7mZ2xL9vB4nT8kR1cW6yH3jF5dS0gPa\n".repeat(6)].concat();
+    let lines: Vec<String> =
+        in_base64(key.as_bytes()).chunks(76).map(|line| String::from_utf8(line.to_vec()).unwrap()).collect();
+    let shown = text(&format!("{}\nls\nplain words\n", lines.join("\n")));
+    assert!(shown.ends_with("*\nls\nplain words\n") || shown.ends_with("=\nls\nplain words\n"), "{shown}");
+    assert!(lines.iter().all(|line| !shown.contains(line.as_str())), "{shown}");
+}
+
+#[test]
 fn a_token_is_mended_where_a_program_broke_its_line() {
     let token = concat!("gh", "p_", "Q7mZ2xL9vB4nT8kR1cW6", "\n", "yH3jF5dS0gPaWy3k", "\nmore words\n");
     assert_eq!(text(token), format!("{}\n{}\nmore words\n", "*".repeat(24), "*".repeat(16)));
@@ -252,6 +262,9 @@ fn pieces() -> impl Strategy<Value = Vec<Vec<u8>>> {
             secret
         }),
         1 => proptest::sample::select(secrets.clone()).prop_map(|secret| in_base64(&secret)),
+        1 => proptest::collection::vec(proptest::sample::select(secrets.clone()), 1..4).prop_map(|secrets| {
+            in_base64(&secrets.concat()).chunks(60).collect::<Vec<_>>().join(&b'\n')
+        }),
         1 => proptest::sample::select(secrets.clone()).prop_map(|secret| in_hex(&secret)),
         1 => proptest::sample::select(secrets).prop_map(|secret| in_url(&secret)),
         1 => proptest::sample::select(BETWEEN).prop_map(|between| between.as_bytes().to_vec()),

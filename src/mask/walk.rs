@@ -17,7 +17,7 @@ impl Masker {
             let goes_on = match self.cursor.then {
                 _ if self.cursor.encoded.is_some() => self.encoded(is_end, out),
                 Then::Scan => self.scan(&rules, is_end, out),
-                Then::Onward(class) => self.onward(class, out),
+                Then::Onward(class) => self.onward(class, is_end, out),
                 Then::Block => self.block(is_end, out),
             };
             if !goes_on {
@@ -108,12 +108,24 @@ impl Masker {
         Spot { place, behind, wrap }
     }
 
-    fn onward(&mut self, class: Class, out: &mut Masked) -> bool {
+    fn onward(&mut self, class: Class, is_end: bool, out: &mut Masked) -> bool {
         let ahead = self.text.get(self.cursor.at..).unwrap_or_default();
         let (more, all) = (ahead.iter().take_while(|byte| class.has(**byte)).count(), ahead.len());
         self.pass(more, true, out);
         if more == all {
             return false;
+        }
+        let is_base64 = class.has(b'+') && class.has(b'/');
+        if is_base64 && encoded::is_full_line(self.text.get(..self.cursor.at).unwrap_or_default()) {
+            let is_closed = is_end || self.raw.len() - self.cursor.raw >= self.hold;
+            match encoded::goes_on(self.text.get(self.cursor.at..).unwrap_or_default(), is_closed) {
+                Some(Some(skip)) => {
+                    self.pass(skip, true, out);
+                    return true;
+                }
+                Some(None) => {}
+                None => return false,
+            }
         }
         self.cursor.then = Then::Scan;
         self.close(out);

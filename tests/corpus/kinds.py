@@ -414,7 +414,7 @@ def gcp_service_account(r):
     body = b64(r.randbytes(400))
     lines = "\\n".join(s(body[at : at + 64]) for at in range(0, len(body), 64))
     return (
-        '{\n  "type": "service_account",\n  "project_id": "app-1",\n  "private_key_id": "' + s(draw(r, HEX, 40)) + '",\n'
+        '{\n  "type": "service_account",\n  "project_id": "app-1",\n  "private_key_id": "' + draw(r, HEX, 40) + '",\n'
         '  "private_key": "-----BEGIN PRIVATE' + " KEY-----\\n" + lines + '\\n-----END PRIVATE KEY-----\\n",\n'
         '  "client_id": "1234567890"\n}'
     )
