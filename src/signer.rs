@@ -92,6 +92,8 @@ pub struct TargetDraft {
     pub force_command: Option<String>,
     /// Whether a terminal may be asked for.
     pub pty: bool,
+    /// Whether it may open forwarded connections.
+    pub forward: bool,
 }
 
 /// Whose host certificate it is.
@@ -232,6 +234,9 @@ impl Signer {
         }
         if draft.pty {
             builder.extension("permit-pty", "").map_err(Error::Build)?;
+        }
+        if draft.forward {
+            builder.extension("permit-port-forwarding", "").map_err(Error::Build)?;
         }
         builder.sign(&self.0.target_ca).map_err(Error::Build)
     }

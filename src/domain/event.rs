@@ -158,7 +158,7 @@ pub enum Event {
     },
     /// A session begins.
     SessionStart {
-        /// `shell`, `exec` or `sftp`.
+        /// `shell`, `exec`, `sftp` or `forward`.
         action: &'static str,
         /// The id of the client's SSH connection, as hex.
         connection: String,
@@ -225,6 +225,13 @@ pub enum Event {
         /// Its name.
         name: &'static str,
     },
+    /// A connection through the target is about to be opened.
+    ChannelForward {
+        /// Host and port, in canonical form.
+        to: String,
+        /// Address and port in the client's words, printable ASCII only.
+        originator: String,
+    },
     /// Something was done to a file, or refused.
     SftpOperation(sftp::Operation),
     /// Whoever asked for the session said why.
@@ -258,7 +265,7 @@ pub enum Event {
         header: Digest,
         /// `asciicast-v2+sallyport1`.
         format: &'static str,
-        /// `default`; `transfer` where files passed under a permit; `sftp`; `none` in logs of before masking.
+        /// `default`; `transfer` where files passed under a permit; `sftp`; `forward`; `none` in logs of before masking.
         mask: &'static str,
     },
     /// So much of a recording is stored.

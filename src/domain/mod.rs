@@ -10,6 +10,7 @@ use std::time::Duration;
 pub mod binding;
 pub mod event;
 pub mod files;
+pub mod forward;
 pub mod identity;
 pub mod session;
 pub mod target;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::forward::Forward;
 use super::id;
 
 id! {
@@ -80,6 +81,8 @@ pub enum Action {
     Exec(Command),
     /// File transfer by SFTP.
     Sftp,
+    /// One connection through the target.
+    Forward(Forward),
 }
 
 impl Action {
@@ -89,13 +92,14 @@ impl Action {
             Self::Shell => "shell",
             Self::Exec(_) => "exec",
             Self::Sftp => "sftp",
+            Self::Forward(_) => "forward",
         }
     }
 
     /// The command, if it is one.
     pub fn command(&self) -> Option<&Command> {
         match self {
-            Self::Shell | Self::Sftp => None,
+            Self::Shell | Self::Sftp | Self::Forward(_) => None,
             Self::Exec(command) => Some(command),
         }
     }

@@ -35,6 +35,8 @@ pub struct TargetAsk<'a> {
     pub source: IpAddr,
     /// Whether with a terminal.
     pub pty: bool,
+    /// Whether for one forwarded connection, and nothing else.
+    pub forward: bool,
     /// The one command that may run, where a person agreed to exactly that.
     pub force_command: Option<&'a Command>,
 }
@@ -57,6 +59,7 @@ impl Identities {
                     login: ask.login,
                     source: ask.source,
                     pty: ask.pty,
+                    forward: ask.forward,
                     force_command: ask.force_command,
                 };
                 let draft = certificate::target(&target, key.public_key(), serial, now)?;
@@ -139,6 +142,7 @@ fn target_issued(draft: &TargetDraft) -> Event {
     let command = draft.force_command.as_ref();
     options.extend(command.map(|command| format!("force-command=sha256:{}", Digest::of(command.as_bytes()))));
     options.extend(draft.pty.then(|| "permit-pty".to_owned()));
+    options.extend(draft.forward.then(|| "permit-port-forwarding".to_owned()));
     Event::CertIssued {
         authority: "target",
         serial: draft.serial,

@@ -97,6 +97,8 @@ pub struct Target<'a> {
     pub source: IpAddr,
     /// Whether a terminal was asked for.
     pub pty: bool,
+    /// Whether for one forwarded connection.
+    pub forward: bool,
     /// The one command that may run, where a person agreed to exactly that.
     pub force_command: Option<&'a Command>,
 }
@@ -117,6 +119,7 @@ pub fn target(ask: &Target<'_>, key: &PublicKey, serial: u64, now: Timestamp) ->
         source: ask.source,
         force_command,
         pty: ask.pty,
+        forward: ask.forward,
     })
 }
 
@@ -216,6 +219,7 @@ mod tests {
             login: &login,
             source: "10.0.0.1".parse().unwrap(),
             pty: false,
+            forward: false,
             force_command: Some(&command),
         };
         let key = new_key("").unwrap();

@@ -21,7 +21,7 @@ pub(super) const SALT: [u8; 32] = [0x5a; 32];
 pub(super) const TEXTS: [&str; 5] =
     ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found", "looks right to me"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 45;
+pub(super) const EVENTS: usize = 46;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -48,6 +48,7 @@ pub(super) fn all() -> Vec<(String, Fact)> {
         .chain([exported(), jumped(), hidden()])
         .chain(glass())
         .chain(files())
+        .chain([forwarded()])
         .collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
@@ -110,6 +111,7 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::GlassReviewed(_) => 42,
         Event::ChannelSubsystem { .. } => 43,
         Event::SftpOperation(_) => 44,
+        Event::ChannelForward { .. } => 45,
         Event::RecordingLost { .. } => 30,
         Event::EvidenceExported(_) => 39,
     }
@@ -569,4 +571,9 @@ fn files() -> Vec<Fact> {
         done("rename", Some(Text::new("/srv/app/old.tar")), None, "no such file"),
         done("remove", None, None, "refused"),
     ]
+}
+
+fn forwarded() -> Fact {
+    let (to, originator) = ("10.0.3.9:5432".to_owned(), "127.0.0.1:51544".to_owned());
+    in_session(Event::ChannelForward { to, originator }, 0)
 }

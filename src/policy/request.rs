@@ -9,6 +9,7 @@ use cedar_policy::{Context, Entities, Entity, EntityUid, Request as CedarRequest
 use serde_json::json;
 
 use super::{Policy, Reading};
+use crate::domain::forward::Endpoint;
 use crate::domain::identity::{Identity, Kind, Principal, SignIn};
 use crate::domain::session::{Action, Command};
 use crate::domain::target::{Login, Target};
@@ -26,7 +27,7 @@ pub enum Asked<'a> {
     /// File transfer by SFTP.
     Sftp,
     /// A forwarded connection.
-    Forward,
+    Forward(&'a Endpoint),
     /// Agent forwarding.
     Agent,
     /// X11 forwarding.
@@ -35,8 +36,8 @@ pub enum Asked<'a> {
     Env,
     /// Output without masking.
     Unmask,
-    /// Traffic without a recording.
-    Unrecorded,
+    /// Traffic without a recording; where it goes, if it is a forwarded connection.
+    Unrecorded(Option<&'a Endpoint>),
     /// The loud way past approval.
     BreakGlass,
     /// Look at a recording.
@@ -64,6 +65,7 @@ impl<'a> Asked<'a> {
             Action::Shell => Self::Shell,
             Action::Exec(command) => Self::Exec(command),
             Action::Sftp => Self::Sftp,
+            Action::Forward(forward) => Self::Forward(&forward.to),
         }
     }
 }
@@ -92,6 +94,14 @@ impl Asked<'_> {
         "revoke",
     ];
 
+    /// Where a forwarded connection goes.
+    fn endpoint(&self) -> Option<&Endpoint> {
+        match self {
+            Self::Forward(to) | Self::Unrecorded(Some(to)) => Some(to),
+            _ => None,
+        }
+    }
+
     /// The word in policy and records.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -99,12 +109,12 @@ impl Asked<'_> {
             Self::Exec(_) => "exec",
             Self::Transfer(_) => "transfer",
             Self::Sftp => "sftp",
-            Self::Forward => "forward",
+            Self::Forward(_) => "forward",
             Self::Agent => "agent",
             Self::X11 => "x11",
             Self::Env => "env",
             Self::Unmask => "unmask",
-            Self::Unrecorded => "unrecorded",
+            Self::Unrecorded(_) => "unrecorded",
             Self::BreakGlass => "break_glass",
             Self::Review => "review",
             Self::Watch => "watch",
@@ -233,12 +243,12 @@ impl<'a> Case<'a> {
             Asked::Explain | Asked::Audit | Asked::Certify | Asked::Revoke => return Ok(owned(context)),
             Asked::Shell
             | Asked::Sftp
-            | Asked::Forward
+            | Asked::Forward(_)
             | Asked::Agent
             | Asked::X11
             | Asked::Env
             | Asked::Unmask
-            | Asked::Unrecorded
+            | Asked::Unrecorded(_)
             | Asked::BreakGlass => None,
         };
         let (_, login) = on_target()?;
@@ -249,6 +259,11 @@ impl<'a> Case<'a> {
             ("groups".to_owned(), Value::new_set(groups)),
         ];
         context.push(("approval", record(approval)?));
+        if let Some(to) = request.action.endpoint() {
+            let fields =
+                [("host".to_owned(), text(&to.host())), ("port".to_owned(), Value::new_long(i64::from(to.port())))];
+            context.push(("destination", record(fields)?));
+        }
         if command.is_some() || request.action == Asked::Shell {
             context.push(("pty", Value::new_bool(request.pty)));
         }
@@ -280,7 +295,7 @@ impl<'a> Case<'a> {
         let request = self.request;
         let identity = request.identity;
         let groups: Vec<&str> = self.policy.known_groups(identity).collect();
-        let judged = json!({
+        let mut judged = json!({
             "principal": self.principal.to_string(),
             "claims": identity.claims,
             "groups": groups,
@@ -302,6 +317,9 @@ impl<'a> Case<'a> {
                 _ => None,
             },
         });
+        if let (Some(to), Some(judged)) = (request.action.endpoint(), judged.as_object_mut()) {
+            judged.insert("destination".to_owned(), json!(to.to_string()));
+        }
         // Strings, small numbers and booleans always have a canonical form.
         Digest::of(&serde_json_canonicalizer::to_vec(&judged).unwrap_or_default())
     }

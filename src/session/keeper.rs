@@ -193,7 +193,13 @@ impl Keeper {
             End::Limit(which) => Some(*which),
             _ => None,
         };
-        let outcome = if matches!(end, End::Finished(_) | End::ByClient) { Outcome::Success } else { Outcome::Failure };
+        // A connection may end at either side.
+        let forwarded = self.summary.action == "forward";
+        let outcome = if matches!(end, End::Finished(_) | End::ByClient) || (forwarded && *end == End::ByTarget) {
+            Outcome::Success
+        } else {
+            Outcome::Failure
+        };
         let event = Event::SessionEnd {
             reason: end.as_str(),
             detail,

@@ -25,6 +25,8 @@ pub(super) enum Manner {
     Digest,
     /// As they are; what they do to files is recorded by whoever reads them.
     Followed,
+    /// As they are, and nothing of them is kept.
+    Passed,
 }
 
 impl Manner {
@@ -34,6 +36,7 @@ impl Manner {
             Self::Masked(..) => "default",
             Self::Digest => "transfer",
             Self::Followed => "sftp",
+            Self::Passed => "forward",
         }
     }
 }
@@ -70,7 +73,7 @@ impl Veil {
         let way = match manner {
             Manner::Masked(rules, width) => Way::Masked(Box::new(Masker::new(rules.clone(), *width))),
             Manner::Digest => Way::Digest(Hashing::default()),
-            Manner::Followed => Way::Followed,
+            Manner::Followed | Manner::Passed => Way::Followed,
         };
         Self { name, way, hidden: hidden.clone(), columns: None }
     }

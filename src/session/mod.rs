@@ -28,6 +28,7 @@ pub mod cut;
 mod disk;
 pub mod failures;
 pub mod files;
+mod forward;
 pub mod glass;
 mod governed;
 mod hold;

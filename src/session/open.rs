@@ -15,7 +15,7 @@ use super::hold::used;
 use super::judged::Judged;
 use super::keeper::Keeper;
 use super::masking::{Columns, Hidden, Manner, Veil};
-use super::permit::{ExecPermit, Permit, SftpPermit, ShellPermit};
+use super::permit::{ExecPermit, ForwardPermit, Permit, SftpPermit, ShellPermit};
 use super::registry::{Entry, Orders};
 use super::tap::{Counts, DownTap, Stopwatch, UpTap};
 use super::transfer::moves_files;
@@ -48,8 +48,8 @@ struct New<'a> {
     obligations: Obligations,
     granted: Option<Granted>,
     rules: Arc<Rules>,
-    /// The decision that lets what a command moves pass as it is.
-    transfer: Option<Judged>,
+    /// The second decision: that what a command moves may pass as it is, or that a connection may lead past what is recorded.
+    beside: Option<Judged>,
 }
 
 impl Sessions {
@@ -99,9 +99,11 @@ impl Sessions {
             }
             Err(refused) => return Err(self.record(vec![decided]).await.err().unwrap_or(refused)),
         };
+        let (decided, beyond) = self.beyond(&ask, (&target, &login), now, decided).await?;
         let (session, recording) = (ask.session(now, (&target, &login))?, RecordingId::new(now));
         let rules = self.0.masks.borrow().clone();
         let transfer = self.transfer(&ask, judged.decision.reading.as_ref(), (&target, &login), now);
+        let beside = transfer.or(beyond);
         let new = New {
             ask: &ask,
             now,
@@ -114,7 +116,7 @@ impl Sessions {
             obligations,
             granted,
             rules,
-            transfer,
+            beside,
         };
         let gauge =
             self.limits().space.gauge(&new.ask.caller.identity.principal(), ask.purpose(), new.ask.share.clone());
@@ -171,6 +173,7 @@ impl Sessions {
                 Some(_) => ExecPermit::approved(new.session, command.clone(), input),
             }),
             Action::Sftp => Permit::Sftp(SftpPermit::new(new.session)),
+            Action::Forward(forward) => Permit::Forward(ForwardPermit::new(new.session, forward.clone())),
         };
         let held = new.granted.is_some();
         let durable = new.target.durable() || new.obligations.durable || held || new.ask.glass.is_some();
@@ -375,6 +378,10 @@ impl New<'_> {
                     Event::ChannelExec { length: bytes.len() as u64, command: Text::new(bytes) }
                 }
                 Action::Sftp => Event::ChannelSubsystem { name: "sftp" },
+                Action::Forward(forward) => Event::ChannelForward {
+                    to: forward.to.to_string(),
+                    originator: format!("{}:{}", forward.originator.0, forward.originator.1),
+                },
             },
             Event::RecordingOpen {
                 recording: self.recording,
@@ -386,7 +393,7 @@ impl New<'_> {
         decided.session = Some(self.session);
         let decision = decided.id;
         let mut facts = vec![decided];
-        facts.extend(self.transfer.as_ref().map(|judged| {
+        facts.extend(self.beside.as_ref().map(|judged| {
             let fact = ask.fact(self.now, judged.decision.recorded(), judged.event());
             fact.within(self.session).towards(self.place.clone())
         }));
@@ -407,10 +414,12 @@ impl New<'_> {
         // A terminal keeps its columns. The other end of a transfer would wait for what a label is shorter.
         let counts = self.ask.terminal.is_some() || self.judged.decision.reading.as_ref().is_some_and(moves_files);
         let width = if counts { Width::Same } else { Width::Label };
-        if self.ask.action == Action::Sftp {
-            return Manner::Followed;
+        match self.ask.action {
+            Action::Sftp => return Manner::Followed,
+            Action::Forward(_) => return Manner::Passed,
+            Action::Shell | Action::Exec(_) => {}
         }
-        if self.transfer.is_some() { Manner::Digest } else { Manner::Masked(self.rules.clone(), width) }
+        if self.beside.is_some() { Manner::Digest } else { Manner::Masked(self.rules.clone(), width) }
     }
 
     fn header(&self, bastion: &str) -> Header {
@@ -429,7 +438,7 @@ impl New<'_> {
                 login: self.login.to_string(),
                 action: ask.action.as_str().to_owned(),
                 command: match &ask.action {
-                    Action::Shell | Action::Sftp => None,
+                    Action::Shell | Action::Sftp | Action::Forward(_) => None,
                     Action::Exec(command) => {
                         let masked = whole(&self.rules, Width::Label, command.bytes());
                         Some(String::from_utf8_lossy(&masked).into_owned())

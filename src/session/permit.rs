@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::domain::forward::Forward;
 use crate::domain::session::{Command, SessionId};
 
 /// Proof that something may be started in a session, once.
@@ -13,6 +14,8 @@ pub enum Permit {
     Exec(ExecPermit),
     /// The subsystem `sftp`.
     Sftp(SftpPermit),
+    /// One connection.
+    Forward(ForwardPermit),
 }
 
 /// Proof that a login shell may be started in this session.
@@ -38,8 +41,16 @@ impl Permit {
     /// The one command that may run, where people agreed to exactly that.
     pub fn forced(&self) -> Option<&Command> {
         match self {
-            Self::Shell(_) | Self::Sftp(_) => None,
+            Self::Shell(_) | Self::Sftp(_) | Self::Forward(_) => None,
             Self::Exec(permit) => permit.forced(),
+        }
+    }
+
+    /// Where the one connection goes that may be opened.
+    pub fn forward(&self) -> Option<&Forward> {
+        match self {
+            Self::Forward(permit) => Some(permit.forward()),
+            Self::Shell(_) | Self::Exec(_) | Self::Sftp(_) => None,
         }
     }
 
@@ -48,7 +59,7 @@ impl Permit {
         match self {
             Self::Shell(permit) => permit.input.clone(),
             Self::Exec(permit) => permit.input.clone(),
-            Self::Sftp(_) => None,
+            Self::Sftp(_) | Self::Forward(_) => None,
         }
     }
 }
@@ -67,6 +78,29 @@ impl SftpPermit {
     /// In which session.
     pub fn session(&self) -> SessionId {
         self.session
+    }
+}
+
+/// Proof that one connection may be opened through the target. It carries to where.
+#[derive(Debug)]
+pub struct ForwardPermit {
+    session: SessionId,
+    forward: Forward,
+}
+
+impl ForwardPermit {
+    pub(super) fn new(session: SessionId, forward: Forward) -> Self {
+        Self { session, forward }
+    }
+
+    /// In which session.
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// To where.
+    pub fn forward(&self) -> &Forward {
+        &self.forward
     }
 }
 

@@ -37,6 +37,7 @@ impl Recent {
         let what = match action {
             Action::Exec(command) => printable(&String::from_utf8_lossy(command.bytes()), SHOWN),
             Action::Shell => "(a shell)".to_owned(),
+            Action::Forward(forward) => format!("(a connection to {})", forward.to),
             Action::Sftp => "(files by SFTP)".to_owned(),
         };
         let began = Began { at, target: target.to_owned(), login: login.to_owned(), what };

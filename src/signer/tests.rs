@@ -32,6 +32,7 @@ fn target(change: impl FnOnce(&mut TargetDraft)) -> Result<Certificate, Error> {
         source: "10.0.0.1".parse().unwrap(),
         force_command: None,
         pty: false,
+        forward: false,
     };
     change(&mut draft);
     Signer::in_memory().unwrap().sign_target(draft)
@@ -71,6 +72,7 @@ fn a_draft_within_the_rules_is_signed_by_its_own_authority() {
         source: "::1".parse().unwrap(),
         force_command: Some("systemctl restart api".into()),
         pty: true,
+        forward: false,
     };
     let certificate = signer.sign_target(draft).unwrap();
     assert_eq!(certificate.signature_key(), signer.target_ca().key_data());

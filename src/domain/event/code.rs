@@ -46,6 +46,7 @@ impl Event {
             Self::ChannelExec { .. } => ("channel.exec", 2010),
             Self::ChannelShell { .. } => ("channel.shell", 2011),
             Self::ChannelSubsystem { .. } => ("channel.subsystem", 2012),
+            Self::ChannelForward { .. } => ("channel.forward", 2013),
             Self::SftpOperation(_) => ("sftp.operation", 2020),
             Self::RecordingOpen { .. } => ("recording.open", 2100),
             Self::RecordingCommit { .. } => ("recording.commit", 2101),

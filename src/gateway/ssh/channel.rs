@@ -64,6 +64,8 @@ pub(crate) struct Channel {
     pub(crate) ahead: Option<Ahead>,
     /// More will be asked on it after what runs now, so no end of that is the end of the channel.
     pub(crate) lasting: bool,
+    /// A forwarded connection: whatever stands in it is data.
+    pub(crate) forwarded: bool,
 }
 
 /// What goes through a session's two pumps.
@@ -235,7 +237,7 @@ impl Channel {
     }
 
     /// From the decision to a running request: connect (unless begun), sign in with a certificate of this moment, start.
-    async fn reach(
+    pub(super) async fn reach(
         &mut self,
         governed: &Governed,
         terminal: &Option<Terminal>,
@@ -268,6 +270,7 @@ impl Channel {
             login,
             source: seen_as,
             pty: terminal.is_some(),
+            forward: permit.forward().is_some(),
             force_command: permit.forced(),
         };
         let (key, certificate) = match self.rooms.identities.target_certificate(asked).await {
@@ -277,7 +280,7 @@ impl Channel {
                 return Err(upstream::Error::Certificate(error));
             }
         };
-        let mut upstream = connected.sign_in(login, key, certificate).await?;
+        let mut upstream = connected.sign_in(login, key, certificate, permit.forward()).await?;
         upstream.backlog.charge(&self.share);
         match upstream.start(terminal.as_ref(), environment, permit).await {
             Ok(()) => Ok(upstream),
@@ -289,7 +292,7 @@ impl Channel {
     }
 
     /// Runs both pumps and serves the client's requests until one of them has ended the session.
-    async fn carry(
+    pub(super) async fn carry(
         &mut self,
         governed: &Governed,
         mut upstream: Upstream,
@@ -323,6 +326,7 @@ impl Channel {
             quiet: Quiet::default(),
             exit: exit.clone(),
             lasting: self.lasting,
+            forwarded: self.forwarded,
             files: following.clone().zip(replies),
         };
         let mut up = self.rooms.drain.spawn(up.run(ends.clone()));
@@ -451,6 +455,9 @@ impl Channel {
 
     /// A line of the bastion's own.
     pub(super) async fn say(&self, terminal: bool, line: &str) {
+        if self.forwarded {
+            return;
+        }
         if self.lasting {
             // In one stream with the prompt that comes next: on two, a client may show that first.
             let text = format!("\r\nsallyport: {line}\r\n");

@@ -283,6 +283,7 @@ impl Handler for Connection {
             gone,
             ahead: self.ahead.take(),
             lasting: false,
+            forwarded: false,
         };
         self.opened = self.opened.saturating_add(1);
         reply.accept().await;
@@ -298,9 +299,9 @@ impl Handler for Connection {
         from: &str,
         from_port: u32,
         reply: ChannelOpenHandle,
-        _: &mut Session,
+        session: &mut Session,
     ) -> Result<(), russh::Error> {
-        self.towards(channel, (host, port), (from, from_port), reply).await
+        self.towards(channel, (host, port), (from, from_port), reply, session.handle()).await
     }
 
     async fn channel_open_direct_streamlocal(

@@ -32,6 +32,7 @@ mod busy;
 mod channel;
 mod connection;
 mod console;
+mod forward;
 mod guarded;
 mod held;
 mod host_check;

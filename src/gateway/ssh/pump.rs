@@ -213,6 +213,8 @@ pub(crate) struct Down {
     pub(crate) exit: Arc<OnceLock<Exit>>,
     /// The client's channel outlasts this: it hears of no end.
     pub(crate) lasting: bool,
+    /// No exit status is to come.
+    pub(crate) forwarded: bool,
     /// Of an SFTP conversation, and what the bastion answers in it.
     pub(crate) files: Option<(Arc<Following>, mpsc::Receiver<Bytes>)>,
 }
@@ -287,6 +289,7 @@ impl Down {
                         return ended;
                     }
                     match self.exit.get() {
+                        None if self.forwarded => self.eof().await,
                         Some(_) => self.eof().await,
                         None => held = Some(Box::pin(sleep(STATUS_WITHIN))),
                     }

@@ -156,6 +156,7 @@ impl Hand {
             login,
             source,
             pty: false,
+            forward: false,
             force_command: None,
         };
         let (key, certificate) = match self.identities.target_certificate(ask).await {
@@ -175,7 +176,7 @@ impl Hand {
             target.name,
             self.clock.now(),
         );
-        match connected.sign_in(login, key, certificate).await {
+        match connected.sign_in(login, key, certificate, None).await {
             Ok(upstream) => Ok((upstream, hint)),
             Err(error) => Err((error, hint)),
         }

@@ -22,6 +22,7 @@ use super::pump::Waiting;
 use super::request::{Environment, Terminal};
 use super::stream::{Control, Steered};
 use crate::domain::Timestamp;
+use crate::domain::forward::Forward;
 use crate::domain::target::{Login, Target};
 use crate::session::budget::Share;
 use crate::session::permit::Permit;
@@ -180,6 +181,7 @@ impl Connected {
         login: &Login,
         key: PrivateKey,
         certificate: Certificate,
+        forward: Option<&Forward>,
     ) -> Result<Upstream, Error> {
         let answer = self.handle.authenticate_openssh_cert(login.as_str(), Arc::new(key), certificate);
         let answer = timeout(STEP, answer).await;
@@ -195,8 +197,27 @@ impl Connected {
                 return Err(Error::TimedOut("sign-in"));
             }
         }
-        let opened = timeout(STEP, self.handle.channel_open_session()).await;
-        let channel = opened.map_err(|_| Error::TimedOut("channel"))?.map_err(Error::Ssh)?;
+        let opening = async {
+            match forward {
+                None => self.handle.channel_open_session().await,
+                Some(Forward { to, originator: (from, port) }) => {
+                    let (host, to_port) = (to.host(), u32::from(to.port()));
+                    self.handle.channel_open_direct_tcpip(host, to_port, from.as_str(), *port).await
+                }
+            }
+        };
+        let channel = match timeout(STEP, opening).await {
+            Ok(Ok(channel)) => channel,
+            Ok(Err(russh::Error::ChannelOpenFailure(_))) if forward.is_some() => {
+                self.end().await;
+                return Err(Error::NotGranted("that connection"));
+            }
+            Ok(Err(error)) => return Err(Error::Ssh(error)),
+            Err(_) => {
+                self.control.kill();
+                return Err(Error::TimedOut("channel"));
+            }
+        };
         let (read, write) = channel.split();
         Ok(Upstream {
             handle: self.handle,
@@ -245,6 +266,8 @@ impl Upstream {
                 self.write.exec(true, permit.into_command().bytes().to_vec()).await.map_err(Error::Ssh)?;
                 self.answer("the command").await
             }
+            // It was started when its channel was opened.
+            Permit::Forward(_) => Ok(()),
             Permit::Sftp(_) => {
                 self.write.request_subsystem(true, "sftp").await.map_err(Error::Ssh)?;
                 self.answer("file transfer by SFTP").await

@@ -155,6 +155,7 @@ async fn a_target_certificate_is_in_the_ledger_before_it_exists() {
         login: &login,
         source: "10.0.0.1".parse().unwrap(),
         pty: true,
+        forward: false,
         force_command: None,
     };
     let (key, certificate) = house.identities.target_certificate(ask).await.unwrap();

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use russh::Channel as Opened;
-use russh::server::{ChannelOpenHandle, Msg};
+use russh::server::{ChannelOpenHandle, Handle, Msg};
 use tracing::{Instrument as _, info};
 
 use super::super::address::Destination;
 use super::super::asked::Asked;
+use super::super::channel::Channel;
 use super::super::jump::{Inner, Outer, Road};
 use super::super::limit;
 use super::super::refuse::{not_carried, prohibited};
 use super::Connection;
 use crate::domain::Disclose as _;
+use crate::domain::forward::{Endpoint, Forward};
 use crate::domain::identity::Caller;
+use crate::domain::printable;
 use crate::session::budget::Share;
 
 impl Connection {
@@ -36,16 +39,21 @@ impl Connection {
         Ok(allowed.map(|(share, reply)| (caller, share, reply)))
     }
 
-    /// Jump mode. Whoever goes to a target already, by user name or by a jump, is let through to nothing else.
+    /// From the console it is a jump; whoever goes to a target already, by user name or by a jump, goes through it.
     pub(super) async fn towards(
         &mut self,
         channel: Opened<Msg>,
         (host, port): (&str, u32),
         from: (&str, u32),
         reply: ChannelOpenHandle,
+        handle: Handle,
     ) -> Result<(), russh::Error> {
-        let (Road::Network(jumps), Destination::Console) = (&self.road, &self.destination) else {
-            return not_carried(reply, "forwarding (direct-tcpip)").await;
+        let jumps = match (&self.road, self.destination.clone()) {
+            (Road::Network(jumps), Destination::Console) => jumps,
+            (Road::Jump(_), Destination::Console) => return not_carried(reply, "forwarding (direct-tcpip)").await,
+            (_, Destination::Target { login, target }) => {
+                return self.through(channel, ((host, port), from), (login, target), reply, handle).await;
+            }
         };
         let jumps = jumps.clone();
         let place = Destination::Target { login: None, target: host.to_owned() };
@@ -66,6 +74,51 @@ impl Connection {
         };
         self.opened = self.opened.saturating_add(1);
         self.rooms.drain.spawn(self.busy.during(task.run(reply).instrument(self.span.clone())));
+        Ok(())
+    }
+
+    /// A connection that the target makes.
+    async fn through(
+        &mut self,
+        channel: Opened<Msg>,
+        ((host, port), from): ((&str, u32), (&str, u32)),
+        place: (Option<String>, String),
+        reply: ChannelOpenHandle,
+        handle: Handle,
+    ) -> Result<(), russh::Error> {
+        let to = match Endpoint::parse(host, port) {
+            Ok(to) => to,
+            Err(error) => return prohibited(reply, &error.to_string()).await,
+        };
+        let destination = self.destination.clone();
+        let Some((caller, share, reply)) = self.one_more(&destination, reply).await? else { return Ok(()) };
+        let (asked, start, live) = Asked::new(Vec::new(), &share);
+        let (backlog, gone) = (asked.backlog.clone(), asked.gone.clone());
+        self.channels.insert(channel.id(), asked);
+        let (read, write) = channel.split();
+        let task = Channel {
+            rooms: self.rooms.clone(),
+            caller,
+            destination,
+            connection: self.id.clone(),
+            jump: self.road.jump(),
+            number: self.opened,
+            read: Some(read),
+            write: Arc::new(write),
+            handle,
+            start,
+            live,
+            backlog,
+            share,
+            gone,
+            ahead: self.ahead.take(),
+            lasting: false,
+            forwarded: true,
+        };
+        self.opened = self.opened.saturating_add(1);
+        let forward = Forward { to, originator: (printable(from.0, 64), from.1) };
+        let serving = task.forward(place, forward, reply).instrument(self.span.clone());
+        self.rooms.drain.spawn(self.busy.during(serving));
         Ok(())
     }
 }
