@@ -18,6 +18,7 @@ use russh::keys::{Algorithm, PrivateKey, PublicKey};
 use thiserror::Error;
 
 mod files;
+pub mod fingerprints;
 #[cfg(test)]
 mod tests;
 pub mod witness;

@@ -258,7 +258,7 @@ pub async fn rebuild(config: &Config, clock: Clock) -> Result<Mended, ServeError
 
 /// What a start does, without a listener.
 async fn fill(config: &Config, opened: State, clock: Clock) -> Result<Option<Mended>, StartError> {
-    let State { signer, origin, stores } = opened;
+    let State { signer, origin, stores, .. } = opened;
     let Stores { blobs, registers, files, .. } = stores;
     let settings = ledger::Settings {
         origin,

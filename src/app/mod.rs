@@ -21,8 +21,10 @@ use crate::gateway::ssh;
 use crate::http::{self, ops};
 use crate::identity::{self, Identities};
 use crate::ledger::{self, Ledger};
+use crate::mask::fingerprint::Fingerprinter;
 use crate::recording::{self, Recordings, index::Index};
 use crate::session::{self, Recent, Sessions, Standing, failures::Failures, limits::Limits, registry::Registry};
+use crate::signer::fingerprints::Fingerprints;
 use crate::signer::{self, Signer};
 use crate::store::{self, Blobs, Files, Registers, Volume};
 
@@ -77,6 +79,8 @@ pub struct Parts {
     pub config: Config,
     /// The lasting keys.
     pub signer: Signer,
+    /// By what a leaked secret is recognised again.
+    pub fingerprints: Fingerprints,
     /// Durable bytes.
     pub stores: Stores,
     /// The log's origin, fixed by `init`.
@@ -93,6 +97,7 @@ pub struct Parts {
 #[derive(Debug)]
 pub struct State {
     signer: Signer,
+    fingerprints: Fingerprints,
     origin: String,
     stores: Stores,
 }
@@ -101,14 +106,15 @@ impl State {
     /// Opens it; nobody else can from then on. Blocks.
     pub fn open(config: &Config) -> Result<Self, ServeError> {
         let signer = Signer::open(&config.state.join(init::KEYS)).map_err(ServeError::Keys)?;
+        let fingerprints = Fingerprints::open(&config.state.join(init::KEYS)).map_err(ServeError::Keys)?;
         let origin = init::read_origin(&config.state)?;
-        Ok(Self { signer, origin, stores: open_stores(&config.state)? })
+        Ok(Self { signer, fingerprints, origin, stores: open_stores(&config.state)? })
     }
 
     /// With the listeners, which are the caller's.
     pub fn parts(self, config: Config, clock: Clock, ssh: TcpListener, http: Option<TcpListener>) -> Parts {
-        let Self { signer, origin, stores } = self;
-        Parts { config, signer, stores, origin, clock, ssh, http }
+        let Self { signer, fingerprints, origin, stores } = self;
+        Parts { config, signer, fingerprints, stores, origin, clock, ssh, http }
     }
 }
 
@@ -152,7 +158,7 @@ pub fn open_stores(state: &Path) -> Result<Stores, store::OpenError> {
 
 /// Builds every room and begins to serve.
 pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
-    let Parts { config, signer, stores, origin, clock, ssh: ssh_listener, http: http_listener } = parts;
+    let Parts { config, signer, fingerprints, stores, origin, clock, ssh: ssh_listener, http: http_listener } = parts;
     let policy = rules::load(&config, clock.now())?;
     let (policy, policy_now) = watch::channel(Arc::new(policy));
     let (groups, groups_now) = watch::channel(config.groups.clone());
@@ -206,6 +212,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         clock: clock.clone(),
         policy: policy_now.clone(),
         masks: mask_now,
+        prints: Fingerprinter::new(move |value| fingerprints.of_value(value)),
         targets: RwLock::new(Arc::new(targets)),
         groups: grouping.clone(),
         standing: Standing::default(),

@@ -125,7 +125,7 @@ pub async fn replay(config: &Config, old: &Policy, new: &Policy, since: Timestam
             replayed.without_place += 1;
             continue;
         };
-        let Ok(command) = command(told, blobs.as_ref()).await.map_err(StartError::from)? else {
+        let Ok(command) = command(config, told, blobs.as_ref()).await.map_err(StartError::from)? else {
             replayed.without_text += 1;
             continue;
         };
@@ -136,7 +136,11 @@ pub async fn replay(config: &Config, old: &Policy, new: &Policy, since: Timestam
 }
 
 /// Its command, if it has one; the error is a text that is not kept.
-async fn command(told: &Told, blobs: Option<&Blobs>) -> Result<Result<Option<Command>, ()>, ledger::Error> {
+async fn command(
+    config: &Config,
+    told: &Told,
+    blobs: Option<&Blobs>,
+) -> Result<Result<Option<Command>, ()>, ledger::Error> {
     if !told.exec {
         return Ok(Ok(None));
     }
@@ -145,7 +149,8 @@ async fn command(told: &Told, blobs: Option<&Blobs>) -> Result<Result<Option<Com
     // A label in it stands for a secret: it is not what was asked.
     let exact = text.filter(|text| {
         let text = String::from_utf8_lossy(text);
-        !crate::mask::known().any(|rule| text.contains(&format!("[{}]", rule.id)))
+        let own = config.mask.site.iter().chain(&config.mask.values).cloned();
+        !own.chain(crate::mask::known()).any(|rule| text.contains(&format!("[{}]", rule.id)))
     });
     Ok(exact.and_then(|text| Command::parse(text).ok()).map(Some).ok_or(()))
 }

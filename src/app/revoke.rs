@@ -53,7 +53,7 @@ pub enum Done {
 
 /// Does it, in the state folder of this config.
 pub async fn run(config: &Config, clock: Clock, ask: Ask) -> Result<Done, Error> {
-    let State { signer, origin, stores } = State::open(config)?;
+    let State { signer, origin, stores, .. } = State::open(config)?;
     let settings = ledger::Settings {
         origin,
         node: config.name.clone(),

@@ -84,6 +84,7 @@ async fn with(test: impl AsyncFnOnce(House)) {
         clock: clock.clone(),
         policy,
         masks: watch::channel(crate::mask::rule::Rules::standard()).1,
+        prints: crate::mask::fingerprint::Fingerprinter::new(|_| [0; 32]),
         targets: RwLock::new(Arc::new(targets)),
         groups: Grouping::new(|_, _, _| Vec::new()),
         standing: Default::default(),

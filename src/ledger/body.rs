@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::domain::event::change::Change;
+use crate::domain::event::masked::Applied;
 use crate::domain::event::sftp::Moved;
 use crate::domain::event::{Counters, Decided, Event, Extent, Read};
 use crate::domain::session::Exit;
@@ -223,6 +224,7 @@ impl Writer<'_> {
                 .set("stream", applied.stream)
                 .set("count", number(applied.count))
                 .set("bytes", number(applied.bytes))
+                .maybe("fingerprints", (!applied.fingerprints.is_empty()).then(|| fingerprints(applied)))
                 .set("first_us", number(applied.first_us))
                 .set("last_us", number(applied.last_us)),
             Event::RecordingLost { recording, said, frames } => {
@@ -364,6 +366,10 @@ fn number(value: u64) -> Value {
 
 fn by_word<W: AsRef<str>>(counts: &BTreeMap<W, u64>) -> Map<String, Value> {
     counts.iter().map(|(word, count)| (word.as_ref().to_owned(), number(*count))).collect()
+}
+
+fn fingerprints(applied: &Applied) -> Value {
+    applied.fingerprints.iter().map(|print| print.to_string()).collect()
 }
 
 fn text(text: &str) -> Value {

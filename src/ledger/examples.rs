@@ -538,6 +538,7 @@ fn hidden() -> Fact {
         bytes: 40,
         first_us: 812_345,
         last_us: 812_345,
+        fingerprints: vec![digest("fingerprint")],
     };
     in_session(Event::MaskApplied(applied), 0)
 }

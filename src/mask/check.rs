@@ -193,7 +193,7 @@ fn is_mixed(value: &[u8]) -> bool {
 }
 
 /// Bits a byte.
-fn entropy(value: &[u8]) -> f64 {
+pub(super) fn entropy(value: &[u8]) -> f64 {
     let mut counts = [0_u32; 256];
     for byte in value {
         if let Some(count) = counts.get_mut(usize::from(*byte)) {

@@ -11,6 +11,7 @@ pub mod check;
 mod class;
 mod encoded;
 pub mod file;
+pub mod fingerprint;
 mod line;
 mod own;
 mod pattern;
@@ -23,6 +24,7 @@ mod view;
 mod walk;
 
 use encoded::Encoded;
+use fingerprint::{Fingerprinter, Passing};
 pub use own::known;
 use rule::{Rules, Shown};
 use screen::Screen;
@@ -53,6 +55,8 @@ pub struct Masked {
     pub bytes: Vec<u8>,
     /// Secrets that ended.
     pub hits: Vec<Hit>,
+    /// Fingerprints of those that have one, with their rules.
+    pub prints: Vec<(Arc<str>, [u8; 32])>,
 }
 
 /// A secret was hidden.
@@ -100,6 +104,7 @@ pub struct Masker {
     /// How many of `raw` are out already.
     shown: usize,
     cursor: Cursor,
+    passing: Passing,
     /// Bytes put out so far.
     put_out: u64,
     /// Inside encoded text: for each byte which rule hides it, instead of output.
@@ -178,6 +183,7 @@ impl Masker {
             folded: Vec::new(),
             shown: 0,
             cursor,
+            passing: Passing::default(),
             put_out: 0,
             marks: None,
             hold: HOLD,
@@ -189,6 +195,11 @@ impl Masker {
         Self { marks: Some(Vec::new()), hold: HOLD / 4, ..Self::new(rules, width) }
     }
 
+    /// Secrets have fingerprints from here on, by this.
+    pub fn print_by(&mut self, by: Fingerprinter) {
+        self.passing.by(by);
+    }
+
     /// The stream is a terminal's, and so wide from here on.
     pub fn resize(&mut self, columns: u16) {
         self.screen.resize(usize::from(columns));
@@ -196,7 +207,7 @@ impl Masker {
 
     /// More input. What can still become a secret stays inside.
     pub fn feed(&mut self, bytes: &[u8]) -> Masked {
-        let mut out = Masked { bytes: Vec::with_capacity(bytes.len()), hits: Vec::new() };
+        let mut out = Masked { bytes: Vec::with_capacity(bytes.len()), ..Masked::default() };
         let mut rest = bytes;
         while !rest.is_empty() {
             let (plain, after) = rest.split_at_checked(self.plain(rest)).unwrap_or((rest, &[]));
@@ -284,7 +295,9 @@ impl Masker {
     pub fn release(&mut self) -> Masked {
         let mut out = Masked::default();
         let before = self.cursor.clone();
+        self.passing.is_quiet = true;
         self.flush_into(&mut out);
+        self.passing.is_quiet = false;
         self.shown = self.raw.len();
         self.cursor = before;
         // Its beginning is reported.
@@ -295,7 +308,7 @@ impl Masker {
     /// The input ended: what is held goes out. What is fed from then on is a stream of its own.
     pub fn end(&mut self) -> Masked {
         let mut next = Self::new(self.rules.clone(), self.width);
-        next.screen = self.screen.again();
+        (next.screen, next.passing) = (self.screen.again(), self.passing.again());
         std::mem::replace(self, next).finish()
     }
 

@@ -49,6 +49,7 @@ impl Masker {
             }
             Verdict::Found(rule, Span { hidden, then }) => {
                 (self.cursor.rule, self.cursor.shown) = (rule.id.clone(), rule.shown);
+                self.passing.begin(rule.kind);
                 // Of a short one the last characters would be too much of it.
                 let is_open = rule.shown == Shown::LastFour && then == Then::Scan && hidden.len() >= 12;
                 let last = if is_open { 4 } else { 0 };
@@ -158,6 +159,7 @@ impl Masker {
         let Some(mut encoded) = self.cursor.encoded.take() else { return false };
         let is_closed = is_end || self.raw.len() - self.cursor.raw >= self.hold;
         let fates = encoded.read(self.text.get(self.cursor.at..).unwrap_or_default(), is_closed);
+        self.passing.forget();
         for fate in fates {
             if fate.is_none() || fate.as_ref() != self.cursor.open.as_ref().map(|open| &open.rule) {
                 self.close(out);
@@ -199,6 +201,9 @@ impl Masker {
             cell.then = then;
         }
         let from = self.cursor.raw.max(self.shown);
+        if is_hidden && from > self.cursor.raw {
+            self.passing.forget();
+        }
         if is_hidden || self.doomed > 0 {
             for at in from..end {
                 self.pass_byte(at, is_hidden, out);
@@ -219,13 +224,17 @@ impl Masker {
         let (Some(byte), Some(kind)) = (self.raw.get(at).copied(), self.kinds.get(at).copied()) else { return };
         match kind {
             Kind::Doomed => {
+                self.passing.forget();
                 if !is_hidden {
                     (self.cursor.rule, self.cursor.shown) = (self.doomed_by.clone(), Shown::Mask);
                 }
                 self.cover(byte, out);
             }
             // Lines stay lines.
-            Kind::Seen if is_hidden && !matches!(byte, b'\r' | b'\n') => self.cover(byte, out),
+            Kind::Seen if is_hidden && !matches!(byte, b'\r' | b'\n') => {
+                self.passing.add(byte);
+                self.cover(byte, out);
+            }
             // A blank that takes a character away is no secret, and a star would stay.
             Kind::Erased if is_hidden && byte != b' ' => self.cover(byte, out),
             Kind::Seen | Kind::Erased | Kind::Unseen => {
@@ -270,7 +279,9 @@ impl Masker {
     }
 
     pub(super) fn close(&mut self, out: &mut Masked) {
-        out.hits.extend(self.cursor.open.take());
+        let Some(hit) = self.cursor.open.take() else { return };
+        out.prints.extend(self.passing.end().map(|print| (hit.rule.clone(), print)));
+        out.hits.push(hit);
     }
 }
 

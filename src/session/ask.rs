@@ -88,6 +88,8 @@ pub enum Refused {
     Lapsed(String),
     /// No shell, but the bastion's own prompt, for so long at most: each of its lines is asked for by itself.
     Guarded(Option<Duration>),
+    /// Nothing of the target passes unmasked, and files by SFTP would.
+    Unmasked,
     /// A rule wants a reason, and none was given.
     NoReason,
     /// A rule sets a limit that cannot be kept: what it limits is refused.
@@ -107,6 +109,9 @@ impl fmt::Display for Refused {
             }
             Self::Guarded(_) => {
                 f.write_str("a shell is the bastion's own prompt here: use a terminal (ssh -t), or give one command")
+            }
+            Self::Unmasked => {
+                f.write_str("files do not leave that target unmasked, so there is no SFTP; run a command instead")
             }
             Self::NoReason => {
                 // The quotes are for OpenSSH, which splits at blanks, and for the shell around it.

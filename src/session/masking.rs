@@ -3,18 +3,19 @@
 //!
 //! Counts what each rule hid. Never holds on to a value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::domain::Hashing;
 use crate::domain::event::masked::Applied;
 use crate::domain::session::{RecordingId, TerminalSize};
+use crate::domain::{Digest, Hashing};
+use crate::mask::fingerprint::Fingerprinter;
 use crate::mask::rule::Rules;
-use crate::mask::{Hit, Masked, Masker, Width};
+use crate::mask::{Masked, Masker, Width};
 
 /// How the bytes of a session pass.
 #[derive(Clone, Debug)]
@@ -71,7 +72,11 @@ enum Way {
 impl Veil {
     pub(super) fn new(name: &'static str, manner: &Manner, hidden: &Arc<Hidden>) -> Self {
         let way = match manner {
-            Manner::Masked(rules, width) => Way::Masked(Box::new(Masker::new(rules.clone(), *width))),
+            Manner::Masked(rules, width) => {
+                let mut masker = Masker::new(rules.clone(), *width);
+                hidden.prints.iter().for_each(|prints| masker.print_by(prints.clone()));
+                Way::Masked(Box::new(masker))
+            }
             Manner::Digest => Way::Digest(Hashing::default()),
             Manner::Followed | Manner::Passed => Way::Followed,
         };
@@ -142,7 +147,7 @@ impl Veil {
 
     fn note(&self, masked: Masked, at: Duration) -> Bytes {
         if !masked.hits.is_empty() {
-            self.hidden.add(self.name, &masked.hits, at);
+            self.hidden.add(self.name, &masked, at);
         }
         masked.bytes.into()
     }
@@ -150,10 +155,14 @@ impl Veil {
 
 /// What the rules hid in one session, by rule and stream.
 #[derive(Debug, Default)]
-pub(super) struct Hidden(Mutex<BTreeMap<(Arc<str>, &'static str), Tally>>);
+pub(super) struct Hidden {
+    tallies: Mutex<BTreeMap<(Arc<str>, &'static str), Tally>>,
+    prints: Option<Fingerprinter>,
+}
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Tally {
+    prints: BTreeSet<[u8; 32]>,
     count: u64,
     bytes: u64,
     first: Duration,
@@ -161,19 +170,30 @@ struct Tally {
 }
 
 impl Hidden {
-    fn add(&self, stream: &'static str, hits: &[Hit], at: Duration) {
-        let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for hit in hits {
-            let none = Tally { count: 0, bytes: 0, first: at, last: at };
+    /// With fingerprints by this.
+    pub(super) fn printing(prints: Fingerprinter) -> Self {
+        Self { prints: Some(prints), ..Self::default() }
+    }
+
+    fn add(&self, stream: &'static str, masked: &Masked, at: Duration) {
+        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        for hit in &masked.hits {
+            let none = Tally { prints: BTreeSet::new(), count: 0, bytes: 0, first: at, last: at };
             let tally = tallies.entry((hit.rule.clone(), stream)).or_insert(none);
             (tally.count, tally.bytes, tally.last) = (tally.count + 1, tally.bytes + hit.length, at);
+        }
+        for (rule, print) in &masked.prints {
+            let tally = tallies.get_mut(&(rule.clone(), stream)).filter(|tally| tally.prints.len() < MOST_PRINTS);
+            if let Some(tally) = tally {
+                tally.prints.insert(*print);
+            }
         }
     }
 
     /// How many secrets each rule hid.
     pub(super) fn totals(&self) -> BTreeMap<Arc<str>, u64> {
         let mut totals = BTreeMap::new();
-        for ((rule, _), tally) in &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        for ((rule, _), tally) in &*self.tallies.lock().unwrap_or_else(PoisonError::into_inner) {
             *totals.entry(rule.clone()).or_default() += tally.count;
         }
         totals
@@ -182,13 +202,14 @@ impl Hidden {
     /// As records say it.
     pub(super) fn applied(&self, recording: RecordingId) -> Vec<Applied> {
         let micros = |at: Duration| u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
-        let tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
         let applied = |((rule, stream), tally): (&(Arc<str>, &'static str), &Tally)| Applied {
             recording,
             rule: rule.clone(),
             stream,
             count: tally.count,
             bytes: tally.bytes,
+            fingerprints: tally.prints.iter().copied().map(Digest).collect(),
             first_us: micros(tally.first),
             last_us: micros(tally.last),
         };
@@ -196,10 +217,13 @@ impl Hidden {
     }
 }
 
+/// The most fingerprints of one rule in one stream that a record has.
+const MOST_PRINTS: usize = 16;
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Digest, Timestamp};
+    use crate::domain::Timestamp;
 
     fn veil(manner: &Manner) -> (Veil, Arc<Hidden>) {
         let hidden = Arc::new(Hidden::default());
@@ -220,10 +244,24 @@ mod tests {
             stream: "stdout",
             count: 2,
             bytes: 14,
+            fingerprints: Vec::new(),
             first_us: 5000,
             last_us: 9000,
         };
         assert_eq!(hidden.applied(recording), [applied]);
+    }
+
+    #[test]
+    fn the_same_long_secret_has_the_same_fingerprint_and_a_short_one_has_none() {
+        let hidden = Arc::new(Hidden::printing(Fingerprinter::new(|value| [value.len() as u8; 32])));
+        let mut veil = Veil::new("stdout", &Manner::Masked(Rules::standard(), Width::Label), &hidden);
+        let text = "PGPASSWORD=hunter2 CLIENT_SECRET=Q7mZ2xL9vB4nT8kR1cW6yH3j\n";
+        veil.feed(&Bytes::from(text.repeat(2)), Duration::ZERO);
+        let applied = hidden.applied(RecordingId::new(Timestamp::from_secs(1)));
+        let prints: Vec<_> =
+            applied.iter().map(|applied| (&*applied.rule, applied.count, applied.fingerprints.len())).collect();
+        assert_eq!(prints, [("password-assign", 2, 0), ("secret-assign", 2, 1)]);
+        assert_eq!(applied[1].fingerprints, [Digest([24; 32])]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::domain::event::{Event, Fact, Outcome};
 use crate::domain::identity::{Caller, Grouping, Principal};
 use crate::domain::target::{Login, Target};
 use crate::ledger::{self, Ledger};
+use crate::mask::fingerprint::Fingerprinter;
 use crate::mask::rule::Rules;
 use crate::policy::{self, Policy};
 use crate::recording::Recordings;
@@ -81,6 +82,8 @@ pub struct Inner {
     pub policy: watch::Receiver<Arc<Policy>>,
     /// The mask rules in force; swapped whole. A session keeps those that it began with.
     pub masks: watch::Receiver<Arc<Rules>>,
+    /// By what a secret that was hidden is recognised again.
+    pub prints: Fingerprinter,
     /// The targets in force; swapped whole.
     pub targets: RwLock<Arc<Vec<Arc<Target>>>>,
     /// Who is in which group, by the config of the moment.

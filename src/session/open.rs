@@ -18,7 +18,7 @@ use super::masking::{Columns, Hidden, Manner, Veil};
 use super::permit::{ExecPermit, ForwardPermit, Permit, SftpPermit, ShellPermit};
 use super::registry::{Entry, Orders};
 use super::tap::{Counts, DownTap, Stopwatch, UpTap};
-use super::transfer::moves_files;
+use super::transfer::{may_pass, moves_files};
 use super::{Counted, Sessions};
 use crate::approval::Granted;
 use crate::domain::event::{Event, Fact, Outcome, TargetRef};
@@ -79,7 +79,9 @@ impl Sessions {
             }
         };
         let decided = ask.fact(now, judged.decision.recorded(), judged.event()).towards(place.clone());
-        let obligations = match judged.permitted(&ask, decided.id) {
+        let permitted = judged.permitted(&ask, decided.id);
+        let permitted = permitted.and_then(|kept| may_pass(&ask.action, &target).map(|()| kept));
+        let obligations = match permitted {
             Ok(obligations) => obligations,
             Err(Refused::Held(hold)) if granted.is_none() => {
                 let lately = self.agreed_lately(&ask, &hold, (&target, &login));
@@ -179,7 +181,7 @@ impl Sessions {
         let durable = new.target.durable() || new.obligations.durable || held || new.ask.glass.is_some();
         let purpose = new.ask.purpose();
         let summary = new.summary();
-        let (manner, hidden) = (new.manner(), Arc::new(Hidden::default()));
+        let (manner, hidden) = (new.manner(), Arc::new(Hidden::printing(inner.prints.clone())));
         let columns = Arc::new(Columns::default());
         new.ask.terminal.iter().for_each(|(_, size)| columns.become_those_of(*size));
         let (orders, ordered) = watch::channel(Orders { end: None, max: new.obligations.max_session });

@@ -6,7 +6,7 @@
 
 use super::judged::Judged;
 use super::open::SERVED;
-use super::{Ask, Sessions};
+use super::{Ask, Refused, Sessions};
 use crate::domain::Timestamp;
 use crate::domain::session::Action;
 use crate::domain::target::{Login, Target};
@@ -38,6 +38,11 @@ impl Sessions {
     }
 }
 
+/// Whether what is asked for may pass as it is where masking is mandatory: files by SFTP do.
+pub(super) fn may_pass(action: &Action, target: &Target) -> Result<(), Refused> {
+    if *action == Action::Sftp && target.masks_always() { Err(Refused::Unmasked) } else { Ok(()) }
+}
+
 /// Whether it is the far end of scp, rsync or git, called as their clients call it.
 pub(super) fn moves_files(reading: &Reading) -> bool {
     if !reading.is_simple() || reading.elevated {
@@ -61,11 +66,34 @@ const FOLDERS: [&str; 2] = ["/usr/bin/", "/bin/"];
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::target::{Address, HostTrust, TargetName};
     use crate::policy::Form;
 
     fn moves(argv: &[&str]) -> bool {
         let argv = argv.iter().map(|word| (*word).to_owned()).collect();
         moves_files(&Reading { form: Form::Simple, argv, ..Reading::default() })
+    }
+
+    #[test]
+    fn where_masking_is_mandatory_no_file_passes_by_sftp() {
+        let target = |labels: &[(&str, &str)]| Target {
+            name: TargetName::parse("db1").unwrap(),
+            aliases: Vec::new(),
+            address: Address::parse("10.0.3.4").unwrap(),
+            logins: vec![Login::parse("deploy").unwrap()],
+            default_login: None,
+            labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            posix_shell: true,
+            host_trust: HostTrust::Pinned(Vec::new()),
+            key_file: None,
+            seen_as: None,
+            env: Vec::new(),
+            allow_loopback: false,
+        };
+        let masked = target(&[("mask", "mandatory")]);
+        assert_eq!(may_pass(&Action::Sftp, &masked), Err(Refused::Unmasked));
+        assert_eq!(may_pass(&Action::Shell, &masked), Ok(()));
+        assert_eq!(may_pass(&Action::Sftp, &target(&[("mask", "no")])), Ok(()));
     }
 
     #[test]

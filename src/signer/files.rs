@@ -170,7 +170,7 @@ fn read_key(dir: &Path, name: &'static str) -> Result<PrivateKey, Error> {
     Ok(key)
 }
 
-fn check_owner(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
+pub(super) fn check_owner(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
     let own = rustix::process::geteuid().as_raw();
     match meta.uid() == own || meta.uid() == 0 {
         true => Ok(()),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::domain::Digest;
 use crate::domain::session::RecordingId;
 
 /// What one rule hid in one stream of a session.
@@ -17,6 +18,9 @@ pub struct Applied {
     pub count: u64,
     /// How many bytes of them.
     pub bytes: u64,
+    /// By what a secret is recognised again, of those that nobody finds by trying: HMAC-SHA-256 under a key of the
+    /// bastion's own. The first sixteen that differ.
+    pub fingerprints: Vec<Digest>,
     /// When in the recording the first one was hidden, in microseconds.
     pub first_us: u64,
     /// When the last one was.

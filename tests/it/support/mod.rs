@@ -22,6 +22,7 @@ use sallyport::identity::{Exchange, LoginError};
 use sallyport::ledger::check::Report;
 use sallyport::recording::index::{Filter, Summary};
 use sallyport::signer::Signer;
+use sallyport::signer::fingerprints::Fingerprints;
 use sallyport::store::memory::Memory;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -121,7 +122,9 @@ impl Setup {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let origin = format!("{NAME}/sallyport/test");
         let signer = keys.signer.clone();
-        let parts = Parts { config, signer, stores, origin, clock: clock.clone(), ssh: listener, http: None };
+        let fingerprints = Fingerprints::in_memory().unwrap();
+        let parts =
+            Parts { config, signer, fingerprints, stores, origin, clock: clock.clone(), ssh: listener, http: None };
         let bastion = app::start(parts).await.unwrap();
         World { bastion, issuer, web, web_wire, db, db_wire, memory, keys, clock, drain, dir, config: text }
     }
