@@ -40,6 +40,12 @@ pub struct Files {
     pub(super) reach: Reach,
 }
 
+/// Whether a file may be another afterwards.
+fn changes(operation: &Operation) -> bool {
+    let is_done = operation.result != "refused";
+    is_done && !["read", "list", "read link"].contains(&operation.what)
+}
+
 impl Files {
     /// What policy lets this session do.
     pub fn reach(&self) -> &Reach {
@@ -58,6 +64,7 @@ impl Files {
         if self.durable {
             self.sink.flush().await?;
         }
+        let changed: Vec<String> = operations.iter().filter(|one| changes(one)).map(|one| self.line(one)).collect();
         let facts = operations.into_iter().map(|operation| {
             let id = RecordId::new(self.inner.clock.now());
             let mut fact = Fact::new(id, operation.outcome(), Event::SftpOperation(operation)).by(&self.caller);
@@ -73,7 +80,20 @@ impl Files {
             error!(session = %self.session, error = ?cause, "ledger does not take what was done to a file");
             self.cut.now(End::RecordingFailed);
             recording::Error::Failed("ledger")
-        })
+        })?;
+        if !changed.is_empty() {
+            self.note(&changed).await;
+        }
+        Ok(())
+    }
+
+    /// What people are asked for at this account may mean something else by now.
+    async fn note(&self, changed: &[String]) {
+        let (place, identity) = ((self.place.name.as_str(), self.place.login.as_str()), &self.caller.identity);
+        for line in changed {
+            self.inner.recent.wrote(self.inner.clock.now(), place, &identity.name, line);
+        }
+        self.inner.desk.disturb(&identity.principal(), place, None).await;
     }
 
     /// For people: what, where, how much.

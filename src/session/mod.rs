@@ -56,7 +56,7 @@ pub use glass::Glass;
 pub use governed::Governed;
 pub use hold::{Hold, REMIND_EVERY, Waiting};
 use limits::Limits;
-pub use recent::{Began, Recent};
+pub use recent::{Began, Recent, Wrote};
 use registry::Registry;
 pub use standing::Standing;
 pub use votes::Shown;

@@ -1,7 +1,9 @@
-//! What each person began last, for whoever is asked to approve their next command. In memory: the ledger has it all.
+//! What each person began last, and what was written where, for whoever is asked to approve the next command. In memory,
+//! since the last start: the ledger has it all.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::domain::identity::Principal;
 use crate::domain::session::Action;
@@ -27,9 +29,32 @@ pub struct Began {
     pub what: String,
 }
 
-/// What each person began last.
+/// So many changes to files of each account are kept.
+const WRITTEN: usize = 20;
+/// So much of each.
+const CHANGE: usize = 1024;
+/// Of so many accounts.
+const ACCOUNTS: usize = 1024;
+/// For so long.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A file that was changed through the bastion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrote {
+    /// When.
+    pub at: Timestamp,
+    /// By whom, by display name.
+    pub name: String,
+    /// What was done to which file, printable and cut.
+    pub what: String,
+}
+
+/// What each person began last, and which files of which account were changed.
 #[derive(Debug, Default)]
-pub struct Recent(Mutex<HashMap<Principal, VecDeque<Began>>>);
+pub struct Recent {
+    began: Mutex<HashMap<Principal, VecDeque<Began>>>,
+    written: Mutex<HashMap<(String, String), VecDeque<Wrote>>>,
+}
 
 impl Recent {
     /// One more.
@@ -41,7 +66,7 @@ impl Recent {
             Action::Sftp => "(files by SFTP)".to_owned(),
         };
         let began = Began { at, target: target.to_owned(), login: login.to_owned(), what };
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.began.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= PEOPLE && !all.contains_key(who) {
             let last = |(_, began): &(&Principal, &VecDeque<Began>)| began.back().map(|one| one.at);
             let oldest = all.iter().min_by_key(last).map(|(who, _)| who.clone());
@@ -54,9 +79,33 @@ impl Recent {
         }
     }
 
+    /// A file of that account was changed.
+    pub(super) fn wrote(&self, at: Timestamp, (target, login): (&str, &str), name: &str, what: &str) {
+        let wrote = Wrote { at, name: printable(name, SHOWN), what: printable(what, CHANGE) };
+        let account = (target.to_owned(), login.to_owned());
+        let mut all = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= ACCOUNTS && !all.contains_key(&account) {
+            let last = |(_, wrote): &(&(String, String), &VecDeque<Wrote>)| wrote.back().map(|one| one.at);
+            let oldest = all.iter().min_by_key(last).map(|(account, _)| account.clone());
+            oldest.and_then(|account| all.remove(&account));
+        }
+        let theirs = all.entry(account).or_default();
+        theirs.push_back(wrote);
+        if theirs.len() > WRITTEN {
+            theirs.pop_front();
+        }
+    }
+
+    /// What was changed there within a day, the newest last.
+    pub fn written(&self, (target, login): (&str, &str), now: Timestamp) -> Vec<Wrote> {
+        let all = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let theirs = all.get(&(target.to_owned(), login.to_owned()));
+        theirs.into_iter().flatten().filter(|wrote| now.since(wrote.at) < DAY).cloned().collect()
+    }
+
     /// The last of this person, the newest last.
     pub fn of(&self, who: &Principal) -> Vec<Began> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.began.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(who).map(|theirs| theirs.iter().cloned().collect()).unwrap_or_default()
     }
 }
@@ -88,6 +137,21 @@ mod tests {
         }
         assert!(recent.of(&who(0)).is_empty(), "the one who was quiet longest");
         assert_eq!(recent.of(&who(PEOPLE))[0].what, "(a shell)");
-        assert_eq!(recent.0.lock().unwrap().len(), PEOPLE);
+        assert_eq!(recent.began.lock().unwrap().len(), PEOPLE);
+    }
+
+    #[test]
+    fn what_was_written_to_an_account_is_known_for_a_day() {
+        let recent = Recent::default();
+        let at = |hours: i64| Timestamp::from_secs(1_800_000_000 + hours * 3600);
+        recent.wrote(at(0), ("db1", "app"), "bob", "write /srv/a\x1b");
+        recent.wrote(at(1), ("db1", "app"), "ann", "write /srv/b");
+        recent.wrote(at(1), ("db1", "root"), "ann", "write /etc/c");
+        let shown =
+            |hours| recent.written(("db1", "app"), at(hours)).into_iter().map(|one| one.what).collect::<Vec<_>>();
+        assert_eq!(shown(1), ["write /srv/a\\u{1b}", "write /srv/b"]);
+        assert_eq!(shown(24), ["write /srv/b"]);
+        (0..30).for_each(|n| recent.wrote(at(2), ("db1", "app"), "bob", &format!("write {n}")));
+        assert_eq!(shown(2).len(), WRITTEN);
     }
 }

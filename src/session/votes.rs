@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::recent::Began;
+use super::recent::{Began, Wrote};
 use super::{Refused, Sessions};
 use crate::approval::{self, Granted, Id, Request, State, Vote};
 use crate::domain::event::{Event, Fact, Outcome, held};
@@ -25,6 +25,8 @@ pub struct Shown {
     pub marked: BTreeSet<String>,
     /// What the requester began last, the newest last.
     pub before: Vec<Began>,
+    /// Files of the account that were changed through the bastion within a day.
+    pub written: Vec<Wrote>,
 }
 
 impl Sessions {
@@ -118,7 +120,8 @@ impl Sessions {
         let marks = policy.commands().marks(&text);
         let marked = marks.into_iter().filter_map(|(from, to)| text.get(from..to)).map(str::to_owned).collect();
         let before = self.0.recent.of(&request.caller.identity.principal());
-        Ok(Shown { request, reading, marked, before })
+        let written = self.0.recent.written((&subject.target, &subject.login), self.0.clock.now());
+        Ok(Shown { request, reading, marked, before, written })
     }
 
     /// Judges every open request by the policy, the targets and the groups of now: what is denied outright by now is

@@ -28,7 +28,7 @@ const RUN: [(&str, &str); 8] = [
 
 /// All of it, a row for each thing.
 pub(super) fn text(shown: &Shown, now: Timestamp) -> String {
-    let Shown { request, reading, marked, before } = shown;
+    let Shown { request, reading, marked, before, written } = shown;
     let (subject, who) = (&request.subject, &request.caller);
     let mut text = String::new();
     let mut row = |name: &str, value: String| {
@@ -81,6 +81,10 @@ pub(super) fn text(shown: &Shown, now: Timestamp) -> String {
         let name = if at == 0 { "Before" } else { "" };
         let when = now.since(began.at).as_secs();
         row(name, format!("{} s ago, {}@{}: {}", when, began.login, printable(&began.target, 64), began.what));
+    }
+    for (at, wrote) in written.iter().enumerate() {
+        let name = if at == 0 { "Written" } else { "" };
+        row(name, format!("{} min ago, by {}: {}", now.since(wrote.at).as_secs() / 60, wrote.name, wrote.what));
     }
     row("Needs", format!("{} of {} approvals given", request.approvers().len(), request.terms.quorum));
     row("Time left", left(request, now));
