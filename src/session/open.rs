@@ -128,7 +128,7 @@ impl Sessions {
         let who = new.ask.caller.identity.principal();
         let place = (new.target.name.as_str(), new.login.as_str());
         self.0.recent.note(&who, now, place, &new.ask.action);
-        if let (Some(_), Action::Exec(command)) = (&new.transfer, &new.ask.action) {
+        if let (Some(_), Action::Exec(command)) = (&new.beside, &new.ask.action) {
             let text = whole(&new.rules, Width::Label, command.bytes());
             self.0.recent.wrote(now, place, &new.ask.caller.identity.name, &String::from_utf8_lossy(&text));
         }
