@@ -89,6 +89,8 @@ pub struct Http {
     pub url: String,
     /// How it is protected.
     pub transport: Transport,
+    /// Whether everybody may see the log's checkpoint and hashes.
+    pub serve_log: bool,
 }
 
 /// How HTTP is protected on its way.
@@ -389,7 +391,7 @@ impl Reader<'_> {
                 port => format!("https://{name}:{port}"),
             },
         };
-        Some(Http { listen, url, transport: transport? })
+        Some(Http { listen, url, transport: transport?, serve_log: http.serve_log.unwrap_or(false) })
     }
 
     /// Never for strangers: numbers say who works when.

@@ -268,6 +268,8 @@ table! {
         tls_key_file: String,
         /// Addresses of the proxies that speak TLS for us.
         behind_proxy: Vec<String>,
+        /// Whether everybody may see the log's checkpoint and hashes.
+        serve_log: bool,
     }
     /// `[[issuer]]`
     Issuer {

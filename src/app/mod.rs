@@ -297,7 +297,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
     let mut tls = None;
     if let (Some(listener), Some(settings)) = (http_listener, &config.http) {
         http_address = Some(listener.local_addr().map_err(StartError::Listen)?);
-        let (settings, reloads) = http_settings(settings, &config)?;
+        let (settings, reloads) = http_settings(settings, &config, &ledger)?;
         tls = reloads;
         let serving = http::serve(settings, listener, identities.clone(), drain.clone());
         drain.spawn(async move {

@@ -264,8 +264,9 @@ impl Reloader {
     fn needs_restart(&self, next: &Config) -> Vec<String> {
         let old = &self.started;
         let issuers = |config: &Config| format!("{:?}", config.issuers);
-        let http =
-            |config: &Config| config.http.as_ref().map(|http| (http.listen, http.url.clone(), kind(&http.transport)));
+        let http = |config: &Config| {
+            config.http.as_ref().map(|http| (http.listen, http.url.clone(), kind(&http.transport), http.serve_log))
+        };
         let differs = [
             ("name", old.name != next.name),
             ("state", old.state != next.state),

@@ -6,6 +6,7 @@ use super::StartError;
 use super::config::{self, Config, Transport};
 use super::reload::Tls;
 use crate::domain::identity::Grouping;
+use crate::ledger::Ledger;
 use crate::{http, identity};
 
 pub(super) fn identity_settings(config: &Config, grouping: Grouping) -> identity::Settings {
@@ -21,6 +22,7 @@ pub(super) fn identity_settings(config: &Config, grouping: Grouping) -> identity
 pub(super) fn http_settings(
     settings: &config::Http,
     config: &Config,
+    ledger: &Ledger,
 ) -> Result<(http::Settings, Option<Tls>), StartError> {
     let mut reloads = None;
     let transport = match &settings.transport {
@@ -36,5 +38,6 @@ pub(super) fn http_settings(
     };
     let address = &config.ssh.address;
     let ssh_example = format!("ssh -p {} LOGIN+TARGET@{}", address.port, address.host);
-    Ok((http::Settings { transport, ssh_example }, reloads))
+    let log = settings.serve_log.then(|| ledger.clone());
+    Ok((http::Settings { transport, ssh_example, log }, reloads))
 }

@@ -27,6 +27,7 @@ use tokio_rustls::TlsAcceptor;
 
 mod certificates;
 pub mod exposition;
+mod log;
 pub mod ops;
 mod problem;
 mod sign_in;
@@ -37,6 +38,7 @@ pub mod witness;
 use crate::drain::Drain;
 use crate::identity::Identities;
 use crate::identity::pending::RETURN_PATH;
+use crate::ledger::Ledger;
 use crate::wire;
 use problem::Problem;
 
@@ -47,6 +49,8 @@ pub struct Settings {
     pub transport: Transport,
     /// The `ssh` line that a reply names.
     pub ssh_example: String,
+    /// The log, if its checkpoint and hashes are for everybody.
+    pub log: Option<Ledger>,
 }
 
 /// How HTTP is protected on its way.
@@ -81,6 +85,7 @@ struct Rooms {
     identities: Identities,
     drain: Drain,
     ssh_example: String,
+    log: Option<Ledger>,
     /// Whether browsers reach us by HTTPS.
     https: bool,
 }
@@ -112,7 +117,8 @@ pub async fn serve(
         return Err(Error::NotLoopback { local });
     }
     let https = !matches!(settings.transport, Transport::Loopback);
-    let rooms = Rooms { identities, drain: drain.clone(), ssh_example: settings.ssh_example.clone(), https };
+    let (ssh_example, log) = (settings.ssh_example.clone(), settings.log.clone());
+    let rooms = Rooms { identities, drain: drain.clone(), ssh_example, log, https };
     let rooms = Arc::new(rooms);
     let router = router(rooms);
     let places = Arc::new(Semaphore::new(CONNECTIONS));
@@ -183,6 +189,7 @@ fn router(rooms: Arc<Rooms>) -> Router {
         .route(wire::SIGN_IN_PATH, get(certificates::sign_in))
         .route(RETURN_PATH, get(sign_in::back))
         .route("/sign-in/{id}", get(sign_in::show).post(sign_in::leave))
+        .route("/log/{*path}", get(log::file))
         .fallback(async || nothing())
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this address takes another method")

@@ -45,7 +45,7 @@ async fn door(transport: Transport) -> Door {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let drain = Drain::new();
-    let settings = Settings { transport, ssh_example: "ssh -p 2222 bastion.example.com whoami".into() };
+    let settings = Settings { transport, ssh_example: "ssh -p 2222 bastion.example.com whoami".into(), log: None };
     drain.spawn(serve(settings, listener, house.identities.clone(), drain.clone()));
     Door { house, address, drain }
 }
@@ -222,7 +222,7 @@ async fn a_header_names_the_client_only_behind_a_proxy_of_ours() {
 async fn plain_http_is_for_loopback_only() {
     let house = House::new("generic").await;
     let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
-    let settings = Settings { transport: Transport::Loopback, ssh_example: String::new() };
+    let settings = Settings { transport: Transport::Loopback, ssh_example: String::new(), log: None };
     let served = serve(settings, listener, house.identities.clone(), Drain::new()).await;
     assert!(matches!(served, Err(Error::NotLoopback { .. })));
 }

@@ -30,6 +30,7 @@ pub mod population;
 pub mod proof;
 pub mod reconcile;
 pub mod sequencer;
+mod served;
 pub mod tiles;
 pub mod trust;
 pub mod verify;
