@@ -98,8 +98,8 @@ async fn a_shell_without_a_terminal_reads_a_script_and_it_is_recorded() {
 async fn a_subsystem_is_refused_by_name() {
     let world = World::start().await;
     let bob = world.person(Person::Bob).await;
-    let output = bob.with("deploy+web1", &["-s"], &["sftp"]).await;
-    let line = "sallyport: the subsystem 'sftp' is not carried\n".to_owned();
+    let output = bob.with("deploy+web1", &["-s"], &["netconf"]).await;
+    let line = "sallyport: the subsystem 'netconf' is not carried\n".to_owned();
     assert_eq!(shown(&output), (Some(126), String::new(), line));
     assert_eq!(shown(&bob.with("console", &["-s"], &["sftp"]).await).0, Some(126));
     assert!(world.web.attempts().is_empty());
@@ -136,13 +136,13 @@ async fn x11_and_agent_are_refused_and_the_session_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forwards_are_refused_by_name_and_open_nothing() {
+async fn forwards_that_no_rule_permits_or_that_are_not_carried_open_nothing() {
     let world = World::start().await;
     let bob = world.person(Person::Bob).await;
     let output = bob.with("deploy+web1", &["-W", "db1:22"], &[]).await;
     let (code, out, err) = shown(&output);
     assert_eq!((code, out.as_str()), (Some(255), ""));
-    assert!(err.contains("sallyport: forwarding (direct-tcpip) is not carried"), "{err}");
+    assert!(err.contains("sallyport: no target 'web1' for you"), "no rule lets him: {err}");
 
     let library = bob.bare("deploy+web1").await;
     let refused = |answer: Result<russh::Channel<russh::client::Msg>, russh::Error>| {

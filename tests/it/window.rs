@@ -84,7 +84,9 @@ async fn its_like_runs_unasked_for_a_while_and_nothing_else_does() {
     // Of the same class, and its input goes nowhere.
     let fed = bob.feed("deploy+web1", "rm -f /nonexistent/b", b"never shown to anybody").await;
     let dropped = "sallyport: what is sent now was not there when people were asked, so it goes nowhere\n";
-    assert_eq!(shown(&fed), (Some(0), String::new(), dropped.to_owned()));
+    let (code, out, err) = shown(&fed);
+    // The command may have ended before its input came.
+    assert!(code == Some(0) && out.is_empty() && (err.is_empty() || err == dropped), "{err}");
     // Harmless ones run, and leave the window open; others wait: other rights, a text that does not say what it does.
     assert!(!waits(&bob, "true").await);
     assert!(!waits(&bob, "rm -f /nonexistent/c").await);
