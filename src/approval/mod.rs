@@ -427,6 +427,7 @@ fn asked(request: &Request, place: &TargetRef, because: RecordId, now: Timestamp
         rules: subject.rules.clone(),
         policy: subject.policy,
         expires: request.expires,
+        action: subject.action.as_str(),
         command: subject.action.command().map(|command| Text::new(command.bytes().clone())),
         reason: subject.reason.clone().map(Text::new),
         pty: subject.terminal.is_some(),

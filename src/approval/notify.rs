@@ -18,6 +18,7 @@ use super::request::Request;
 use crate::clock::Clock;
 use crate::domain::event::held::Notified;
 use crate::domain::event::{Event, Fact, Outcome};
+use crate::domain::session::Action;
 use crate::domain::{RecordId, Timestamp, printable};
 use crate::ledger::Ledger;
 
@@ -201,7 +202,8 @@ impl Notices {
 
     /// The command, as far as a message shows it.
     fn what(&self, request: &Request) -> String {
-        request.subject.action.command().map_or("a shell".to_owned(), |command| self.shown(command.bytes()))
+        let other = if request.subject.action == Action::Sftp { "files by SFTP" } else { "a shell" };
+        request.subject.action.command().map_or(other.to_owned(), |command| self.shown(command.bytes()))
     }
 
     /// Without what looks like a secret: the console's view is exact, this one leaves the house.

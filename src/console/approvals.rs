@@ -226,7 +226,8 @@ impl Visit<'_> {
 
 /// What is asked for, in a list.
 fn what(action: &Action) -> Cow<'_, str> {
-    action.command().map_or("(a shell)".into(), |command| String::from_utf8_lossy(command.bytes()))
+    let other = if *action == Action::Sftp { "(files by SFTP)" } else { "(a shell)" };
+    action.command().map_or(other.into(), |command| String::from_utf8_lossy(command.bytes()))
 }
 
 fn first(request: &Request) -> String {

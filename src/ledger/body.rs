@@ -159,6 +159,7 @@ impl Writer<'_> {
                 .set("rules", texts(&asked.rules))
                 .set("policy", show(&asked.policy))
                 .set("expires", show(&asked.expires))
+                .maybe("action", Some(asked.action).filter(|action| !["shell", "exec"].contains(action)))
                 .maybe("command", asked.command.as_ref().map(|command| self.payload(command)))
                 .maybe("reason", asked.reason.as_ref().map(|reason| self.payload(reason)))
                 .set("pty", asked.pty)

@@ -27,7 +27,8 @@ pub struct Hold {
 impl Hold {
     /// Whether the standard input of `ask` is not part of what is asked for.
     pub fn open_input(&self, ask: &Ask<'_>) -> bool {
-        self.terms.open_input && ask.terminal.is_none()
+        // A conversation cannot be there before it is agreed to.
+        (self.terms.open_input || ask.action == Action::Sftp) && ask.terminal.is_none()
     }
 }
 

@@ -19,6 +19,7 @@ mod guarded;
 mod jump;
 mod limits;
 mod login;
+mod many;
 mod notify;
 mod ops;
 mod policy;

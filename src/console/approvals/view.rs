@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::{first, left};
 use crate::domain::identity::Identity;
-use crate::domain::session::TerminalSize;
+use crate::domain::session::{Action, TerminalSize};
 use crate::domain::{Timestamp, printable};
 use crate::policy::Reading;
 use crate::session::Shown;
@@ -45,6 +45,9 @@ pub(super) fn text(shown: &Shown, now: Timestamp) -> String {
     row("Login", printable(&subject.login, 64));
     match subject.action.command() {
         Some(command) => row("Command", exact(command.bytes())),
+        None if subject.action == Action::Sftp => {
+            row("Files", "by SFTP: which ones is not part of what you approve; each operation is recorded".to_owned());
+        }
         None => row("Shell", "an interactive session: what is typed afterwards is not approved".to_owned()),
     }
     if let Some(reading) = reading {
@@ -59,6 +62,7 @@ pub(super) fn text(shown: &Shown, now: Timestamp) -> String {
     match &subject.terminal {
         Some(_) if subject.action.command().is_none() => {}
         Some(_) => row("Input", "a terminal: what is typed afterwards is not approved".to_owned()),
+        None if subject.action == Action::Sftp => {}
         None if subject.open_input => {
             row("Input", "open: what is sent to it is neither shown here nor part of what you approve".to_owned());
         }

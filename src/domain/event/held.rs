@@ -19,7 +19,9 @@ pub struct Requested {
     pub policy: Digest,
     /// When it expires.
     pub expires: Timestamp,
-    /// Exact bytes of the command; absent for a shell.
+    /// What is asked for.
+    pub action: &'static str,
+    /// Exact bytes of the command, if it is one.
     pub command: Option<Text>,
     /// Why, in the requester's words.
     pub reason: Option<Text>,

@@ -142,7 +142,7 @@ impl Channel {
         };
         let answer = match self.rooms.sessions.open(ask.clone()).await {
             // A conversation cannot be shown to people before it has begun.
-            Err(Refused::Held(hold)) if ask.action != Action::Sftp => match self.read.take() {
+            Err(Refused::Held(hold)) => match self.read.take() {
                 Some(mut read) => {
                     let waited = held::wait(self, &mut read, ask, hold).await;
                     self.read = Some(read);

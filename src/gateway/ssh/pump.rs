@@ -142,8 +142,8 @@ impl Up {
                 if self.tap.input(&piece).await.is_err() {
                     return Ended::Recording;
                 }
-                if self.target.data_bytes(piece).await.is_err() {
-                    return Ended::ByTarget;
+                if let Err(ended) = self.pass(piece).await {
+                    return ended;
                 }
             }
             if is_all {

@@ -29,12 +29,12 @@ equal 'exit code' "$code" 75
 contains 'the reason' "$(cat err)" 'the requester did something else there meanwhile'
 equal 'what ran' "$(cat out)" ''
 
-# To look at files changes nothing.
-via "sh $drop/before" >out 2>err </dev/null &
+# Once nothing changes any more it runs.
+via "sh $drop/before" >out2 2>err2 </dev/null &
 waiting=$!
-eventually 20 grep -q 'sallyport: held ' err || fail "nothing was held: $(cat err)"
-id=$(held_id err)
+eventually 20 grep -q 'sallyport: held ' err2 || fail "nothing was held: $(cat err2)"
+id=$(held_id err2)
 digest=$(approver approvals --json | jq -er --arg id "$id" '.approvals[] | select(.id == $id) | .digest[:8]')
 approver approve "$id" --digest "$digest" >approved 2>&1 || fail "approve: $(cat approved)"
-wait "$waiting" || fail "what was approved did not run: $(cat err)"
-equal 'what ran' "$(cat out)" one
+wait "$waiting" || fail "what was approved did not run: $(cat err2)"
+equal 'what ran' "$(cat out2)" one
