@@ -17,7 +17,7 @@ use crate::console::{self, Console};
 use crate::domain::identity::Grouping;
 use crate::domain::target::{Address, Target};
 use crate::drain::Drain;
-use crate::gateway::ssh;
+use crate::gateway::ssh::{self, breaker::Breaker};
 use crate::http::{self, ops};
 use crate::identity::{self, Identities};
 use crate::ledger::{self, Ledger};
@@ -246,6 +246,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
     let address = &config.ssh.address;
     let names = vec![config.name.clone()];
     let certificate = identities.bastion_certificate(names, Duration::from_secs(signer::BASTION_HOST_LIFE_S)).await?;
+    let breaker = Breaker::new(clock.clone());
     let console = Console::new(
         console::Settings {
             bastion: config.name.clone(),
@@ -262,6 +263,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
             identities: identities.clone(),
             clock: clock.clone(),
             drain: drain.clone(),
+            breaker: breaker.clone(),
         }),
         clock.clone(),
     );
@@ -272,6 +274,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         console,
         clock: clock.clone(),
         drain: drain.clone(),
+        breaker,
         settings: ssh::Settings {
             login_grace: limits.login_grace,
             keep_alive: limits.keepalive,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sallyport::clock::Clock;
 use sallyport::demo::issuer::Person;
 use sallyport::store::memory::Fault;
 
@@ -58,6 +59,37 @@ async fn a_target_that_refuses_the_sign_in_is_said_so() {
     let session = world.ended(1).await[0].session;
     let left = world.stop().await;
     assert_eq!(left.log.one(session, "session.end").body().text("detail"), Some("sign-in refused"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_refused_twice_is_left_alone_for_a_minute() {
+    let other = sallyport::client::keys::new_key("another bastion").unwrap().public_key().clone();
+    let clock = Clock::manual(Clock::system().now());
+    let world = Setup { web_believes: Some(other), clock: clock.clone(), ..Setup::new() }.start().await;
+    let (alice, bob) = (world.person(Person::Alice).await, world.person(Person::Bob).await);
+    let refused = "sallyport: web1 refused the sign-in; 'trust' prints what it must be told\n";
+    for _ in 0..2 {
+        assert_eq!(shown(&bob.run("deploy+web1", "echo no").await).2, refused);
+    }
+    let rests = shown(&alice.run("deploy+web1", "echo no").await);
+    assert_eq!(rests.0, Some(255));
+    assert!(
+        rests.2.contains("refused the last sign-ins as this account, so it is left alone for 60 s more"),
+        "{}",
+        rests.2
+    );
+    assert_eq!(world.web.attempts().len(), 2, "whoever it is that asks");
+    // Another account of it, and after the minute one more try.
+    assert_eq!(shown(&alice.run("root+web1", "echo no").await).2, refused);
+    clock.advance(std::time::Duration::from_secs(61));
+    assert_eq!(shown(&bob.run("deploy+web1", "echo no").await).2, refused);
+    assert!(shown(&bob.run("deploy+web1", "echo no").await).2.contains("left alone"));
+    assert_eq!(world.web.attempts().len(), 4);
+    let sessions = world.ended(6).await;
+    let left = world.stop().await;
+    let details: Vec<_> =
+        sessions.iter().map(|one| left.log.one(one.session, "session.end").body().text("detail")).collect();
+    assert_eq!(details.iter().filter(|detail| **detail == Some("left alone")).count(), 2, "{details:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -255,6 +255,9 @@ impl Channel {
             }
             None => None,
         };
+        if let Some(left) = self.rooms.breaker.rests(target, login) {
+            return Err(upstream::Error::Resting(left));
+        }
         let connected = match begun {
             Some(Ok(connected)) if connected.is_open() => connected,
             // What failed before the decision is tried once more: it may have been a passing fault.
@@ -280,7 +283,13 @@ impl Channel {
                 return Err(upstream::Error::Certificate(error));
             }
         };
-        let mut upstream = connected.sign_in(login, key, certificate, permit.forward()).await?;
+        let signed_in = connected.sign_in(login, key, certificate, permit.forward()).await;
+        match &signed_in {
+            Ok(_) => self.rooms.breaker.took(target, login),
+            Err(upstream::Error::Refused) => self.rooms.breaker.refused(target, login),
+            Err(_) => {}
+        }
+        let mut upstream = signed_in?;
         upstream.backlog.charge(&self.share);
         match upstream.start(terminal.as_ref(), environment, permit).await {
             Ok(()) => Ok(upstream),

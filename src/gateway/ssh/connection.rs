@@ -238,7 +238,8 @@ impl Handler for Connection {
             let _ = authenticated.send(());
         }
         if let Destination::Target { login, target } = &self.destination
-            && let Some((target, _)) = self.rooms.sessions.find(login.as_deref(), target)
+            && let Some((target, login)) = self.rooms.sessions.find(login.as_deref(), target)
+            && self.rooms.breaker.rests(&target, &login).is_none()
         {
             let now = self.rooms.clock.now();
             let reached = target.clone();

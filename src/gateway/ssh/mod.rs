@@ -28,6 +28,7 @@ use crate::session::limits::Limit;
 pub mod address;
 mod algorithms;
 mod asked;
+pub mod breaker;
 mod busy;
 mod channel;
 mod connection;
@@ -116,6 +117,8 @@ pub struct Rooms {
     pub drain: Drain,
     /// Limits.
     pub settings: Settings,
+    /// Targets that are left alone.
+    pub breaker: breaker::Breaker,
 }
 
 /// What the listener proves itself with: its key, and the certificate for it.

@@ -100,7 +100,7 @@ pub(super) fn said(target: &Target, error: &Error) -> Trouble {
             format!("{address} broke the connection: {error}"),
             "look at its sshd log: MaxStartups, PerSourcePenalties or hosts.deny may turn this bastion away",
         ),
-        Error::Certificate(_) | Error::Refused | Error::NotGranted(_) => {
+        Error::Certificate(_) | Error::Refused | Error::Resting(_) | Error::NotGranted(_) => {
             trouble("logins", error.to_string(), "ssh BASTION trust prints what the target needs")
         }
     }

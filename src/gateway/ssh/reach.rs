@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use russh::ChannelMsg;
 use tokio::time::timeout;
 
+use super::breaker::Breaker;
 use super::probe::{self, Trouble};
 use super::request::Environment;
 use super::upstream::{self, Error, Upstream};
@@ -34,6 +35,8 @@ pub struct Hand {
     pub clock: Clock,
     /// Tasks.
     pub drain: Drain,
+    /// Hears what a try came to. Whoever checks is not kept from it.
+    pub breaker: Breaker,
 }
 
 /// How long the command may take, and how much of what it says is read.
@@ -177,7 +180,10 @@ impl Hand {
             self.clock.now(),
         );
         match connected.sign_in(login, key, certificate, None).await {
-            Ok(upstream) => Ok((upstream, hint)),
+            Ok(upstream) => {
+                self.breaker.took(target, login);
+                Ok((upstream, hint))
+            }
             Err(error) => Err((error, hint)),
         }
     }

@@ -375,6 +375,9 @@ pub(crate) enum Error {
     /// It refused the sign-in.
     #[error("the target refused the sign-in")]
     Refused,
+    /// It refused so often that it is left alone for so long.
+    #[error("the target refused the last sign-ins; it is left alone for {0:?}")]
+    Resting(Duration),
     /// It did not grant a request.
     #[error("the target did not grant {0}")]
     NotGranted(&'static str),
@@ -401,6 +404,7 @@ impl Error {
             Self::HostTrust | Self::HostKey { .. } => "host key",
             Self::Certificate(_) => "certificate",
             Self::Refused => "sign-in refused",
+            Self::Resting(_) => "left alone",
             Self::NotGranted(_) => "request refused",
             Self::TimedOut(step) => step,
             Self::Ssh(_) => "protocol",
@@ -424,6 +428,11 @@ impl fmt::Display for Shown<'_> {
             }
             Error::Certificate(_) => write!(f, "no certificate could be made for {target}; tell the operator"),
             Error::Refused => write!(f, "{target} refused the sign-in; 'trust' prints what it must be told"),
+            Error::Resting(left) => write!(
+                f,
+                "{target} refused the last sign-ins as this account, so it is left alone for {} s more; 'targets check' tells the operator why",
+                left.as_secs().max(1)
+            ),
             Error::NotGranted(what) => write!(f, "{target} did not grant {what}"),
             Error::TimedOut(step) => write!(f, "{target} did not answer within 10 s ({step})"),
             Error::Ssh(_) => write!(f, "{target} broke the connection"),
