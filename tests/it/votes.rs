@@ -22,6 +22,18 @@ permit (principal, action in [Sallyport::Action::"approve", Sallyport::Action::"
 when { principal in Sallyport::Group::"admins" || principal in Sallyport::Group::"auditors" };
 "#;
 
+const ONE_OF_EACH: &str = r#"
+@id("certify") permit (principal, action == Sallyport::Action::"certify", resource);
+@id("everything") permit (principal, action == Sallyport::Action::"exec", resource is Sallyport::Target);
+@id("hold-for-one-of-each") @require_approval("2") @approver_groups("admins,auditors")
+forbid (principal, action == Sallyport::Action::"exec", resource)
+unless {
+  context.approval.count >= 2 &&
+  context.approval.groups.containsAll([Sallyport::Group::"admins", Sallyport::Group::"auditors"])
+};
+@id("both-approve") permit (principal, action == Sallyport::Action::"approve", resource);
+"#;
+
 const ONE: &str = r#"
 @id("certify") permit (principal, action == Sallyport::Action::"certify", resource);
 @id("everything")
@@ -93,6 +105,30 @@ async fn where_two_must_agree_one_is_not_enough() {
     let left = room.world.stop().await;
     let used = left.log.of("approval.used");
     assert_eq!(used[0].body().texts("approvers").unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_may_want_one_of_each_group() {
+    let room = room(ONE_OF_EACH).await;
+    let (child, _err, id) = held(&room, "echo both").await;
+    agrees(&room.alice, &id).await;
+    agrees(&room.carol, &id).await;
+    let output = timeout(Duration::from_secs(20), child.wait_with_output()).await.unwrap().unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), b"both\n".as_slice()));
+    // Two of one group: one more admin is not an auditor.
+    let admins = "name = \"admins\"\nmembers = [";
+    let carol = format!("{admins}\"corp:{}\", ", Person::Carol.subject());
+    let config = room.world.config.replace(admins, &carol).replace("members = [\"corp/auditors\"]", "members = []");
+    room.world.bastion.reload(Config::parse(&config, room.world.dir.path()).unwrap()).await.unwrap();
+    let carol = room.world.person(Person::Carol).await;
+    let (child, err, id) = held(&room, "echo again").await;
+    agrees(&room.alice, &id).await;
+    agrees(&carol, &id).await;
+    let (code, line) = ends(child, err).await;
+    assert_eq!(code, Some(126));
+    assert!(line.contains("denied by hold-for-one-of-each all the same"), "{line}");
+    assert_eq!(room.world.web.runs().len(), 1);
+    room.world.stop().await;
 }
 
 const NOT_ANY_MORE: &str = "sallyport: what was agreed to is denied by hold-for-two all the same: somebody who agreed may not \
