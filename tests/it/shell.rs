@@ -142,7 +142,7 @@ async fn forwards_that_no_rule_permits_or_that_are_not_carried_open_nothing() {
     let output = bob.with("deploy+web1", &["-W", "db1:22"], &[]).await;
     let (code, out, err) = shown(&output);
     assert_eq!((code, out.as_str()), (Some(255), ""));
-    assert!(err.contains("sallyport: no target 'web1' for you"), "no rule lets him: {err}");
+    assert!(err.contains("sallyport: no rule lets you forward through 'web1' to db1:22"), "{err}");
 
     let library = bob.bare("deploy+web1").await;
     let refused = |answer: Result<russh::Channel<russh::client::Msg>, russh::Error>| {

@@ -12,7 +12,7 @@ use super::request::Environment;
 use super::upstream::Shown;
 use crate::domain::forward::Forward;
 use crate::domain::session::{Action, End};
-use crate::session::{Ask, Opened};
+use crate::session::{Ask, Opened, Refused};
 
 /// RFC 4254 §5.1: the connection could not be made.
 const CONNECT_FAILED: u32 = 2;
@@ -29,6 +29,7 @@ impl Channel {
         let _gone = self.gone.clone().drop_guard();
         let gone = self.gone.clone();
         let environment = Environment::default();
+        let to = forward.to.clone();
         let ask = Ask {
             caller: &self.caller,
             share: self.share.clone(),
@@ -48,7 +49,12 @@ impl Channel {
         let Opened { governed, permit, files: _, up, down, keeper } = match self.rooms.sessions.open(ask).await {
             Ok(opened) => opened,
             Err(refused) => {
-                let _ = prohibited(reply, &refused.to_string()).await;
+                // The same for a target that is none.
+                let why = match refused {
+                    Refused::NoTarget(name) => format!("no rule lets you forward through '{name}' to {to}"),
+                    refused => refused.to_string(),
+                };
+                let _ = prohibited(reply, &why).await;
                 return;
             }
         };

@@ -20,7 +20,7 @@ eventually 10 listens "$web" && eventually 10 listens "$sums" || fail 'no server
 logged() { grep -raqF -- "$1" "$STATE/log"; }
 
 ! through "127.0.0.1:$sums" <noise >none 2>refused.log || fail 'carried without a permit'
-contains 'the refusal' "$(cat refused.log)" "sallyport: no target 'db1' for you"
+contains 'the refusal' "$(cat refused.log)" "sallyport: no rule lets you forward through 'db1' to "
 
 policies=$(dirname "$(find "$PWD" -name '*.cedar' -print -quit)")
 reload() {
