@@ -31,6 +31,9 @@ pub(super) struct Mask {
     /// What stands where a secret stood.
     #[arg(long, value_enum, default_value_t = Shown::Label)]
     width: Shown,
+    /// The text is a terminal's, so wide: only there is a line's end a wrap. Without it, usual widths are guessed.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    columns: Option<u16>,
     /// Use this rule too, which is off by default.
     #[arg(long, value_name = "RULE")]
     with: Vec<String>,
@@ -65,7 +68,10 @@ pub(super) fn run(asked: &Mask) -> Result<(), Error> {
         Shown::Same => Width::Same,
         Shown::Label => Width::Label,
     };
-    let masker = Masker::new(Arc::new(Rules::new(rules)), width);
+    let mut masker = Masker::new(Arc::new(Rules::new(rules)), width);
+    if let Some(columns) = asked.columns {
+        masker.resize(columns);
+    }
     let mut explained = |hit: &Hit| {
         if asked.explain {
             terminal::err(&format!("{} {} {}\n", hit.rule, hit.offset, hit.length));
@@ -168,7 +174,18 @@ mod tests {
     fn asked() -> Mask {
         let (with, without) = (Vec::new(), Vec::new());
         let (rules, values, set) = (Vec::new(), None, "default".to_owned());
-        Mask { explain: false, check: false, list: false, width: Shown::Label, with, rules, values, set, without }
+        Mask {
+            explain: false,
+            check: false,
+            list: false,
+            width: Shown::Label,
+            columns: None,
+            with,
+            rules,
+            values,
+            set,
+            without,
+        }
     }
 
     #[test]
