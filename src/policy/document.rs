@@ -13,6 +13,7 @@ use super::fault::{Fault, Faults};
 use super::lint;
 use super::rule::{Effect, Rule};
 use super::schema::Words;
+use super::scope::Scope;
 use super::{Catalogue, Commands, Policy};
 use crate::domain::Digest;
 
@@ -65,7 +66,7 @@ pub(super) fn load(files: &[(String, String)], catalogue: Option<&Catalogue>) ->
         false => Err(Faults(faults)),
         true => Ok(Policy {
             set,
-            permits: permits(&statements),
+            scoped: statements.iter().map(|one| (Scope::of(&one.policy), one.policy.clone())).collect(),
             rules: statements.into_iter().map(|s| (s.policy.id().to_string(), s.rule)).collect(),
             digest: Digest::of(set_text.as_bytes()),
             files: files.iter().map(|(name, _)| name.clone()).collect(),
@@ -151,12 +152,6 @@ fn validate(statements: &[Statement<'_>], words: &Words, faults: &mut Vec<Fault>
         }
     }
     set
-}
-
-/// The permits alone. That each of them fits was seen when the whole set was put together.
-fn permits(statements: &[Statement<'_>]) -> PolicySet {
-    let permits = statements.iter().filter(|statement| statement.rule.effect == Effect::Permit);
-    PolicySet::from_policies(permits.map(|statement| statement.policy.clone())).unwrap_or_default()
 }
 
 impl Statement<'_> {

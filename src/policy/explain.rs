@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use cedar_policy::{ActionConstraint, Entities, EntityTypeName, EntityUid, PrincipalConstraint, ResourceConstraint};
-
 use super::request::Case;
 use super::{Decision, Obligations, Outcome, Policy, Request, Terms, decide};
 
@@ -74,7 +72,7 @@ impl fmt::Display for Outcome {
 pub fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
     let decision = decide(policy, request);
     let near = match (&decision.outcome, Case::new(policy, request)) {
-        (Outcome::Deny, Ok(case)) => near(policy, &case, &decision),
+        (Outcome::Deny, Ok(case)) => near(&case, &decision),
         _ => Vec::new(),
     };
     Explanation { decision, near }
@@ -110,44 +108,10 @@ pub fn compared(old: &Policy, new: &Policy) -> Compared {
     }
 }
 
-fn near(policy: &Policy, case: &Case<'_>, decision: &Decision) -> Vec<String> {
+fn near(case: &Case<'_>, decision: &Decision) -> Vec<String> {
     let decided = |id: &str| decision.rules.iter().any(|(rule, _)| rule == id);
-    let speaks = |rule: &&cedar_policy::Policy| {
-        let principal = match rule.principal_constraint() {
-            PrincipalConstraint::Any => true,
-            PrincipalConstraint::Eq(uid) => uid == case.principal,
-            PrincipalConstraint::In(uid) => is_in(&case.entities, &case.principal, &uid),
-            PrincipalConstraint::Is(kind) => is(&case.principal, &kind),
-            PrincipalConstraint::IsIn(kind, uid) => {
-                is(&case.principal, &kind) && is_in(&case.entities, &case.principal, &uid)
-            }
-        };
-        let action = match rule.action_constraint() {
-            ActionConstraint::Any => true,
-            ActionConstraint::Eq(uid) => uid == case.action,
-            ActionConstraint::In(uids) => uids.contains(&case.action),
-        };
-        let resource = match rule.resource_constraint() {
-            ResourceConstraint::Any => true,
-            ResourceConstraint::Eq(uid) => uid == case.resource,
-            ResourceConstraint::In(uid) => is_in(&case.entities, &case.resource, &uid),
-            ResourceConstraint::Is(kind) => is(&case.resource, &kind),
-            ResourceConstraint::IsIn(kind, uid) => {
-                is(&case.resource, &kind) && is_in(&case.entities, &case.resource, &uid)
-            }
-        };
-        principal && action && resource
-    };
-    let speaking = policy.permits.policies().filter(speaks).map(|rule| rule.id().to_string());
+    let speaking = case.permits.policies().map(|rule| rule.id().to_string());
     let mut near: Vec<String> = speaking.filter(|id| !decided(id)).collect();
     near.sort();
     near
-}
-
-fn is(uid: &EntityUid, kind: &EntityTypeName) -> bool {
-    uid.type_name() == kind
-}
-
-fn is_in(entities: &Entities, uid: &EntityUid, of: &EntityUid) -> bool {
-    uid == of || entities.is_ancestor_of(of, uid)
 }

@@ -18,6 +18,7 @@ mod lint;
 mod request;
 mod rule;
 mod schema;
+mod scope;
 mod shell;
 mod starter;
 mod wrapper;
@@ -36,6 +37,7 @@ use crate::domain::event;
 use request::Case;
 use rule::Rule;
 use schema::Words;
+use scope::{Place, Scope};
 
 /// Name and version of the engine, as records say it.
 pub const ENGINE: &str = "cedar 4.14.1";
@@ -64,8 +66,8 @@ impl Catalogue {
 /// A set of policies that was loaded without a fault.
 pub struct Policy {
     set: PolicySet,
-    /// Without its forbids: whether somebody who was denied may at least know why.
-    permits: PolicySet,
+    /// Each rule of it with what it speaks of.
+    scoped: Vec<(Scope, cedar_policy::Policy)>,
     rules: BTreeMap<String, Rule>,
     words: Words,
     digest: Digest,
@@ -129,7 +131,7 @@ impl Policy {
             Ok(asked) => asked,
             Err(what) => return Evaluation { allowed: false, rules: Vec::new(), errors: vec![what] },
         };
-        let response = Authorizer::new().is_authorized(&asked, &self.set, &case.entities);
+        let response = Authorizer::new().is_authorized(&asked, &case.rules, &case.entities);
         let mut rules: Vec<String> = response.diagnostics().reason().map(ToString::to_string).collect();
         rules.sort();
         let mut errors: Vec<String> = response.diagnostics().errors().map(ToString::to_string).collect();
@@ -152,10 +154,18 @@ impl Policy {
         holds.try_fold(first, |merged, terms| Some(merged.merge(&terms?)))
     }
 
+    /// The rules that can speak of it: the engine would find no other satisfied, and none of the others can err.
+    fn speaking(&self, place: &Place<'_>) -> (PolicySet, PolicySet) {
+        let speaking = || self.scoped.iter().filter(|(scope, _)| scope.has(place)).map(|(_, rule)| rule);
+        let permits = speaking().filter(|rule| rule.effect() == cedar_policy::Effect::Permit);
+        let all = PolicySet::from_policies(speaking().cloned());
+        (all.unwrap_or_else(|_| self.set.clone()), PolicySet::from_policies(permits.cloned()).unwrap_or_default())
+    }
+
     /// Whether some permit applies, whatever forbids say.
     fn permitted(&self, case: &Case<'_>, approvals: &Approvals) -> bool {
         case.asked(approvals).is_ok_and(|asked| {
-            let response = Authorizer::new().is_authorized(&asked, &self.permits, &case.entities);
+            let response = Authorizer::new().is_authorized(&asked, &case.permits, &case.entities);
             response.decision() == cedar_policy::Decision::Allow
         })
     }

@@ -5,9 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
-use cedar_policy::{Context, Entities, Entity, EntityUid, Request as CedarRequest, RestrictedExpression as Value};
+use cedar_policy::{
+    Context, Entities, Entity, EntityUid, PolicySet, Request as CedarRequest, RestrictedExpression as Value,
+};
 use serde_json::json;
 
+use super::scope::Place;
 use super::{Policy, Reading};
 use crate::domain::forward::Endpoint;
 use crate::domain::identity::{Identity, Kind, Principal, SignIn};
@@ -166,6 +169,9 @@ pub(super) struct Case<'a> {
     pub(super) action: EntityUid,
     pub(super) resource: EntityUid,
     pub(super) entities: Entities,
+    /// The rules that can speak of it, and those of them that permit.
+    pub(super) rules: PolicySet,
+    pub(super) permits: PolicySet,
     pub(super) reading: Option<Reading>,
 }
 
@@ -207,7 +213,9 @@ impl<'a> Case<'a> {
             }
             _ => None,
         };
-        Ok(Self { policy, request, principal, action, resource, entities, reading })
+        let place = Place { principal: &principal, action: &action, resource: &resource, entities: &entities };
+        let (rules, permits) = policy.speaking(&place);
+        Ok(Self { policy, request, principal, action, resource, entities, rules, permits, reading })
     }
 
     /// The question with these approvals standing; refused if it does not fit the schema.

@@ -636,3 +636,87 @@ fn two_sets_are_compared_by_what_their_rules_say() {
     assert_eq!(compared(&old, &new), want);
     assert_eq!(compared(&old, &old), Compared::default());
 }
+
+/// Rules of every scope there is, each with both effects.
+fn of_every_scope() -> String {
+    let principals = [
+        "principal",
+        "principal in Sallyport::Group::\"sre\"",
+        "principal is Sallyport::User",
+        "principal is Sallyport::Pipeline",
+        "principal is Sallyport::User in Sallyport::Group::\"sre\"",
+    ];
+    let actions = [
+        "action",
+        "action == Sallyport::Action::\"exec\"",
+        "action in [Sallyport::Action::\"shell\", Sallyport::Action::\"exec\"]",
+        "action == Sallyport::Action::\"sftp\"",
+    ];
+    let resources = [
+        "resource",
+        "resource == Sallyport::Target::\"db1\"",
+        "resource in Sallyport::Env::\"production\"",
+        "resource is Sallyport::Target",
+        "resource is Sallyport::Target in Sallyport::Env::\"production\"",
+    ];
+    let mut text = String::new();
+    for (effect, condition) in [("permit", ""), ("forbid", " when { context.flow == \"remote\" }")] {
+        for (p, principal) in principals.iter().enumerate() {
+            for (a, action) in actions.iter().enumerate() {
+                for (r, resource) in resources.iter().enumerate() {
+                    text += &format!(
+                        "@id(\"{effect}-{p}{a}{r}\") {effect} ({principal}, {action}, {resource}){condition};\n"
+                    );
+                }
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn the_rules_that_are_asked_decide_as_all_of_them_do() {
+    let policy = load(&of_every_scope()).unwrap_or_else(|faults| panic!("{faults}"));
+    let command = Command::parse("uptime".to_owned()).unwrap();
+    let (mut fewest, mut answers) = (usize::MAX, std::collections::BTreeSet::new());
+    for flow in [Flow::Local, Flow::Remote] {
+        for asker in [Asker::person(&[]), Asker::person(&["sre"]), Asker::pipeline(&[("event", "push")])] {
+            for labels in [&[("env", "production")][..], &[("env", "staging")], &[]] {
+                let asker =
+                    Asker { sign_in: asker.sign_in.clone(), identity: asker.identity.clone(), ..asker_at(labels) };
+                let asker = asker.flow(flow);
+                for action in
+                    [Asked::Exec(&command), Asked::Shell, Asked::Sftp, Asked::Agent, Asked::Certify, Asked::Audit]
+                {
+                    let request = asker.request(action);
+                    let case = request::Case::new(&policy, &request).unwrap();
+                    let asked = case.asked(&Approvals::default()).unwrap();
+                    let authorizer = cedar_policy::Authorizer::new();
+                    let all = authorizer.is_authorized(&asked, &policy.set, &case.entities);
+                    let some = authorizer.is_authorized(&asked, &case.rules, &case.entities);
+                    let reasons = |response: &cedar_policy::Response| {
+                        response
+                            .diagnostics()
+                            .reason()
+                            .map(ToString::to_string)
+                            .collect::<std::collections::BTreeSet<_>>()
+                    };
+                    assert_eq!(
+                        (all.decision(), reasons(&all)),
+                        (some.decision(), reasons(&some)),
+                        "{action:?} {labels:?}"
+                    );
+                    assert_eq!(all.diagnostics().errors().count(), some.diagnostics().errors().count());
+                    fewest = fewest.min(case.rules.policies().count());
+                    answers.insert((format!("{:?}", all.decision()), reasons(&all).len()));
+                }
+            }
+        }
+    }
+    assert!(fewest > 0 && fewest < 40, "{fewest} of 200");
+    assert!(answers.len() > 6, "{answers:?}");
+}
+
+fn asker_at(labels: &[(&str, &str)]) -> Asker {
+    Asker::person(&[]).target(labels)
+}
