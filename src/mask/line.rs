@@ -109,7 +109,9 @@ impl Masker {
     fn write_anew(&mut self, out: &mut Masked) {
         self.walk(false, out);
         let open = self.cursor.at;
-        if self.cells.len() < open + BEGUN || self.cursor.encoded.is_some() {
+        // Nobody types what is not printable: in binary output a return is a byte like any other.
+        let is_typed = self.text.iter().skip(open).all(|byte| (b' '..=b'~').contains(byte));
+        if self.cells.len() < open + BEGUN || self.cursor.encoded.is_some() || !is_typed {
             return;
         }
         let before = self.doomed;
