@@ -81,7 +81,8 @@ async fn a_target_that_refused_twice_is_left_alone_for_a_minute() {
     assert_eq!(world.web.attempts().len(), 2, "whoever it is that asks");
     // Another account of it, and after the minute one more try.
     assert_eq!(shown(&alice.run("root+web1", "echo no").await).2, refused);
-    clock.advance(std::time::Duration::from_secs(61));
+    // Not a second more: the library at the target reads the true clock, and a certificate begins a minute before ours.
+    clock.advance(std::time::Duration::from_secs(60));
     assert_eq!(shown(&bob.run("deploy+web1", "echo no").await).2, refused);
     assert!(shown(&bob.run("deploy+web1", "echo no").await).2.contains("left alone"));
     assert_eq!(world.web.attempts().len(), 4);
