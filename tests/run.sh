@@ -33,7 +33,7 @@ step() {
 
 # Installs what is missing, and says what and why.
 install_tools() {
-  local packages=() tool
+  local packages=() tool path package why
   # command : Debian package : what needs it
   while IFS=: read -r tool package why; do
     [ -n "$tool" ] || continue
@@ -63,16 +63,33 @@ systemd-analyze:systemd:how closed the systemd unit is
 ps:procps:memory and process checks
 plink:putty-tools:signs in at the prompt as PuTTY does
 dbclient:dropbear-bin:signs in at the prompt as dropbear does
-pip3:python3-pip:installs paramiko, which signs in at the prompt too, and AutoGen, an agent
+pip3:python3-pip:installs paramiko, which signs in at the prompt too, AutoGen, an agent, and libraries of the client matrix
+ssh1:openssh-client-ssh1:OpenSSH 7.5, an old client of the matrix
+lftp:lftp:a client of the matrix
+sshfs:sshfs:a client of the matrix
+mosh:mosh:is refused by name
+ruby:ruby:runs net-ssh, a client of the matrix
+java:default-jre-headless:runs JSch, a client of the matrix
+ecj:ecj:compiles what uses JSch
 ansible:ansible-core:a play over held connections
 chromium:chromium:looks at the page that signs people in
 go:golang-go:builds the third verifier of evidence
 TOOLS
-  # No command of its own: what Go's checksum database is verified with.
-  [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb/tlog ] || {
-    echo "missing golang.org/x/mod: golang-golang-x-mod-dev (the third verifier of evidence)"
-    packages+=(golang-golang-x-mod-dev)
-  }
+  # Libraries, which have no command of their own. path : Debian package : what needs it
+  while IFS=: read -r path package why; do
+    [ -e "$path" ] && continue
+    echo "missing $path: $package ($why)"
+    packages+=("$package")
+  done <<'LIBRARIES'
+/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog:golang-golang-x-mod-dev:the third verifier of evidence
+/usr/share/gocode/src/golang.org/x/crypto/ssh:golang-golang-x-crypto-dev:a client of the matrix
+/usr/share/gocode/src/github.com/pkg/sftp:golang-github-pkg-sftp-dev:its transfers
+/usr/share/doc/ruby-net-ssh:ruby-net-ssh:a client of the matrix
+/usr/share/doc/ruby-net-sftp:ruby-net-sftp:its transfers
+/usr/share/doc/ruby-ed25519:ruby-ed25519:its keys
+/usr/share/doc/ruby-bcrypt-pbkdf:ruby-bcrypt-pbkdf:its keys
+/usr/share/java/jsch.jar:libjsch-java:a client of the matrix
+LIBRARIES
   [ "${#packages[@]}" = 0 ] && { echo "every tool is here"; return 0; }
   command -v apt-get >/dev/null || { echo "no apt-get: install these yourself: ${packages[*]}"; return 1; }
   # RUNLEVEL=1 keeps apt from starting the SSH daemon it installs: the tests run one of their own, on loopback.

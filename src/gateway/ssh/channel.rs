@@ -15,14 +15,14 @@ use tracing::{Instrument as _, debug, info_span, warn};
 use super::address::Destination;
 use super::asked::{Live, Start, What};
 use super::pump::{Down, Ended, First, Quiet, Up, Waiting, say};
-use super::request::{Environment, Terminal};
+use super::request::{self, Environment, Terminal};
 use super::sftp::Following;
 use super::upstream::{self, Ahead, Shown, Upstream};
 use super::way::{Guarded, Way};
 use super::{Rooms, console, guarded, held, lines};
 use crate::domain::Disclose as _;
 use crate::domain::identity::Caller;
-use crate::domain::session::{Action, Command, End, Exit, Jump};
+use crate::domain::session::{Action, End, Exit, Jump};
 use crate::identity::TargetAsk;
 use crate::session::budget::Share;
 use crate::session::files::Files;
@@ -101,9 +101,9 @@ impl Channel {
             What::Shell => Action::Shell,
             What::Subsystem(name) if name == "sftp" && !terminal => Action::Sftp,
             What::Subsystem(name) => return self.no_subsystem(terminal, &name).await,
-            What::Exec(bytes) => match Command::parse(bytes) {
+            What::Exec(bytes) => match request::command(bytes) {
                 Ok(command) => Action::Exec(command),
-                Err(error) => return self.refuse(terminal, &error.to_string()).await,
+                Err(line) => return self.refuse(terminal, &line).await,
             },
         };
         let wishes = match start.environment.wishes() {

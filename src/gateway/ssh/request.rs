@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use russh::Pty;
 
-use crate::domain::session::TerminalSize;
+use crate::domain::session::{Command, TerminalSize};
 use crate::domain::{parse_span, printable};
 
 /// A client's terminal, as `pty-req` of RFC 4254 §6.2 describes it.
@@ -29,6 +30,19 @@ impl Terminal {
         let modes = modes.iter().filter(|(code, _)| *code != Pty::TTY_OP_END).copied().collect();
         plain.then(|| Self { term: term.to_owned(), size: size(cols, rows), pixels, modes })
     }
+}
+
+/// The command of an `exec`; the error is what the client hears.
+///
+/// `mosh` asks for its server by name and would then leave SSH for UDP, past the bastion. This is a word for people who
+/// do not know that; what may run at a target is the policy's.
+pub fn command(bytes: impl Into<Bytes>) -> Result<Command, String> {
+    let command = Command::parse(bytes).map_err(|error| error.to_string())?;
+    let program = command.bytes().split(|byte| *byte == b' ').find(|word| !word.is_empty()).unwrap_or_default();
+    if program.rsplit(|byte| *byte == b'/').next() == Some(b"mosh-server") {
+        return Err("mosh is not carried: it leaves SSH for UDP, past the bastion. Use ssh".to_owned());
+    }
+    Ok(command)
 }
 
 /// A size in characters; what does not fit sixteen bits is no terminal and counts as unknown.
@@ -137,6 +151,16 @@ mod tests {
     fn a_term_with_control_characters_is_refused() {
         assert_eq!(Terminal::parse("xterm\n", 80, 24, (0, 0), &[]), None);
         assert_eq!(Terminal::parse(&"x".repeat(65), 80, 24, (0, 0), &[]), None);
+    }
+
+    #[test]
+    fn mosh_is_refused_by_name_and_what_only_mentions_it_is_not() {
+        for line in ["mosh-server", "mosh-server new -c 256", "  /usr/bin/mosh-server new"] {
+            assert!(command(line).unwrap_err().starts_with("mosh is not carried"), "{line}");
+        }
+        for line in ["which mosh-server", "mosh-servers", "mosh-server/x", ""] {
+            assert_eq!(command(line).map(|command| command.bytes().to_vec()), Ok(line.as_bytes().to_vec()));
+        }
     }
 
     #[track_caller]
