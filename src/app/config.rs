@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::file::{self, File, commands};
 pub use super::file::{Fault, Faults};
 use super::rights::{self, Readers};
+use super::siem::sink::Sink;
 use crate::approval::{self, notify::Channel};
 use crate::domain::Digest;
 use crate::domain::identity::{Group, IssuerName};
@@ -23,6 +24,7 @@ mod issuer;
 mod limit;
 mod mask;
 mod notify;
+mod siem;
 mod target;
 mod witness;
 
@@ -67,6 +69,8 @@ pub struct Config {
     pub approval: approval::Settings,
     /// Who is told of requests that wait.
     pub notify: Vec<Channel>,
+    /// Who gets every record.
+    pub siem: Vec<Sink>,
     /// SHA-256 of the file as read.
     pub digest: Digest,
 }
@@ -307,6 +311,7 @@ impl Reader<'_> {
         let ops = file.ops.as_ref().and_then(|ops| self.ops(ops));
         let approval = self.approval(file.approval.as_ref(), &names);
         let notify = self.channels(file.notify.as_ref().map_or(&[], |each| each.0.as_slice()));
+        let siem = self.sinks(file.siem.as_ref().map_or(&[], |each| each.0.as_slice()));
         Some(Config {
             name: name?.to_owned(),
             state: state?,
@@ -328,6 +333,7 @@ impl Reader<'_> {
             ops,
             approval: approval?,
             notify,
+            siem,
             digest,
         })
     }

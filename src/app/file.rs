@@ -13,6 +13,7 @@ use crate::policy::nearest;
 
 pub mod cases;
 pub mod commands;
+pub mod siem;
 
 /// One fault of the config: where, what, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -213,6 +214,8 @@ table! {
         approval: Approval,
         /// `[[notify]]`
         notify: Each<Notify>,
+        /// `[[siem]]`
+        siem: Each<siem::Siem>,
         /// `[recording]`
         recording: Recording,
         /// `[sign_in]`

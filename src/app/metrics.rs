@@ -22,6 +22,7 @@ pub(super) struct Metrics {
     pub(super) clock: Clock,
     pub(super) started: Timestamp,
     pub(super) reloads: Arc<Reloads>,
+    pub(super) siem: super::siem::Progress,
     pub(super) memory_limit_bytes: u64,
 }
 
@@ -55,7 +56,7 @@ impl Reloads {
 
 impl Source for Metrics {
     async fn metrics(&self) -> Vec<Family> {
-        let parts = [self.people(), self.evidence(), self.bounds(), self.process()];
+        let parts = [self.people(), self.evidence(), self.siem(), self.bounds(), self.process()];
         parts.into_iter().flatten().collect()
     }
 
@@ -141,6 +142,23 @@ impl Metrics {
                 .is(counts.recorded.load(Ordering::Relaxed) as f64),
             Family::counter("sallyport_recordings_failed_total", "Recordings that could not go on.").is(failed as f64),
         ]
+    }
+
+    /// How far systems elsewhere have come; no line for a bastion that has none.
+    fn siem(&self) -> Vec<Family> {
+        let sinks = self.siem.read();
+        if sinks.is_empty() {
+            return Vec::new();
+        }
+        let mut next = Family::gauge("sallyport_siem_entries", "Entries that each receiver has confirmed, since ever.");
+        let mut failed = Family::counter("sallyport_siem_failures_total", "Attempts to send that failed.");
+        let mut refused = Family::counter("sallyport_siem_refused_total", "Entries that a receiver refused for ever.");
+        for (name, came) in &sinks {
+            next = next.with(&[("sink", name)], came.next as f64);
+            failed = failed.with(&[("sink", name)], came.failures as f64);
+            refused = refused.with(&[("sink", name)], came.refused as f64);
+        }
+        vec![next, failed, refused]
     }
 
     /// What is bounded, and how often a bound was met.

@@ -44,6 +44,7 @@ mod rights;
 mod rooms;
 pub mod rules;
 mod serve;
+pub mod siem;
 pub mod store_check;
 mod systemd;
 pub mod witness;
@@ -315,6 +316,11 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         drain.spawn(witnesses::run(ledger.clone(), trust, client, drain.stopping().clone()));
     }
     info!(ssh = %ssh_address, http = ?http_address, targets = config.targets.len(), "serving");
+    let siem = siem::Progress::default();
+    for sink in &config.siem {
+        let (ledger, registers) = (ledger.clone(), stores.registers.clone());
+        drain.spawn(siem::run(sink.clone(), ledger, registers, siem.clone(), drain.stopping().clone()));
+    }
     let probe = Probe { ledger, ssh: ask, drain: drain.clone() };
     let reloads = Arc::new(Reloads::default());
     let watched = Drain::new();
@@ -331,6 +337,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
             clock: clock.clone(),
             started: clock.now(),
             reloads: reloads.clone(),
+            siem,
             memory_limit_bytes: limits.memory_bytes,
         };
         watched.spawn(ops::serve(listener, metrics, watched.clone()));

@@ -282,6 +282,7 @@ impl Reloader {
             ("ops", old.ops != next.ops),
             ("approval", old.approval != next.approval),
             ("notify", old.notify != next.notify),
+            ("siem", old.siem != next.siem),
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
     }

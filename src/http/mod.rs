@@ -30,6 +30,8 @@ pub mod exposition;
 mod log;
 pub mod ops;
 mod problem;
+#[cfg(test)]
+pub(crate) mod self_signed;
 mod sign_in;
 #[cfg(test)]
 mod tests;

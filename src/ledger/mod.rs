@@ -25,6 +25,7 @@ pub mod cosign;
 pub mod cosigned;
 pub mod counts;
 pub mod entry;
+pub mod ocsf;
 pub mod policies;
 pub mod population;
 pub mod proof;

@@ -285,7 +285,7 @@ fn the_sample_loads_and_its_policies_with_it() {
 
 /// Every key that a config file may have, as the documentation writes it.
 fn keys() -> BTreeSet<String> {
-    let tables: [(&str, &[&str]); 15] = [
+    let tables: [(&str, &[&str]); 16] = [
         ("ledger", file::Ledger::KEYS),
         ("ssh", file::Ssh::KEYS),
         ("http", file::Http::KEYS),
@@ -295,6 +295,7 @@ fn keys() -> BTreeSet<String> {
         ("policy", file::Policy::KEYS),
         ("approval", file::Approval::KEYS),
         ("notify", file::Notify::KEYS),
+        ("siem", file::siem::Siem::KEYS),
         ("recording", file::Recording::KEYS),
         ("sign_in", file::SignIn::KEYS),
         ("mask", file::Mask::KEYS),

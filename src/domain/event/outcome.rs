@@ -30,7 +30,7 @@ impl Outcome {
         }
     }
 
-    pub(super) fn is_good(self) -> bool {
+    pub(crate) fn is_good(self) -> bool {
         matches!(self, Self::Allow | Self::Success)
     }
 }
