@@ -17,6 +17,12 @@ impl Class {
     pub(super) const ALNUM: Self = Self::UPPER_DIGIT.or(Self::LOWER);
     /// Letters, digits, `_`.
     pub(super) const WORD: Self = Self::ALNUM.or(Self::of(b"_"));
+    /// Any form of base64, and what many tokens are made of.
+    pub(super) const BASE64: Self = Self::WORD.or(Self::of(b"+/-"));
+    /// That, and dots.
+    pub(super) const DOTTED: Self = Self::BASE64.or(Self::of(b"."));
+    /// What may follow each other in a token.
+    pub(super) const TOKEN: Self = Self::DOTTED.or(Self::of(b"=:"));
     /// Space and tab.
     pub(super) const BLANK: Self = Self::of(b" \t");
     /// Whatever is no line's end.

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::class::Class;
 use super::rule::Rules;
 use super::{Masker, Width};
 
@@ -62,32 +63,9 @@ pub(super) fn may_begin(before: Option<u8>, first: u8, second: u8) -> bool {
     begins(Codec::Base64) || begins(Codec::Hex)
 }
 
-/// The first place where it may begin, in text without escapes, and whether it does.
-pub(super) fn first(before: Option<u8>, text: &[u8]) -> Option<(usize, bool)> {
-    let (octets, _) = text.as_chunks::<8>();
-    let mut from = 0;
-    for (octet, place) in octets.iter().zip((0..).step_by(8)) {
-        // So many characters in a row fill one octet at least.
-        if place < from || has_below_plus(*octet) || !octet.iter().all(|byte| is_base64(*byte)) {
-            continue;
-        }
-        let before_it = text.get(from..place).unwrap_or_default();
-        let begin = from + before_it.iter().rposition(|byte| !is_base64(*byte)).map_or(0, |last| last + 1);
-        let run = text.get(begin..).unwrap_or_default().iter().take_while(|byte| is_base64(**byte)).count();
-        if let Some(found) = first_of_run(before, text, begin, run) {
-            return Some(found);
-        }
-        from = begin + run;
-    }
-    // What stands at the end may go on.
-    let rest = text.get(from..).unwrap_or_default();
-    let begin = from + rest.iter().rposition(|byte| !is_base64(*byte)).map_or(0, |last| last + 1);
-    first_of_run(before, text, begin, text.len() - begin)
-}
-
 /// Whether the text ends with a line of base64 that a program broke there.
 pub(super) fn is_full_line(text: &[u8]) -> bool {
-    let length = text.iter().rev().take_while(|byte| is_base64(**byte)).count();
+    let length = text.iter().rev().take_while(|byte| Class::BASE64.has(**byte)).count();
     let before = text.len().checked_sub(length + 1).and_then(|before| text.get(before));
     (LEAST_LINE..=LONGEST_LINE).contains(&length) && before.is_none_or(|before| *before == b'\n')
 }
@@ -98,35 +76,6 @@ pub(super) fn goes_on(text: &[u8], is_closed: bool) -> Option<Option<usize>> {
         Some(b'\r' | b'\n') => Codec::Base64.goes_on(text, is_closed),
         _ => Some(None),
     }
-}
-
-/// Within one run of characters of base64: at its beginning, or where hexadecimal digits begin, as behind `0x`.
-fn first_of_run(before: Option<u8>, text: &[u8], begin: usize, run: usize) -> Option<(usize, bool)> {
-    if run < LEAST && begin + run < text.len() {
-        return None;
-    }
-    let mut before = begin.checked_sub(1).and_then(|before| text.get(before)).copied().or(before);
-    for at in begin..begin + run {
-        let rest = text.get(at..).unwrap_or_default();
-        let may = at == begin || !before.is_some_and(is_hex);
-        match rest {
-            [first, second, ..] if may && may_begin(before, *first, *second) => match begins(before, rest, false) {
-                Begins::No => {}
-                answer => return Some((at, answer != Begins::More)),
-            },
-            [_] if may => return Some((at, false)),
-            _ => {}
-        }
-        before = rest.first().copied();
-    }
-    None
-}
-
-/// Whether a byte is less than `+`, the first character of base64: mostly a blank.
-fn has_below_plus(octet: [u8; 8]) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let word = u64::from_le_bytes(octet);
-    word.wrapping_sub(ONES * 0x2b) & !word & (ONES << 7) != 0
 }
 
 impl Codec {
@@ -276,28 +225,6 @@ impl Encoded {
 
 fn is_text(byte: u8) -> bool {
     matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t')
-}
-
-fn is_base64(byte: u8) -> bool {
-    /// Looked up: it is asked of much text.
-    const BASE64: [bool; 256] = {
-        let mut table = [false; 256];
-        let mut byte = 0_u8;
-        while byte < 128 {
-            // A constant's index is checked when it is compiled.
-            #[allow(clippy::indexing_slicing)]
-            {
-                table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
-            }
-            byte += 1;
-        }
-        table
-    };
-    BASE64.get(usize::from(byte)).copied().unwrap_or(false)
-}
-
-fn is_hex(byte: u8) -> bool {
-    byte.is_ascii_hexdigit()
 }
 
 /// So many characters must decode to text.

@@ -242,7 +242,12 @@ impl Masker {
     /// Drops what is decided and cannot be stepped back to.
     pub(super) fn forget(&mut self) {
         let at = self.cursor.at;
-        let keep = if self.line >= at { at } else { self.line.max(at.saturating_sub(HISTORY)) };
+        let keep = match self.cursor.then {
+            // Whether the line that ends here was full is still asked.
+            Then::Onward(_) => at.saturating_sub(HISTORY),
+            Then::Scan | Then::Block if self.line >= at => at,
+            Then::Scan | Then::Block => self.line.max(at.saturating_sub(HISTORY)),
+        };
         let is_all = keep == self.cells.len() && self.cursor.raw == self.raw.len();
         if keep < SLACK && self.cursor.raw < HOLD && !is_all {
             return;

@@ -7,18 +7,23 @@
 
 use std::sync::Arc;
 
+mod anchor;
 pub mod check;
 mod class;
 mod encoded;
 pub mod file;
 pub mod fingerprint;
+mod heads;
+mod lanes;
 mod line;
 mod own;
 mod pattern;
+mod plain;
 mod quick;
 pub mod rule;
 mod screen;
 mod shape;
+mod sieve;
 pub mod values;
 mod view;
 mod walk;
@@ -28,8 +33,7 @@ use fingerprint::{Fingerprinter, Passing};
 pub use own::known;
 use rule::{Rules, Shown};
 use screen::Screen;
-use shape::{Place, Then, Verdict};
-use view::Spot;
+use shape::Then;
 
 /// A text that is there as a whole, with its secrets hidden.
 pub fn whole(rules: &Arc<Rules>, width: Width, text: &[u8]) -> Vec<u8> {
@@ -99,8 +103,7 @@ pub struct Masker {
     doomed: usize,
     /// By which rule.
     doomed_by: Arc<str>,
-    /// Scratch: a block of input, folded.
-    folded: Vec<u8>,
+    scratch: plain::Scratch,
     /// How many of `raw` are out already.
     shown: usize,
     cursor: Cursor,
@@ -180,7 +183,7 @@ impl Masker {
             blanks: Vec::new(),
             doomed: 0,
             doomed_by: "".into(),
-            folded: Vec::new(),
+            scratch: plain::Scratch::default(),
             shown: 0,
             cursor,
             passing: Passing::default(),
@@ -217,6 +220,9 @@ impl Masker {
             }
             // Little at a time, and more while nothing is decided: what is looked at again and again stays short.
             let step = (self.raw.len() - self.cursor.raw).clamp(STEP, PIECE).min(after.len());
+            // Behind a line's end hardly anything is under way.
+            let more = after.get(step..(step + 2 * STEP).min(after.len())).unwrap_or_default();
+            let step = step + memchr::memchr(b'\n', more).map_or(0, |end| end + 1);
             let (piece, after) = after.split_at_checked(step).unwrap_or((after, &[]));
             rest = after;
             for byte in piece {
@@ -226,68 +232,6 @@ impl Masker {
             self.forget();
         }
         out
-    }
-
-    /// How much of the input surely begins nothing, where nothing is under way.
-    fn plain(&mut self, bytes: &[u8]) -> usize {
-        if !self.is_idle() || self.rules.quick().is_useless() {
-            return 0;
-        }
-        let mut folded = std::mem::take(&mut self.folded);
-        let mut screen = self.screen.clone();
-        let (mut begin, mut size, mut is_over) = (0, BLOCKS.start, false);
-        while !is_over {
-            let block = bytes.get(begin..).unwrap_or_default();
-            let after = block.get(size).copied();
-            let block = block.get(..size).unwrap_or(block);
-            let text = self.ordinary(&screen, block, after);
-            let before = begin.checked_sub(1).and_then(|before| bytes.get(before)).copied().or(self.cursor.before);
-            quick::fold_all(before, text, &mut folded);
-            // A block goes on where windows of the one before ended.
-            let (decided, ended) = self.clear(before, text, &folded, text.len() < size);
-            screen.pass(text.get(..decided).unwrap_or_default());
-            is_over = ended || decided == 0;
-            (begin, size) = (begin + decided, (size * 2).min(BLOCKS.end));
-        }
-        self.folded = folded;
-        begin
-    }
-
-    /// What of a block holds nothing but text, and no break that may be the right margin's.
-    fn ordinary<'a>(&self, screen: &Screen, block: &'a [u8], after: Option<u8>) -> &'a [u8] {
-        let text = line::before_special(block, after);
-        // A blank and a return may be a wrap, and the return may not have come.
-        let text = text.strip_suffix(b" ").unwrap_or(text);
-        screen.wrap_in(text).and_then(|wrap| text.get(..wrap)).unwrap_or(text)
-    }
-
-    /// How much of a text surely begins nothing, and whether something may begin behind it.
-    fn clear(&self, before: Option<u8>, text: &[u8], folded: &[u8], is_cut: bool) -> (usize, bool) {
-        let (mut end, mut is_over) = (folded.len().saturating_sub(3), is_cut);
-        if let Some((place, is_sure)) = encoded::first(before, text) {
-            is_over |= place < end && (is_sure || place == 0);
-            end = end.min(place);
-        }
-        let mut at = 0;
-        while let Some(next) = folded.get(at..end + 3).and_then(|folded| self.rules.quick().first(folded)) {
-            at += next;
-            let before = at.checked_sub(1).and_then(|before| text.get(before)).copied().or(before);
-            let pair = text.get(at..).and_then(<[u8]>::first_chunk::<2>);
-            let is_begun = pair.is_none_or(|[first, second]| self.rules.may_begin(*first, *second));
-            let is_nothing = !is_begun
-                || at >= 3
-                    && LOOKS.iter().any(|look| {
-                        let ahead = text.get(at..).unwrap_or_default();
-                        let place = Place { before, text: ahead.get(..*look).unwrap_or(ahead), is_closed: false };
-                        let spot = Spot { place, behind: [0; 3], wrap: None };
-                        matches!(spot.plain_verdict(&self.rules), Verdict::Nothing)
-                    });
-            if !is_nothing {
-                return (at, true);
-            }
-            at += 1;
-        }
-        (end, is_over)
     }
 
     /// The input is quiet: what is held goes out, masked if it is a secret as it stands. It still counts as the
@@ -343,12 +287,6 @@ impl Masker {
 
 /// The most that is held back, escapes included.
 const HOLD: usize = 4096;
-
-/// Text that surely begins nothing is looked for in blocks: a short one first, since something may begin soon again.
-const BLOCKS: std::ops::Range<usize> = 256..4096;
-
-/// How far it is looked ahead from where something may begin: seldom far.
-const LOOKS: [usize; 3] = [48, 512, HOLD];
 
 /// The least that is taken at a time where something may begin.
 const STEP: usize = 64;

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::check;
 use super::class::Class;
-use super::quick::Quick;
+use super::sieve::Sieve;
 use super::values::Forms;
 
 /// One kind of secret.
@@ -205,6 +205,11 @@ impl Part {
 }
 
 impl Rule {
+    /// Whether it begins with a text of its own.
+    pub(super) fn is_token(&self) -> bool {
+        matches!(self.start, Start::Exact(_))
+    }
+
     fn may_begin_with(&self, [first, second]: [u8; 2]) -> bool {
         let begins = |word: &str, first: u8, second: u8| {
             let mut bytes = word.bytes();
@@ -239,7 +244,7 @@ pub struct Rules {
     by_first: Vec<Vec<usize>>,
     /// For each two bytes, whether any rule may begin with them.
     pairs: Vec<bool>,
-    quick: Quick,
+    sieve: Sieve,
 }
 
 impl Rules {
@@ -261,8 +266,8 @@ impl Rules {
             let possible: Vec<&Rule> = indexes.iter().filter_map(|index| rules.get(*index)).collect();
             pairs.extend((0..=u8::MAX).map(|second| possible.iter().copied().any(begins(second))));
         }
-        let quick = Quick::new(&rules);
-        Self { rules, by_first, pairs, quick }
+        let sieve = Sieve::new(&rules);
+        Self { rules, by_first, pairs, sieve }
     }
 
     /// In the order they are asked.
@@ -270,8 +275,12 @@ impl Rules {
         self.rules.iter()
     }
 
-    pub(super) fn quick(&self) -> &Quick {
-        &self.quick
+    pub(super) fn sieve(&self) -> &Sieve {
+        &self.sieve
+    }
+
+    pub(super) fn at(&self, index: usize) -> Option<&Rule> {
+        self.rules.get(index)
     }
 
     pub(super) fn beginning_with(&self, byte: u8) -> impl Iterator<Item = &Rule> {

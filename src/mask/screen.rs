@@ -3,6 +3,8 @@
 //! Knows no secrets. Titles and other strings to the terminal count as text, since they can hold secrets, but take no
 //! column.
 
+use std::ops::Range;
+
 /// Where in a line and in an escape sequence the stream stands.
 #[derive(Clone, Debug)]
 pub(super) struct Screen {
@@ -102,27 +104,18 @@ impl Screen {
         line.iter().for_each(|byte| self.print(*byte));
     }
 
-    /// Where in such text the first break at a right margin stands.
-    pub(super) fn wrap_in(&self, text: &[u8]) -> Option<usize> {
+    /// Where in such text breaks at a right margin begin and end.
+    pub(super) fn wraps_in(&self, text: &[u8], wraps: &mut Vec<Range<usize>>) {
         let (mut begin, mut column) = (0, self.column);
-        // Mostly a byte is a column.
-        let is_simple = text.is_ascii() && memchr::memchr(b'\t', text).is_none();
         for end in memchr::memchr_iter(b'\n', text) {
             let line = text.get(begin..end).unwrap_or_default();
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let reached = if is_simple {
-                column + line.len()
-            } else {
-                let mut screen = Self { escape: Escape::No, is_title: false, column, columns: self.columns };
-                screen.pass(line);
-                screen.column
-            };
+            let reached = column_after(column, line);
             if is_margin(self.columns, reached) {
-                return Some(begin + line.len());
+                wraps.push(begin + line.len()..end + 1);
             }
             (begin, column) = (end + 1, 0);
         }
-        None
     }
 
     fn print(&mut self, byte: u8) {
@@ -148,6 +141,23 @@ impl Screen {
         }
         Step::Unseen
     }
+}
+
+/// The column behind a piece of a line that holds no escapes.
+fn column_after(mut column: usize, mut line: &[u8]) -> usize {
+    while let Some((piece, rest)) = memchr::memchr(b'\t', line).and_then(|tab| line.split_at_checked(tab)) {
+        column = ((column + wide(piece)) / 8 + 1) * 8;
+        line = rest.get(1..).unwrap_or_default();
+    }
+    column + wide(line)
+}
+
+/// Of a character of several bytes the first takes the column.
+fn wide(piece: &[u8]) -> usize {
+    if piece.is_ascii() {
+        return piece.len();
+    }
+    piece.iter().filter(|byte| !matches!(byte, 0x80..=0xbf)).count()
 }
 
 /// What a terminal does not show, escapes aside.

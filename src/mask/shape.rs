@@ -51,28 +51,28 @@ enum Miss {
 impl<'a> Place<'a> {
     pub(super) fn verdict<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
         let Some(first) = self.text.first() else { return Verdict::Nothing };
-        for rule in rules.beginning_with(*first).filter(|rule| self.may_stand(rule.before)) {
-            match self.rule(rule) {
-                Ok(span) => return Verdict::Found(rule, span),
-                Err(Miss::More) => return Verdict::More,
-                Err(Miss::No) => {}
-            }
-        }
-        Verdict::Nothing
+        let mut verdicts = rules.beginning_with(*first).map(|rule| self.verdict_of(rule));
+        verdicts.find(|verdict| !matches!(verdict, Verdict::Nothing)).unwrap_or(Verdict::Nothing)
     }
 
     /// Of the rules that begin with a text of their own.
     pub(super) fn verdict_of_tokens<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
         let Some(first) = self.text.first() else { return Verdict::Nothing };
-        let is_token = |rule: &&Rule| matches!(rule.start, Start::Exact(_)) && self.may_stand(rule.before);
-        for rule in rules.beginning_with(*first).filter(is_token) {
-            match self.rule(rule) {
-                Ok(span) => return Verdict::Found(rule, span),
-                Err(Miss::More) => return Verdict::More,
-                Err(Miss::No) => {}
-            }
+        let mut verdicts =
+            rules.beginning_with(*first).filter(|rule| rule.is_token()).map(|rule| self.verdict_of(rule));
+        verdicts.find(|verdict| !matches!(verdict, Verdict::Nothing)).unwrap_or(Verdict::Nothing)
+    }
+
+    /// Of one rule.
+    pub(super) fn verdict_of<'r>(&self, rule: &'r Rule) -> Verdict<'r> {
+        if !self.may_stand(rule.before) {
+            return Verdict::Nothing;
         }
-        Verdict::Nothing
+        match self.rule(rule) {
+            Ok(span) => Verdict::Found(rule, span),
+            Err(Miss::More) => Verdict::More,
+            Err(Miss::No) => Verdict::Nothing,
+        }
     }
 
     fn may_stand(&self, before: Before) -> bool {
@@ -90,6 +90,7 @@ impl<'a> Place<'a> {
             Start::Exact(words) => self.words(rule, words.iter().map(String::as_str), false),
             Start::AnyCase(words) => self.words(rule, words.iter().map(String::as_str), true),
             Start::Value(forms) => self.words(rule, forms.iter(), false),
+            Start::Any(class) if self.text.first().is_some_and(|first| !class.has(*first)) => Err(Miss::No),
             Start::Any(_) | Start::Two(_) => self.forms(rule, 0),
         }
     }

@@ -152,6 +152,34 @@ fn a_private_key_in_lines_of_base64_is_hidden_to_its_last_line() {
 }
 
 #[test]
+fn a_key_in_lines_of_base64_is_hidden_wherever_the_pieces_end() {
+    let key = format!(
+        "-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----\n",
+        "Q7mZ2xL9vB4nT8kR1cW6yH3j".repeat(20)
+    );
+    let lines: Vec<u8> = in_base64(key.as_bytes()).chunks(76).flat_map(|line| [line, b"\n"].concat()).collect();
+    let whole = masked(&Rules::standard(), Width::Same, &[&lines]);
+    assert!(whole.0.iter().all(|byte| matches!(byte, b'*' | b'\n' | b'=')), "{}", String::from_utf8_lossy(&whole.0));
+    for cut in 1..lines.len() {
+        let (first, rest) = lines.split_at(cut);
+        assert_eq!(masked(&Rules::standard(), Width::Same, &[first, rest]), whole, "cut at {cut}");
+    }
+}
+
+#[test]
+fn what_passes_as_plain_text_holds_nothing_that_a_margin_broke() {
+    let lines = "a line of a log that is about as long as such lines are, and ends in no secret\n".repeat(8);
+    for token in ["AKIAQ7MZ2XL9VB4NT8KR", "https://user:hunter22@example.org/"] {
+        for cut in 1..token.len() {
+            let (first, rest) = token.split_at(cut);
+            let text = format!("{lines}{}{first}\n{rest} and more of it\n{lines}", "x".repeat(79 - cut) + " ");
+            let (bytes, hits) = masked(&Rules::standard(), Width::Same, &[text.as_bytes()]);
+            assert_eq!(hits.len(), 1, "{}", String::from_utf8_lossy(&bytes));
+        }
+    }
+}
+
+#[test]
 fn a_token_is_mended_where_a_program_broke_its_line() {
     let token = concat!("gh", "p_", "Q7mZ2xL9vB4nT8kR1cW6", "\n", "yH3jF5dS0gPaWy3k", "\nmore words\n");
     assert_eq!(text(token), format!("{}\n{}\nmore words\n", "*".repeat(24), "*".repeat(16)));

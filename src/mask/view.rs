@@ -2,7 +2,8 @@
 //!
 //! An answer other than `More` stays when more text comes, since each reading only grows with the text.
 
-use super::rule::Rules;
+use super::class::Class;
+use super::rule::{Rule, Rules};
 use super::shape::{Place, Span, Verdict};
 
 /// A place with what stands around it.
@@ -18,7 +19,7 @@ pub(super) struct Spot<'a> {
 impl Spot<'_> {
     /// The first reading in which a rule finds something.
     pub(super) fn verdict<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
-        let readings = [Self::as_it_is, Self::apart, Self::mended, Self::url, Self::json];
+        let readings = [Self::as_it_is, Self::apart, Self::joined, Self::url, Self::json];
         for reading in readings {
             let verdict = reading(self, rules);
             if !matches!(verdict, Verdict::Nothing) {
@@ -31,7 +32,15 @@ impl Spot<'_> {
     /// The same where the text holds no escapes and no wrap.
     pub(super) fn plain_verdict<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
         match self.place.verdict(rules) {
-            Verdict::Nothing => self.mended(rules),
+            Verdict::Nothing => self.mended(|place| place.verdict_of_tokens(rules)),
+            verdict => verdict,
+        }
+    }
+
+    /// The same of one rule.
+    pub(super) fn plain_verdict_of<'r>(&self, rule: &'r Rule) -> Verdict<'r> {
+        match self.place.verdict_of(rule) {
+            Verdict::Nothing if rule.is_token() => self.mended(|place| place.verdict_of(rule)),
             verdict => verdict,
         }
     }
@@ -47,7 +56,11 @@ impl Spot<'_> {
     }
 
     /// A token that says itself what it is was broken by a program that knew another width.
-    fn mended<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
+    fn joined<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
+        self.mended(|place| place.verdict_of_tokens(rules))
+    }
+
+    fn mended<'r>(&self, verdict: impl Fn(&Place<'_>) -> Verdict<'r>) -> Verdict<'r> {
         let word = self.place.text.iter().take_while(|byte| is_of_token(**byte)).count();
         if word < LEAST_OF_LINE || !matches!(self.place.text.get(word), Some(b'\r' | b'\n')) {
             return Verdict::Nothing;
@@ -77,7 +90,7 @@ impl Spot<'_> {
         }
         map.push(at);
         let place = Place { text: &text, is_closed: !is_open || self.place.is_closed, ..self.place };
-        match mapped(place.verdict_of_tokens(rules), &map) {
+        match mapped(verdict(&place), &map) {
             // From its beginning, beyond the break: else it was found without, or is a value that ends with its line.
             Verdict::Found(rule, span) if span.hidden.start == 0 && span.hidden.end > word => {
                 Verdict::Found(rule, span)
@@ -171,7 +184,7 @@ fn mapped<'r>(verdict: Verdict<'r>, map: &[usize]) -> Verdict<'r> {
 }
 
 fn is_of_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'-'..=b'/' | b'=' | b':')
+    Class::TOKEN.has(byte)
 }
 
 /// So much of a token stands on a line before it is thought to go on in the next.

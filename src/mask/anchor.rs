@@ -1,0 +1,164 @@
+//! The words that rules begin with, found in text all at once by a few bytes inside each.
+//!
+//! Says where a word may stand, in any case; whoever asks compares the word. Words of fewer than three bytes are not for it.
+
+use aho_corasick::Span;
+use aho_corasick::packed::{Config, MatchKind, Searcher};
+
+/// A word of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Word {
+    /// Which of the rules.
+    pub(super) rule: usize,
+    /// How far in the word its anchor begins.
+    offset: usize,
+    /// Folded.
+    text: Box<[u8]>,
+}
+
+impl Word {
+    /// Whether it stands there, or its beginning where the text ends or a line does: a broken line may be mended.
+    fn is_at(&self, folded: &[u8]) -> bool {
+        let other = self.text.iter().zip(folded).find(|(wanted, byte)| wanted != byte);
+        other.is_none_or(|(_, byte)| matches!(byte, b'*' | b'-'))
+    }
+}
+
+/// Finds anchors.
+#[derive(Debug, Default)]
+pub(super) struct Anchors {
+    searchers: Vec<(Searcher, Vec<Vec<Word>>)>,
+}
+
+impl Anchors {
+    /// Of these words, each with its rule; none where the processor cannot look for them so.
+    pub(super) fn new(words: &[(usize, &str)]) -> Option<Self> {
+        let mut left: Vec<(usize, Vec<u8>)> = words.iter().map(|(rule, word)| (*rule, folded(word))).collect();
+        let mut anchors: Vec<(Vec<u8>, Vec<Word>)> = Vec::new();
+        // The short ones have no choice, and no other anchor may begin with one of theirs.
+        let mut short: Vec<Vec<u8>> =
+            left.iter().filter(|(_, word)| word.len() < WIDTH).map(|(_, word)| word.clone()).collect();
+        while let Some(anchor) = short.pop().or_else(|| best(&left)) {
+            let mut found = Vec::new();
+            left.retain(|(rule, word)| {
+                let offset = word.windows(anchor.len()).take(FARTHEST).position(|part| part == anchor);
+                found.extend(offset.map(|offset| Word { rule: *rule, offset, text: word.as_slice().into() }));
+                offset.is_none()
+            });
+            if !found.is_empty() {
+                anchors.push((anchor, found));
+            }
+        }
+        // The shortest of a pass says how much of all of them is looked at.
+        anchors.sort_by_key(|(anchor, _)| anchor.len());
+        let passes = anchors.chunk_by(|(a, _), (b, _)| a.len() == b.len()).flat_map(|same| same.chunks(AT_ONCE));
+        let searchers = passes.map(|some| {
+            let mut builder = Config::new().match_kind(MatchKind::LeftmostFirst).builder();
+            builder.extend(some.iter().map(|(anchor, _)| anchor));
+            Some((builder.build()?, some.iter().map(|(_, words)| words.clone()).collect()))
+        });
+        Some(Self { searchers: searchers.collect::<Option<_>>()? })
+    }
+
+    /// The first place, before the end, where a word stands that is accepted. Text is folded already.
+    pub(super) fn first(&self, folded: &[u8], mut end: usize, is: impl Fn(usize, usize) -> bool) -> Option<usize> {
+        let mut first = None;
+        for (searcher, words) in &self.searchers {
+            let mut from = 0;
+            while let Some(found) = searcher.find_in(folded, Span { start: from, end: folded.len() }) {
+                let words = words.get(found.pattern().as_usize()).map_or(&[][..], Vec::as_slice);
+                for word in words {
+                    let place = found.start().checked_sub(word.offset).filter(|place| *place < end);
+                    let is_at = |place: usize| folded.get(place..).is_some_and(|ahead| word.is_at(ahead));
+                    if let Some(place) = place.filter(|place| is_at(*place) && is(*place, word.rule)) {
+                        (first, end) = (Some(place), place);
+                    }
+                }
+                // No word begins before the end any more.
+                if found.start() >= end + FARTHEST {
+                    break;
+                }
+                from = found.start() + 1;
+            }
+        }
+        first
+    }
+}
+
+/// Letters in lower case; some signs fall together.
+pub(super) fn fold_into(text: &[u8], folded: &mut Vec<u8>) {
+    folded.clear();
+    folded.extend(text.iter().map(|byte| byte | 0x20));
+}
+
+fn folded(word: &str) -> Vec<u8> {
+    word.bytes().map(|byte| byte | 0x20).collect()
+}
+
+/// What stands in most of the words, and among such the one that is rarest elsewhere.
+fn best(words: &[(usize, Vec<u8>)]) -> Option<Vec<u8>> {
+    let mut counts: std::collections::BTreeMap<&[u8], usize> = std::collections::BTreeMap::new();
+    for (_, word) in words {
+        word.windows(WIDTH).take(FARTHEST).for_each(|part| *counts.entry(part).or_default() += 1);
+    }
+    let rarest = |part: &[u8]| part.iter().map(|byte| rarity(*byte)).sum::<u32>();
+    let best = counts.into_iter().max_by_key(|(part, count)| (*count, rarest(part), *part));
+    best.map(|(part, _)| part.to_vec())
+}
+
+/// How seldom a byte is in logs, roughly.
+fn rarity(byte: u8) -> u32 {
+    match byte {
+        b'0'..=b'9' => 0,
+        b' ' | b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 1,
+        b'l' | b'd' | b'u' | b'c' | b'm' | b'p' | b'f' | b'g' | b'h' | b'-' | b'.' | b'/' | b':' | b'=' => 2,
+        b'b' | b'v' | b'w' | b'y' | b'"' => 4,
+        _ => 6,
+    }
+}
+
+/// An anchor has so many bytes where the word has.
+const WIDTH: usize = 4;
+
+/// The least of a word that is found.
+pub(super) const SHORTEST: usize = 3;
+
+/// So far inside a word an anchor begins at most.
+pub(super) const FARTHEST: usize = 24;
+
+/// So many anchors are looked for in one pass.
+const AT_ONCE: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(words: &[&str], text: &str, expected: Option<usize>) {
+        let words: Vec<(usize, &str)> = (0..).zip(words.iter().copied()).collect();
+        let mut folded = Vec::new();
+        fold_into(text.as_bytes(), &mut folded);
+        let begins =
+            |place: usize, rule: usize| text[place..].to_lowercase().starts_with(&words[rule].1.to_lowercase());
+        assert_eq!(Anchors::new(&words).unwrap().first(&folded, text.len(), begins), expected);
+    }
+
+    #[test]
+    fn a_word_is_found_where_it_begins_in_any_case() {
+        check(&["password", "passwd"], "the PassWord is in the text, and more of it", Some(4));
+        check(&["://"], "https://example.org, a text that is long enough", Some(5));
+    }
+
+    #[test]
+    fn words_that_overlap_are_all_found() {
+        check(&["ecretkey", "my_secret", "retk"], "x my_secretkey, and a text behind it that is long", Some(2));
+        check(&["secret", "ret"], "pret a porter, a text that is long enough for it", Some(1));
+    }
+
+    #[test]
+    fn more_words_than_one_pass_takes_are_found() {
+        let words: Vec<String> = (0..200).map(|n| format!("w{n:03}x{n:03}")).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        check(&words, "it is w199x199 that stands in this text, and w000x000", Some(6));
+    }
+}

@@ -1,0 +1,90 @@
+//! How tokens begin: their first four bytes, exactly, and which rules are told by them.
+
+use super::class::Class;
+use super::rule::{Before, Form, Part, Rule};
+
+/// Which four bytes something may begin with.
+#[derive(Debug, Default)]
+pub(super) struct Heads {
+    bits: Vec<u64>,
+    /// Some may stand inside a word.
+    pub(super) is_anywhere: bool,
+}
+
+impl Heads {
+    /// The first four bytes of each word, or of a short one with what may follow. Whether they are few enough.
+    pub(super) fn add(&mut self, rule: &Rule, words: &[String]) -> bool {
+        self.is_anywhere |= rule.before != Before::NoWord;
+        self.bits.resize(1 << 11, 0);
+        words.iter().all(|word| rule.forms.iter().all(|form| self.add_form(word.as_bytes(), form)))
+    }
+
+    fn add_form(&mut self, begun: &[u8], rest: &[Part]) -> bool {
+        if let Some(head) = begun.first_chunk() {
+            for place in places(*head) {
+                if let Some(bits) = self.bits.get_mut(place >> 6) {
+                    *bits |= 1 << (place & 63);
+                }
+            }
+            return true;
+        }
+        let Some((part, after)) = rest.split_first() else { return false };
+        match part {
+            Part::Hide | Part::Show => self.add_form(begun, after),
+            Part::Text(text) => self.add_form(&[begun, text.as_bytes()].concat(), after),
+            // Of a longer run the next byte is of it too; a run that may be empty is for others.
+            Part::Run(class, least @ 1.., most) => {
+                let after: Vec<Part> = match (least, most) {
+                    (1, 1) => after.to_vec(),
+                    (least, most) => [&[Part::Run(*class, least - 1, most - 1)], after].concat(),
+                };
+                (0..=u8::MAX)
+                    .filter(|byte| class.has(*byte))
+                    .all(|byte| self.add_form(&[begun, &[byte]].concat(), &after))
+            }
+            Part::Run(..)
+            | Part::Until(..)
+            | Part::Not(_)
+            | Part::Onward(_)
+            | Part::Card
+            | Part::Iban
+            | Part::Phone
+            | Part::Block => false,
+        }
+    }
+
+    pub(super) fn has(&self, head: [u8; 4]) -> bool {
+        places(head).iter().all(|place| self.bits.get(place >> 6).is_some_and(|bits| bits >> (place & 63) & 1 == 1))
+    }
+}
+
+/// Two places of a head: what falls together at one seldom does at the other.
+fn places(head: [u8; 4]) -> [usize; 2] {
+    let head = u32::from_le_bytes(head);
+    let place = |by: u32| (head.wrapping_mul(by) >> 15) as usize;
+    [place(0x9e37_79b1), place(0x85eb_ca6b)]
+}
+
+/// Whether it begins with a run of sixteen characters of base64 or dots, in front of which no word stands.
+pub(super) fn is_token(rule: &Rule, words: &[String]) -> bool {
+    let is_inside = |class: Class| (0..=u8::MAX).all(|byte| !class.has(byte) || Class::DOTTED.has(byte));
+    let is_of = |text: &str| text.bytes().all(|byte| Class::DOTTED.has(byte));
+    let least = |form: &Form| {
+        let parts = form.iter().map_while(|part| match part {
+            Part::Hide | Part::Show => Some(0),
+            Part::Text(text) if is_of(text) => Some(text.len()),
+            Part::Run(class, least, _) if is_inside(*class) => Some(*least),
+            _ => None,
+        });
+        parts.sum::<usize>()
+    };
+    rule.before == Before::NoWord
+        && words.iter().all(|word| is_of(word) && rule.forms.iter().all(|form| word.len() + least(form) >= 16))
+}
+
+/// Whether a word that a line's end breaks may be of it: it is hidden from its first byte on.
+pub(super) fn may_be_mended(rule: &Rule, words: &[String]) -> bool {
+    let is_whole = |form: &Form| !form.contains(&Part::Hide);
+    let is_unbroken = |word: &String| word.bytes().take(4).all(|byte| Class::TOKEN.has(byte));
+    rule.forms.iter().any(is_whole) && words.iter().any(is_unbroken)
+}

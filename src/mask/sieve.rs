@@ -1,0 +1,426 @@
+//! Says of most text, quickly, that no secret begins there: each rule is looked for by what is rarest in it.
+//!
+//! Tokens by runs of their characters, numbers by groups of digits, words by a few bytes inside them, and whatever is
+//! left by four bytes that it may begin with. It may be wrong in one direction only: where it says no, no rule begins.
+
+use super::anchor::{Anchors, SHORTEST, fold_into};
+use super::class::Class;
+use super::encoded;
+use super::heads::{Heads, is_token, may_be_mended};
+use super::lanes::{Lanes, row};
+use super::quick::{Quick, fold_all};
+use super::rule::{Before, Form, Part, Rule, Rules, Start};
+use super::shape::{Place, Verdict};
+use super::view::Spot;
+
+/// What finds rules.
+#[derive(Debug, Default)]
+pub(super) struct Sieve {
+    /// Which four bytes a token may begin with, or a word that may be broken at a line's end.
+    heads: Heads,
+    anchors: Anchors,
+    numbers: Vec<usize>,
+    capitals: Vec<usize>,
+    plus: Vec<usize>,
+    brackets: Vec<usize>,
+    /// Rules with a byte that is rare, and where in their words it stands.
+    rare: Vec<(u8, usize, usize)>,
+    /// Rules that none of these finds.
+    others: Option<Quick>,
+}
+
+/// Whether something begins at a place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    No,
+    /// The text ends before it is known.
+    More,
+    Yes,
+}
+
+impl Sieve {
+    pub(super) fn new(rules: &[Rule]) -> Self {
+        let mut sieve = Self::default();
+        let (mut words, mut others) = (Vec::new(), Vec::new());
+        for (index, rule) in rules.iter().enumerate() {
+            if !sieve.add(index, rule, &mut words) {
+                others.push(rule.clone());
+            }
+        }
+        match Anchors::new(&words) {
+            Some(anchors) => sieve.anchors = anchors,
+            None => others.extend(words.iter().filter_map(|(index, _)| rules.get(*index)).cloned()),
+        }
+        sieve.others = (!others.is_empty()).then(|| Quick::new(&others));
+        sieve
+    }
+
+    /// Whether it says nothing of any text.
+    pub(super) fn is_useless(&self) -> bool {
+        self.others.as_ref().is_some_and(Quick::is_useless)
+    }
+
+    /// Whether it is known how to find a rule.
+    fn add<'r>(&mut self, index: usize, rule: &'r Rule, words: &mut Vec<(usize, &'r str)>) -> bool {
+        match &rule.start {
+            Start::Exact(starts) => {
+                if is_plus(rule, starts) {
+                    self.plus.push(index);
+                    return true;
+                }
+                if is_bracket(rule, starts) {
+                    self.brackets.push(index);
+                    return true;
+                }
+                let is_token = is_token(rule, starts);
+                if (is_token || may_be_mended(rule, starts)) && !self.heads.add(rule, starts) {
+                    return false;
+                }
+                if is_token {
+                    return true;
+                }
+                if starts.iter().all(|word| word.starts_with('$')) {
+                    self.rare.push((b'$', 0, index));
+                    return true;
+                }
+                if starts.iter().all(|word| word.len() >= SHORTEST) {
+                    words.extend(starts.iter().map(|word| (index, word.as_str())));
+                    return true;
+                }
+                let ends: Option<Vec<u8>> = starts
+                    .iter()
+                    .map(|word| word.bytes().last().filter(|last| RARE.contains(last) && word.len() == 2))
+                    .collect();
+                self.rare.extend(ends.iter().flatten().map(|end| (*end, 1, index)));
+                ends.is_some()
+            }
+            Start::AnyCase(starts) => {
+                let is_long = starts.iter().all(|word| word.len() >= SHORTEST);
+                if is_long {
+                    words.extend(starts.iter().map(|word| (index, word.as_str())));
+                }
+                is_long
+            }
+            Start::Any(class) | Start::Two(class) => {
+                let is_word = matches!(rule.before, Before::NoWord | Before::NoNumber);
+                let is_number = is_word && *class == Class::DIGIT && rule.forms.iter().all(is_number);
+                let is_iban = |form: &Form| form.iter().find(|part| !matches!(part, Part::Hide)) == Some(&Part::Iban);
+                let is_capitals = is_word && *class == Class::UPPER && rule.forms.iter().all(is_iban);
+                if is_number {
+                    self.numbers.push(index);
+                } else if is_capitals {
+                    self.capitals.push(index);
+                }
+                is_number || is_capitals
+            }
+            Start::Value(_) => false,
+        }
+    }
+
+    /// How much of the text, up to an end, surely begins nothing, and whether something may begin right behind it. What
+    /// follows the text is not known.
+    pub(super) fn clear(
+        &self,
+        rules: &Rules,
+        (text, before): (&[u8], Option<u8>),
+        end: usize,
+        folded: &mut Vec<u8>,
+    ) -> (usize, bool) {
+        let look = Look { rules, text, before };
+        let mut first = (text.len().saturating_sub(REACH).min(end), Begins::No);
+        first = self.runs(&look, first.0).unwrap_or(first);
+        first = self.broken(&look, first.0).unwrap_or(first);
+        first = self.words(&look, first.0, folded).unwrap_or(first);
+        first = self.short(&look, first.0).unwrap_or(first);
+        first = self.other(&look, first.0, folded).unwrap_or(first);
+        // What is not known for lack of text may be known with more, unless nothing was gained.
+        let (clear, begins) = first;
+        (clear, begins == Begins::Yes || begins == Begins::More && clear == 0)
+    }
+
+    /// Whether something may begin at the beginning of a text.
+    pub(super) fn may_begin(rules: &Rules, text: &[u8]) -> bool {
+        let look = Look { rules, text, before: None };
+        look.any(0) != Begins::No || look.encoded(0) != Begins::No
+    }
+
+    /// By runs of characters and groups of digits.
+    fn runs(&self, look: &Look<'_>, end: usize) -> Option<(usize, Begins)> {
+        let mut before = Lanes::of(look.before.as_slice());
+        let mut here = Lanes::of(look.text);
+        for begin in (0..end).step_by(64) {
+            let next = Lanes::of(look.text.get(begin + 64..).unwrap_or_default());
+            let found = self.runs_of(look, begin, [&before, &here, &next]);
+            if let Some((place, _)) = found {
+                return found.filter(|_| place < end);
+            }
+            (before, here) = (
+                Lanes {
+                    word: here.word >> 63,
+                    base64: here.base64 >> 63,
+                    hex: here.hex >> 63,
+                    digit: here.digit >> 63,
+                    ..here
+                },
+                next,
+            );
+        }
+        None
+    }
+
+    #[inline]
+    fn runs_of(&self, look: &Look<'_>, begin: usize, [before, here, next]: [&Lanes; 3]) -> Option<(usize, Begins)> {
+        let both = |lane: fn(&Lanes) -> u64| u128::from(lane(here)) | u128::from(lane(next)) << 64;
+        let starts = |lane: fn(&Lanes) -> u64| lane(here) & !(lane(here) << 1 | lane(before) & 1);
+        let after_word = here.word << 1 | before.word & 1;
+        let mut first: Option<(usize, Begins)> = None;
+        let mut meet = |places: u64, begins: &dyn Fn(usize) -> Begins| {
+            let mut places = places;
+            while places != 0 {
+                let place = begin + places.trailing_zeros() as usize;
+                places &= places - 1;
+                if first.is_some_and(|(first, _)| first <= place) {
+                    return;
+                }
+                let begins = begins(place);
+                if begins != Begins::No {
+                    first = Some((place, begins));
+                    return;
+                }
+            }
+        };
+        let long = row(both(|lanes| lanes.dotted), 16) as u64;
+        if long != 0 {
+            let base64 = row(both(|lanes| lanes.base64), 16) as u64 & starts(|lanes| lanes.base64);
+            let hex = row(both(|lanes| lanes.hex), 16) as u64 & starts(|lanes| lanes.hex);
+            meet(base64 | hex, &|place| look.encoded(place));
+            meet(long & !after_word, &|place| self.head(look, place));
+        }
+        if here.digit != 0 {
+            let digits = both(|lanes| lanes.digit);
+            let between = both(|lanes| lanes.between);
+            let two = digits & digits >> 1;
+            let three = two & digits >> 2;
+            let four = two & two >> 2;
+            let eight = four & four >> 4;
+            let third = between >> 3 & (two >> 4 & between >> 6 & four >> 7 | three >> 4 & between >> 7 & three >> 8);
+            let fourth = between >> 4 & four >> 5;
+            let numbers = (eight | three & third | four & fourth) as u64 & starts(|lanes| lanes.digit);
+            meet(numbers, &|place| look.by(place, &self.numbers));
+            let groups = both(|lanes| lanes.digit | lanes.upper) | both(|lanes| lanes.between);
+            let capitals = here.upper as u128 & both(|lanes| lanes.upper) >> 1 & two >> 2 & groups >> 4;
+            meet(capitals as u64 & !after_word, &|place| look.by(place, &self.capitals));
+        }
+        if (here.plus | here.open) != 0 {
+            let digits = both(|lanes| lanes.digit);
+            meet((u128::from(here.plus) & digits >> 1) as u64, &|place| look.by(place, &self.plus));
+            let brackets = u128::from(here.open) & digits >> 1 & digits >> 2 & digits >> 3;
+            meet(brackets as u64, &|place| look.by(place, &self.brackets));
+        }
+        first
+    }
+
+    /// Whether a token begins there, or a word.
+    fn head(&self, look: &Look<'_>, place: usize) -> Begins {
+        let head = look.text.get(place..).and_then(<[u8]>::first_chunk);
+        if head.is_some_and(|head| self.heads.has(*head)) { look.any(place) } else { Begins::No }
+    }
+
+    /// Tokens and words that a line's end breaks.
+    fn broken(&self, look: &Look<'_>, end: usize) -> Option<(usize, Begins)> {
+        let until = look.text.get(..end + REACH).unwrap_or(look.text);
+        memchr::memchr_iter(b'\n', until).find_map(|at| {
+            // A break before anything else than a token's character is mended nowhere.
+            let goes_on = look.text.get(at + 1).is_none_or(|next| Class::TOKEN.has(*next) || *next == b'\r');
+            let line = look.text.get(..at).filter(|_| goes_on)?;
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let last = line.get(line.len().saturating_sub(REACH)..).unwrap_or_default();
+            let word = last.iter().rev().take_while(|byte| Class::TOKEN.has(**byte)).count();
+            (line.len() - word..line.len().saturating_sub(3)).filter(|place| *place < end).find_map(|place| {
+                let is_inside =
+                    place.checked_sub(1).and_then(|before| line.get(before)).is_some_and(|byte| Class::WORD.has(*byte));
+                let begins = if is_inside && !self.heads.is_anywhere { Begins::No } else { self.head(look, place) };
+                (begins != Begins::No).then_some((place, begins))
+            })
+        })
+    }
+
+    fn words(&self, look: &Look<'_>, end: usize, folded: &mut Vec<u8>) -> Option<(usize, Begins)> {
+        fold_into(look.text.get(..end + REACH).unwrap_or(look.text), folded);
+        let begins =
+            |place: usize, rule: usize| look.rules.at(rule).is_none_or(|rule| look.rule(place, rule) != Begins::No);
+        let place = self.anchors.first(folded, end, begins)?;
+        Some((place, look.any(place)))
+    }
+
+    fn short(&self, look: &Look<'_>, end: usize) -> Option<(usize, Begins)> {
+        self.rare.iter().fold(None, |first: Option<(usize, Begins)>, (byte, offset, rule)| {
+            let until = first.map_or(end, |(place, _)| place);
+            let text = look.text.get(..=until).unwrap_or(look.text);
+            let found = memchr::memchr_iter(*byte, text)
+                .filter_map(|at| at.checked_sub(*offset))
+                .filter(|place| *place < until)
+                .find_map(|place| {
+                    let begins = look.by(place, &[*rule]);
+                    (begins != Begins::No).then_some((place, begins))
+                });
+            found.or(first)
+        })
+    }
+
+    fn other(&self, look: &Look<'_>, end: usize, folded: &mut Vec<u8>) -> Option<(usize, Begins)> {
+        let others = self.others.as_ref()?;
+        fold_all(look.before, look.text.get(..end + 3).unwrap_or(look.text), folded);
+        let mut at = 0;
+        while at < end {
+            at += others.first(folded.get(at..)?)?;
+            let begins = if at < end { look.any(at) } else { Begins::No };
+            if begins != Begins::No {
+                return Some((at, begins));
+            }
+            at += 1;
+        }
+        None
+    }
+}
+
+/// A text, and what stands before it.
+struct Look<'a> {
+    rules: &'a Rules,
+    text: &'a [u8],
+    before: Option<u8>,
+}
+
+impl Look<'_> {
+    /// Asks of a place, with so little of what follows as will do.
+    fn ask(&self, at: usize, verdict: impl Fn(Place<'_>) -> Begins) -> Begins {
+        let ahead = self.text.get(at..).unwrap_or_default();
+        let before = at.checked_sub(1).map_or(self.before, |before| self.text.get(before).copied());
+        for look in LOOKS {
+            let text = ahead.get(..look).unwrap_or(ahead);
+            let begins = verdict(Place { before, text, is_closed: false });
+            if begins != Begins::More || text.len() < look {
+                return begins;
+            }
+        }
+        Begins::Yes
+    }
+
+    fn any(&self, at: usize) -> Begins {
+        self.ask(at, |place| of(&Spot { place, behind: [0; 3], wrap: None }.plain_verdict(self.rules)))
+    }
+
+    fn rule(&self, at: usize, rule: &Rule) -> Begins {
+        self.ask(at, |place| of(&Spot { place, behind: [0; 3], wrap: None }.plain_verdict_of(rule)))
+    }
+
+    fn by(&self, at: usize, rules: &[usize]) -> Begins {
+        let mut all = rules.iter().map(|rule| self.rules.at(*rule).map_or(Begins::Yes, |rule| self.rule(at, rule)));
+        all.find(|begins| *begins != Begins::No).unwrap_or(Begins::No)
+    }
+
+    fn encoded(&self, at: usize) -> Begins {
+        self.ask(at, |place| match encoded::begins(place.before, place.text, false) {
+            encoded::Begins::No => Begins::No,
+            encoded::Begins::More => Begins::More,
+            encoded::Begins::Yes(_) => Begins::Yes,
+        })
+    }
+}
+
+fn of(verdict: &Verdict<'_>) -> Begins {
+    match verdict {
+        Verdict::Nothing => Begins::No,
+        Verdict::More => Begins::More,
+        Verdict::Found(..) => Begins::Yes,
+    }
+}
+
+/// Whether it begins with digits in one of the ways that are looked for: eight in a row; groups of three, two and four,
+/// or of three, three and three; or two groups of four.
+fn is_number(form: &Form) -> bool {
+    let parts: Vec<&Part> = form.iter().filter(|part| !matches!(part, Part::Hide | Part::Show)).collect();
+    let digits = |part: &Part| match part {
+        Part::Run(class, least, most) if *class == Class::DIGIT => Some((*least, *most)),
+        _ => None,
+    };
+    let is_between = |part: &Part| match part {
+        Part::Text(text) => matches!(text.as_str(), " " | "-" | "."),
+        Part::Run(class, 1, 1) => (0..=u8::MAX).all(|byte| !class.has(byte) || b" -.".contains(&byte)),
+        _ => false,
+    };
+    match parts.as_slice() {
+        [Part::Card, ..] => true,
+        [row, ..] if digits(row).is_some_and(|(least, _)| least >= 8) => true,
+        [first, a, second, b, third, ..] if is_between(a) && is_between(b) => {
+            matches!(
+                (digits(first), digits(second), digits(third)),
+                (Some((3, 3)), Some((2, 2)), Some((4.., _)))
+                    | (Some((3, 3)), Some((3, 3)), Some((3.., _)))
+                    | (Some((4, 4)), Some((4.., _)), _)
+            )
+        }
+        _ => false,
+    }
+}
+
+fn is_plus(rule: &Rule, words: &[String]) -> bool {
+    !rule.forms.is_empty()
+        && words.iter().all(|word| matches!(word.as_bytes(), [b'+', digit] if digit.is_ascii_digit()))
+}
+
+/// `(2` and two more digits.
+fn is_bracket(rule: &Rule, words: &[String]) -> bool {
+    let is_two = |form: &Form| matches!(form.first(), Some(Part::Run(class, 2.., _)) if *class == Class::DIGIT);
+    words.iter().all(|word| matches!(word.as_bytes(), [b'(', digit] if digit.is_ascii_digit()))
+        && rule.forms.iter().all(is_two)
+}
+
+/// So much of a text's end is left to what follows: as much as a word's beginning and an anchor inside it take.
+const REACH: usize = 40;
+
+/// How far it is looked ahead from where something may begin: seldom far.
+const LOOKS: [usize; 3] = [48, 512, super::HOLD];
+
+/// Bytes that are rare in text.
+const RARE: &[u8] = b"~^`";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mask::known;
+
+    /// How much of a text begins nothing.
+    fn clear(rules: &Rules, text: &str) -> usize {
+        rules.sieve().clear(rules, (text.as_bytes(), None), usize::MAX, &mut Vec::new()).0
+    }
+
+    #[test]
+    fn whatever_a_rule_hides_is_found_where_it_begins() {
+        for rule in known().filter(|rule| rule.default) {
+            let alone = Rules::new([rule.clone()]);
+            assert!(!alone.sieve().is_useless(), "{}", rule.id);
+            for [before, secret, after] in &rule.hide {
+                for shift in [0, 17, 60] {
+                    let begin = format!("{}{before}", "x ".repeat(shift));
+                    let text = format!("{begin}{secret}{after}{}", " and so on".repeat(20));
+                    assert!(clear(&alone, &text) <= begin.len(), "{}: {text}", rule.id);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn standard_rules_need_no_look_at_every_four_bytes() {
+        assert!(Rules::standard().sieve().others.is_none());
+    }
+
+    #[test]
+    fn ordinary_lines_pass_as_a_whole() {
+        let text = "2026-11-28T07:41:52.123456Z host12 sshd[4711]: Failed password for user deploy, uid 1000, port 52110\n\
+            10.20.30.40 - - [28/Nov/2026:07:41:52 +0000] \"GET /static/app.js?v=12 HTTP/1.1\" 200 51234 \"https://example.org/a\"\n\
+            commit 2a4a416f0c1d7e9b3a5c8d6e4f2b1a0987654321 in /usr/lib/python3/dist-packages/package/token.py\n";
+        let text = text.repeat(10);
+        assert_eq!(clear(&Rules::standard(), &text), text.len() - REACH);
+    }
+}
