@@ -109,9 +109,7 @@ impl Commands {
 
     /// Adds to a class, or makes it.
     pub fn add_class(&mut self, name: &str, class: Class) {
-        let known = self.classes.entry(name.to_owned()).or_default();
-        known.programs.extend(class.programs);
-        known.paths.extend(class.paths);
+        self.classes.entry(name.to_owned()).or_default().extend(class);
     }
 
     /// Adds a harmless use of `program`: a bare name, or the absolute path of one elsewhere than in the system's folders.
@@ -227,7 +225,7 @@ impl Commands {
         found: &mut BTreeSet<String>,
     ) {
         for (class, rules) in &self.classes {
-            if rules.programs.iter().any(|program| program.matches(name, words.clone())) {
+            if rules.programs().iter().any(|program| program.matches(name, words.clone())) {
                 found.insert(class.clone());
             }
         }
@@ -260,7 +258,7 @@ impl Commands {
     pub fn marks(&self, text: &str) -> Vec<(usize, usize)> {
         let words: BTreeSet<&str> = rough(text).map(|(_, word)| word).collect();
         let listed = |name: &&str| {
-            let rules = || self.classes.values().flat_map(|class| &class.programs);
+            let rules = || self.classes.values().flat_map(Class::programs);
             wrapper::elevates(name) || rules().any(|program| program.matches(name, words.iter().copied()))
         };
         // Each name once: one text may say the same name in a thousand words.

@@ -13,7 +13,7 @@ use super::fault::{Fault, Faults};
 use super::lint;
 use super::rule::{Effect, Rule};
 use super::schema::Words;
-use super::scope::Scope;
+use super::scope::Scopes;
 use super::{Catalogue, Commands, Policy};
 use crate::domain::Digest;
 
@@ -65,8 +65,8 @@ pub(super) fn load(files: &[(String, String)], catalogue: Option<&Catalogue>) ->
     match faults.is_empty() {
         false => Err(Faults(faults)),
         true => Ok(Policy {
+            scopes: Scopes::new(&set, statements.iter().map(|one| one.policy.clone()).collect(), words.actions()),
             set,
-            scoped: statements.iter().map(|one| (Scope::of(&one.policy), one.policy.clone())).collect(),
             rules: statements.into_iter().map(|s| (s.policy.id().to_string(), s.rule)).collect(),
             digest: Digest::of(set_text.as_bytes()),
             files: files.iter().map(|(name, _)| name.clone()).collect(),

@@ -110,7 +110,7 @@ pub fn compared(old: &Policy, new: &Policy) -> Compared {
 
 fn near(case: &Case<'_>, decision: &Decision) -> Vec<String> {
     let decided = |id: &str| decision.rules.iter().any(|(rule, _)| rule == id);
-    let speaking = case.permits.policies().map(|rule| rule.id().to_string());
+    let speaking = case.cut.permits.policies().map(|rule| rule.id().to_string());
     let mut near: Vec<String> = speaking.filter(|id| !decided(id)).collect();
     near.sort();
     near

@@ -4,13 +4,17 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
+
 /// A class of commands: what somebody who approves should see at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Class {
     /// Programs, each with words that must stand among its arguments.
-    pub programs: Vec<Program>,
-    /// Files: any word of a command may name one.
-    pub paths: Vec<Pattern>,
+    programs: Vec<Program>,
+    /// Files by a path: no word without a slash names one.
+    paths: Vec<Pattern>,
+    /// Files by their name alone.
+    names: Vec<Pattern>,
 }
 
 /// A program by the pattern of its name, perhaps only with some arguments: `systemctl restart`.
@@ -22,7 +26,25 @@ pub struct Program {
 
 /// A text in which `*` stands for any text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern(String);
+pub struct Pattern {
+    text: String,
+    shape: Shape,
+}
+
+/// Where a pattern has its `*`. A word is held against every pattern there is, so each is taken apart once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// Nowhere.
+    Whole,
+    /// Only at the end.
+    Begin,
+    /// Only at the begin.
+    End,
+    /// Only at both ends.
+    Within,
+    /// Elsewhere.
+    Parts,
+}
 
 /// A use of a program that changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,11 +66,35 @@ pub struct Harmless {
 }
 
 impl Class {
+    /// Of these programs, and of files that any word of a command may name.
+    pub fn new(programs: Vec<Program>, files: Vec<Pattern>) -> Self {
+        let (paths, names) = files.into_iter().partition(Pattern::needs_slash);
+        Self { programs, paths, names }
+    }
+
+    /// With what another one has.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.programs.extend(other.programs);
+        self.paths.extend(other.paths);
+        self.names.extend(other.names);
+    }
+
+    pub(super) fn programs(&self) -> &[Program] {
+        &self.programs
+    }
+
     pub(super) fn names_file(&self, word: &str) -> bool {
+        let slash = word.contains('/');
+        if !slash && self.names.is_empty() {
+            return false;
+        }
         // `--file=/etc/shadow` and `@/etc/shadow` name it too.
         let value = word.rsplit(['=', '@', ':', ',']).next().unwrap_or(word);
         let straight = straight(value);
-        self.paths.iter().any(|path| path.matches(word) || path.matches(value) || path.matches(&straight))
+        let (part, detour) = (value.len() < word.len(), matches!(straight, Cow::Owned(_)));
+        let any = |patterns: &[Pattern], text: &str| patterns.iter().any(|pattern| pattern.matches(text));
+        let named = |text: &str| any(&self.names, text) || (slash && any(&self.paths, text));
+        named(word) || (part && named(value)) || (detour && named(&straight))
     }
 }
 
@@ -68,11 +114,37 @@ impl Program {
 impl Pattern {
     /// Printable ASCII without blanks.
     pub fn parse(text: &str) -> Option<Self> {
-        (!text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())).then(|| Self(text.to_owned()))
+        let fits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
+        fits.then(|| Self { text: text.to_owned(), shape: Shape::of(text) })
     }
 
     fn matches(&self, text: &str) -> bool {
-        glob(&self.0, text)
+        let known = self.text.as_str();
+        match self.shape {
+            Shape::Whole => known == text,
+            Shape::Begin => text.as_bytes().starts_with(known.trim_end_matches('*').as_bytes()),
+            Shape::End => text.as_bytes().ends_with(known.trim_start_matches('*').as_bytes()),
+            Shape::Within => memmem::find(text.as_bytes(), known.trim_matches('*').as_bytes()).is_some(),
+            Shape::Parts => glob(known, text),
+        }
+    }
+
+    /// Whether only a text with a slash can match.
+    fn needs_slash(&self) -> bool {
+        self.text.contains('/')
+    }
+}
+
+impl Shape {
+    fn of(pattern: &str) -> Self {
+        let inner = pattern.trim_matches('*');
+        match (inner.contains('*'), pattern.starts_with('*'), pattern.ends_with('*')) {
+            (true, ..) => Self::Parts,
+            (false, false, false) => Self::Whole,
+            (false, false, true) => Self::Begin,
+            (false, true, false) => Self::End,
+            (false, true, true) => Self::Within,
+        }
     }
 }
 
@@ -152,17 +224,52 @@ fn straight(path: &str) -> Cow<'_, str> {
     format!("{}{}", if path.starts_with('/') { "/" } else { "" }, kept.join("/")).into()
 }
 
-/// Whether `text` is what `pattern` says, where `*` is any text.
+/// Whether `text` is what `pattern` says, where `*` is any text. A word is held against every pattern there is: nothing here
+/// allocates, and most patterns differ in their first byte already.
 fn glob(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
+    let first = pattern.as_bytes().first();
+    if first != Some(&b'*') && first != text.as_bytes().first() {
+        return false;
+    }
+    let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut left) = text.strip_prefix(head) else { return false };
+    let Some((middle, tail)) = rest.rsplit_once('*') else { return left.ends_with(rest) };
+    for part in middle.split('*') {
+        match memmem::find(left.as_bytes(), part.as_bytes()) {
+            Some(at) => left = left.get(at + part.len()..).unwrap_or_default(),
             None => return false,
         }
     }
-    rest.ends_with(last)
+    left.ends_with(tail)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_pattern_that_was_taken_apart_says_the_same(pattern in "[*/ab]{1,6}", text in "[/ab]{0,7}") {
+            let parsed = Pattern::parse(&pattern).unwrap();
+            let parts: Vec<String> = pattern.split('*').map(str::to_owned).collect();
+            // By definition: some text in the place of each star.
+            fn fits(parts: &[String], text: &str) -> bool {
+                let Some((first, rest)) = parts.split_first() else { return text.is_empty() };
+                (0..=text.len()).any(|at| text[at..].strip_prefix(first.as_str()).is_some_and(|left| fits(rest, left)))
+            }
+            let wanted = match parts.split_first() {
+                Some((head, rest)) => text.strip_prefix(head.as_str()).is_some_and(|left| match rest {
+                    [] => left.is_empty(),
+                    rest => fits(rest, left),
+                }),
+                None => false,
+            };
+            prop_assert_eq!(parsed.matches(&text), wanted);
+            prop_assert_eq!(glob(&pattern, &text), wanted);
+            let class = Class::new(Vec::new(), vec![parsed]);
+            prop_assert!(!wanted || class.names_file(&text));
+        }
+    }
 }

@@ -9,6 +9,7 @@ use std::fmt;
 use cedar_policy::{Authorizer, PolicySet};
 
 mod command;
+mod digest;
 mod document;
 mod explain;
 mod fault;
@@ -37,7 +38,7 @@ use crate::domain::event;
 use request::Case;
 use rule::Rule;
 use schema::Words;
-use scope::{Place, Scope};
+use scope::Scopes;
 
 /// Name and version of the engine, as records say it.
 pub const ENGINE: &str = "cedar 4.14.1";
@@ -67,7 +68,7 @@ impl Catalogue {
 pub struct Policy {
     set: PolicySet,
     /// Each rule of it with what it speaks of.
-    scoped: Vec<(Scope, cedar_policy::Policy)>,
+    scopes: Scopes,
     rules: BTreeMap<String, Rule>,
     words: Words,
     digest: Digest,
@@ -131,7 +132,7 @@ impl Policy {
             Ok(asked) => asked,
             Err(what) => return Evaluation { allowed: false, rules: Vec::new(), errors: vec![what] },
         };
-        let response = Authorizer::new().is_authorized(&asked, &case.rules, &case.entities);
+        let response = Authorizer::new().is_authorized(&asked, &case.cut.rules, &case.entities);
         let mut rules: Vec<String> = response.diagnostics().reason().map(ToString::to_string).collect();
         rules.sort();
         let mut errors: Vec<String> = response.diagnostics().errors().map(ToString::to_string).collect();
@@ -154,18 +155,10 @@ impl Policy {
         holds.try_fold(first, |merged, terms| Some(merged.merge(&terms?)))
     }
 
-    /// The rules that can speak of it: the engine would find no other satisfied, and none of the others can err.
-    fn speaking(&self, place: &Place<'_>) -> (PolicySet, PolicySet) {
-        let speaking = || self.scoped.iter().filter(|(scope, _)| scope.has(place)).map(|(_, rule)| rule);
-        let permits = speaking().filter(|rule| rule.effect() == cedar_policy::Effect::Permit);
-        let all = PolicySet::from_policies(speaking().cloned());
-        (all.unwrap_or_else(|_| self.set.clone()), PolicySet::from_policies(permits.cloned()).unwrap_or_default())
-    }
-
     /// Whether some permit applies, whatever forbids say.
     fn permitted(&self, case: &Case<'_>, approvals: &Approvals) -> bool {
         case.asked(approvals).is_ok_and(|asked| {
-            let response = Authorizer::new().is_authorized(&asked, &case.permits, &case.entities);
+            let response = Authorizer::new().is_authorized(&asked, &case.cut.permits, &case.entities);
             response.decision() == cedar_policy::Decision::Allow
         })
     }

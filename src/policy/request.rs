@@ -4,19 +4,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use cedar_policy::{
-    Context, Entities, Entity, EntityUid, PolicySet, Request as CedarRequest, RestrictedExpression as Value,
-};
-use serde_json::json;
+use cedar_policy::{Context, Entities, Entity, EntityUid, Request as CedarRequest, RestrictedExpression as Value};
 
-use super::scope::Place;
+use super::scope::{Cut, Place};
 use super::{Policy, Reading};
+use crate::domain::Timestamp;
 use crate::domain::forward::Endpoint;
 use crate::domain::identity::{Identity, Kind, Principal, SignIn};
 use crate::domain::session::{Action, Command};
 use crate::domain::target::{Login, Target};
-use crate::domain::{Digest, Timestamp};
 
 /// What somebody asks to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +95,33 @@ impl Asked<'_> {
         "revoke",
     ];
 
+    /// Whether it is something done on a target, which approvals may stand for.
+    fn is_on_target(&self) -> bool {
+        match self {
+            Self::Shell
+            | Self::Exec(_)
+            | Self::Transfer(_)
+            | Self::Sftp
+            | Self::Forward(_)
+            | Self::Agent
+            | Self::X11
+            | Self::Env
+            | Self::Unmask
+            | Self::Unrecorded(_)
+            | Self::BreakGlass => true,
+            Self::Review
+            | Self::Watch
+            | Self::Terminate
+            | Self::Approve
+            | Self::Explain
+            | Self::Audit
+            | Self::Certify
+            | Self::Revoke => false,
+        }
+    }
+
     /// Where a forwarded connection goes.
-    fn endpoint(&self) -> Option<&Endpoint> {
+    pub(super) fn endpoint(&self) -> Option<&Endpoint> {
         match self {
             Self::Forward(to) | Self::Unrecorded(Some(to)) => Some(to),
             _ => None,
@@ -163,15 +186,16 @@ pub struct Approvals {
 
 /// A request in Cedar's terms. Its entities serve every evaluation; its context differs in the approvals.
 pub(super) struct Case<'a> {
-    policy: &'a Policy,
-    request: &'a Request<'a>,
+    pub(super) policy: &'a Policy,
+    pub(super) request: &'a Request<'a>,
     pub(super) principal: EntityUid,
     pub(super) action: EntityUid,
     pub(super) resource: EntityUid,
     pub(super) entities: Entities,
-    /// The rules that can speak of it, and those of them that permit.
-    pub(super) rules: PolicySet,
-    pub(super) permits: PolicySet,
+    /// The rules that can speak of it.
+    pub(super) cut: Arc<Cut>,
+    /// Its context without the approvals.
+    context: Vec<(String, Value)>,
     pub(super) reading: Option<Reading>,
 }
 
@@ -184,15 +208,22 @@ impl<'a> Case<'a> {
         let action = words.action(&request.action).ok_or("the schema lacks this action")?.clone();
         let identity = request.identity;
         let issuer = words.entity(&words.issuer, identity.issuer.as_str());
-        let (principal, person) = policy.principal(identity, &issuer, request)?;
+        let groups: Vec<EntityUid> =
+            policy.known_groups(identity).map(|group| words.entity(&words.group, group)).collect();
+        let environment: Vec<EntityUid> = request
+            .target
+            .and_then(|(target, _)| target.environment())
+            .map(|env| words.entity(&words.env, env))
+            .into_iter()
+            .collect();
+        let (principal, person) = policy.principal(identity, &issuer, &groups, request)?;
         let named = [("name".to_owned(), text(identity.issuer.as_str()))];
         let mut entities = vec![person, entity(issuer, named, [], [])?];
         let resource = match request.target {
             Some((target, _)) => {
                 let resource = words.entity(&words.target, target.name.as_str());
                 let attributes = [("name".to_owned(), text(target.name.as_str()))];
-                let parents = target.environment().map(|env| words.entity(&words.env, env));
-                entities.push(entity(resource.clone(), attributes, parents, tags(&target.labels))?);
+                entities.push(entity(resource.clone(), attributes, environment.clone(), tags(&target.labels))?);
                 resource
             }
             None => words.bastion.clone(),
@@ -213,123 +244,38 @@ impl<'a> Case<'a> {
             }
             _ => None,
         };
-        let place = Place { principal: &principal, action: &action, resource: &resource, entities: &entities };
-        let (rules, permits) = policy.speaking(&place);
-        Ok(Self { policy, request, principal, action, resource, entities, rules, permits, reading })
+        let place = Place {
+            principal: &principal,
+            groups: &groups,
+            action: &action,
+            resource: &resource,
+            environment: &environment,
+        };
+        let cut = policy.scopes.speaking(&place);
+        let context = context(policy, request, reading.as_ref())?;
+        Ok(Self { policy, request, principal, action, resource, entities, cut, context, reading })
     }
 
     /// The question with these approvals standing; refused if it does not fit the schema.
     pub(super) fn asked(&self, approvals: &Approvals) -> Result<CedarRequest, Unfit> {
-        let context = Context::from_pairs(self.context(approvals)?).map_err(|error| error.to_string())?;
+        let approval = match self.request.action.is_on_target() {
+            true => Some(("approval".to_owned(), self.approval(approvals)?)),
+            false => None,
+        };
+        let pairs = self.context.iter().cloned().chain(approval);
+        let context = Context::from_pairs(pairs).map_err(|error| error.to_string())?;
         let (principal, action, resource) = (self.principal.clone(), self.action.clone(), self.resource.clone());
         CedarRequest::new(principal, action, resource, context, Some(&self.policy.words.schema))
             .map_err(|error| error.to_string())
     }
 
-    fn context(&self, approvals: &Approvals) -> Result<Vec<(String, Value)>, Unfit> {
-        let (request, words) = (self.request, &self.policy.words);
-        let mut context = vec![
-            ("now", Value::new_datetime(datetime(request.now))),
-            ("source_ip", Value::new_ip(request.source.to_canonical().to_string())),
-            ("flow", text(request.sign_in.flow.as_str())),
-            ("auth_age_s", Value::new_long(auth_age(request))),
-            ("groups_age_s", Value::new_long(seconds(request.now.since(request.sign_in.at).as_secs()))),
-        ];
-        let on_target = || request.target.ok_or_else(|| format!("{} needs a target", request.action.as_str()));
-        let command = match request.action {
-            Asked::Exec(command) | Asked::Transfer(command) => Some(command),
-            Asked::Review | Asked::Watch | Asked::Terminate => {
-                let own = request.owner == Some(&request.identity.principal());
-                context.push(("own", Value::new_bool(own)));
-                return Ok(owned(context));
-            }
-            Asked::Approve => {
-                let owner = request.owner.ok_or("a vote needs to know whose request it is for")?;
-                context.push(("requester", Value::new_entity_uid(words.entity(&words.user, owner.as_str()))));
-                return Ok(owned(context));
-            }
-            Asked::Explain | Asked::Audit | Asked::Certify | Asked::Revoke => return Ok(owned(context)),
-            Asked::Shell
-            | Asked::Sftp
-            | Asked::Forward(_)
-            | Asked::Agent
-            | Asked::X11
-            | Asked::Env
-            | Asked::Unmask
-            | Asked::Unrecorded(_)
-            | Asked::BreakGlass => None,
-        };
-        let (_, login) = on_target()?;
-        context.push(("login", text(login.as_str())));
+    fn approval(&self, approvals: &Approvals) -> Result<Value, Unfit> {
+        let words = &self.policy.words;
         let groups = approvals.groups.iter().map(|group| Value::new_entity_uid(words.entity(&words.group, group)));
-        let approval = [
+        record([
             ("count".to_owned(), Value::new_long(i64::from(approvals.count))),
             ("groups".to_owned(), Value::new_set(groups)),
-        ];
-        context.push(("approval", record(approval)?));
-        if let Some(to) = request.action.endpoint() {
-            let fields =
-                [("host".to_owned(), text(&to.host())), ("port".to_owned(), Value::new_long(i64::from(to.port())))];
-            context.push(("destination", record(fields)?));
-        }
-        if command.is_some() || request.action == Asked::Shell {
-            context.push(("pty", Value::new_bool(request.pty)));
-        }
-        if let (Some(command), Some(reading)) = (command, &self.reading) {
-            let raw = String::from_utf8_lossy(command.bytes());
-            let set = |texts: &BTreeSet<String>| Value::new_set(texts.iter().map(|one| text(one)));
-            let fields = [
-                ("length".to_owned(), Value::new_long(seconds(command.bytes().len() as u64))),
-                ("raw".to_owned(), text(&raw)),
-                ("simple".to_owned(), Value::new_bool(reading.is_simple())),
-                ("opaque".to_owned(), Value::new_bool(reading.is_opaque())),
-                ("elevated".to_owned(), Value::new_bool(reading.elevated)),
-                ("harmless".to_owned(), Value::new_bool(reading.harmless)),
-                ("argv0".to_owned(), text(reading.argv.first().map_or("", String::as_str))),
-                ("argv".to_owned(), text(&reading.joined())),
-                ("programs".to_owned(), set(&reading.programs)),
-                ("classes".to_owned(), set(&reading.classes)),
-            ];
-            context.push(("command", record(fields)?));
-        }
-        Ok(owned(context))
-    }
-
-    /// SHA-256 over what was judged, as canonical JSON.
-    ///
-    /// The text of a command is left out: it may hold a secret short enough to be guessed from a
-    /// digest. The record of the command has it, salted.
-    pub(super) fn digest(&self, approvals: &Approvals) -> Digest {
-        let request = self.request;
-        let identity = request.identity;
-        let groups: Vec<&str> = self.policy.known_groups(identity).collect();
-        let mut judged = json!({
-            "principal": self.principal.to_string(),
-            "claims": identity.claims,
-            "groups": groups,
-            "amr": request.sign_in.amr,
-            "action": request.action.as_str(),
-            "resource": self.resource.to_string(),
-            "labels": request.target.map(|(target, _)| &target.labels),
-            "login": request.target.map(|(_, login)| login.as_str()),
-            "owner": request.owner.map(Principal::as_str),
-            "now": request.now.to_string(),
-            "source_ip": request.source.to_canonical().to_string(),
-            "flow": request.sign_in.flow.as_str(),
-            "auth_time": request.sign_in.auth_time.map(|time| time.to_string()),
-            "signed_in": request.sign_in.at.to_string(),
-            "pty": request.pty,
-            "approval": { "count": approvals.count, "groups": approvals.groups },
-            "length": match request.action {
-                Asked::Exec(command) | Asked::Transfer(command) => Some(command.bytes().len()),
-                _ => None,
-            },
-        });
-        if let (Some(to), Some(judged)) = (request.action.endpoint(), judged.as_object_mut()) {
-            judged.insert("destination".to_owned(), json!(to.to_string()));
-        }
-        // Strings, small numbers and booleans always have a canonical form.
-        Digest::of(&serde_json_canonicalizer::to_vec(&judged).unwrap_or_default())
+        ])
     }
 }
 
@@ -346,7 +292,7 @@ const PIPELINE: &[(&str, bool, &[&str])] = &[
 
 impl Policy {
     /// Groups of this identity that a rule can name at all.
-    fn known_groups<'a>(&'a self, identity: &'a Identity) -> impl Iterator<Item = &'a str> {
+    pub(super) fn known_groups<'a>(&'a self, identity: &'a Identity) -> impl Iterator<Item = &'a str> {
         identity.groups.iter().map(|group| group.as_str()).filter(|group| self.groups.contains(*group))
     }
 
@@ -354,6 +300,7 @@ impl Policy {
         &self,
         identity: &Identity,
         issuer: &EntityUid,
+        groups: &[EntityUid],
         request: &Request<'_>,
     ) -> Result<(EntityUid, Entity), Unfit> {
         let words = &self.words;
@@ -378,8 +325,7 @@ impl Policy {
             }
         };
         let uid = words.entity(kind, identity.principal().as_str());
-        let parents = self.known_groups(identity).map(|group| words.entity(&words.group, group));
-        Ok((uid.clone(), entity(uid, attributes, parents, tags(&identity.claims))?))
+        Ok((uid.clone(), entity(uid, attributes, groups.iter().cloned(), tags(&identity.claims))?))
     }
 
     fn stranger(&self, uid: &EntityUid, asker: &Identity) -> Result<Entity, Unfit> {
@@ -391,6 +337,70 @@ impl Policy {
         ];
         entity(uid.clone(), attributes, [], [])
     }
+}
+
+/// What Cedar is told besides the entities, but for the approvals.
+fn context(policy: &Policy, request: &Request<'_>, reading: Option<&Reading>) -> Result<Vec<(String, Value)>, Unfit> {
+    let words = &policy.words;
+    let mut context = vec![
+        ("now", Value::new_datetime(datetime(request.now))),
+        ("source_ip", Value::new_ip(request.source.to_canonical().to_string())),
+        ("flow", text(request.sign_in.flow.as_str())),
+        ("auth_age_s", Value::new_long(auth_age(request))),
+        ("groups_age_s", Value::new_long(seconds(request.now.since(request.sign_in.at).as_secs()))),
+    ];
+    let on_target = || request.target.ok_or_else(|| format!("{} needs a target", request.action.as_str()));
+    let command = match request.action {
+        Asked::Exec(command) | Asked::Transfer(command) => Some(command),
+        Asked::Review | Asked::Watch | Asked::Terminate => {
+            let own = request.owner == Some(&request.identity.principal());
+            context.push(("own", Value::new_bool(own)));
+            return Ok(owned(context));
+        }
+        Asked::Approve => {
+            let owner = request.owner.ok_or("a vote needs to know whose request it is for")?;
+            context.push(("requester", Value::new_entity_uid(words.entity(&words.user, owner.as_str()))));
+            return Ok(owned(context));
+        }
+        Asked::Explain | Asked::Audit | Asked::Certify | Asked::Revoke => return Ok(owned(context)),
+        Asked::Shell
+        | Asked::Sftp
+        | Asked::Forward(_)
+        | Asked::Agent
+        | Asked::X11
+        | Asked::Env
+        | Asked::Unmask
+        | Asked::Unrecorded(_)
+        | Asked::BreakGlass => None,
+    };
+    let (_, login) = on_target()?;
+    context.push(("login", text(login.as_str())));
+    if let Some(to) = request.action.endpoint() {
+        let fields =
+            [("host".to_owned(), text(&to.host())), ("port".to_owned(), Value::new_long(i64::from(to.port())))];
+        context.push(("destination", record(fields)?));
+    }
+    if command.is_some() || request.action == Asked::Shell {
+        context.push(("pty", Value::new_bool(request.pty)));
+    }
+    if let (Some(command), Some(reading)) = (command, reading) {
+        let raw = String::from_utf8_lossy(command.bytes());
+        let set = |texts: &BTreeSet<String>| Value::new_set(texts.iter().map(|one| text(one)));
+        let fields = [
+            ("length".to_owned(), Value::new_long(seconds(command.bytes().len() as u64))),
+            ("raw".to_owned(), text(&raw)),
+            ("simple".to_owned(), Value::new_bool(reading.is_simple())),
+            ("opaque".to_owned(), Value::new_bool(reading.is_opaque())),
+            ("elevated".to_owned(), Value::new_bool(reading.elevated)),
+            ("harmless".to_owned(), Value::new_bool(reading.harmless)),
+            ("argv0".to_owned(), text(reading.argv.first().map_or("", String::as_str))),
+            ("argv".to_owned(), text(&reading.joined())),
+            ("programs".to_owned(), set(&reading.programs)),
+            ("classes".to_owned(), set(&reading.classes)),
+        ];
+        context.push(("command", record(fields)?));
+    }
+    Ok(owned(context))
 }
 
 fn entity(

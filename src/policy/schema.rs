@@ -58,6 +58,11 @@ impl Words {
         self.actions.get(asked.as_str())
     }
 
+    /// The entity of every action.
+    pub(super) fn actions(&self) -> impl Iterator<Item = EntityUid> {
+        self.actions.values().cloned()
+    }
+
     /// The entity of this type and id.
     pub(super) fn entity(&self, kind: &EntityTypeName, id: &str) -> EntityUid {
         EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))

@@ -693,7 +693,7 @@ fn the_rules_that_are_asked_decide_as_all_of_them_do() {
                     let asked = case.asked(&Approvals::default()).unwrap();
                     let authorizer = cedar_policy::Authorizer::new();
                     let all = authorizer.is_authorized(&asked, &policy.set, &case.entities);
-                    let some = authorizer.is_authorized(&asked, &case.rules, &case.entities);
+                    let some = authorizer.is_authorized(&asked, &case.cut.rules, &case.entities);
                     let reasons = |response: &cedar_policy::Response| {
                         response
                             .diagnostics()
@@ -707,7 +707,7 @@ fn the_rules_that_are_asked_decide_as_all_of_them_do() {
                         "{action:?} {labels:?}"
                     );
                     assert_eq!(all.diagnostics().errors().count(), some.diagnostics().errors().count());
-                    fewest = fewest.min(case.rules.policies().count());
+                    fewest = fewest.min(case.cut.rules.policies().count());
                     answers.insert((format!("{:?}", all.decision()), reasons(&all).len()));
                 }
             }

@@ -86,7 +86,7 @@ fn add(commands: &mut Commands, name: &str, text: &str, faults: &mut Faults) {
             let pattern = Pattern::parse(text).ok_or_else(|| format!("has {text:?}, which is no pattern"));
             paths.extend(faults.check(&join(&path, "paths"), pattern, "write printable ASCII without blanks"));
         }
-        commands.add_class(&class, Class { programs, paths });
+        commands.add_class(&class, Class::new(programs, paths));
     }
     if let Some(raw) = raw.opaque {
         commands.add_interpreters(programs(raw.programs.as_deref(), "opaque", faults));
