@@ -73,6 +73,7 @@ const PURE: &[&str] = &[
     "ledger/bundle.rs",
     "ledger/trust.rs",
     "ledger/proof.rs",
+    "ledger/stamp.rs",
     "ledger/verify.rs",
     "ledger/verify/",
     "ledger/ocsf.rs",

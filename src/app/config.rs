@@ -10,6 +10,7 @@ use super::file::{self, File, commands};
 pub use super::file::{Fault, Faults};
 use super::rights::{self, Readers};
 use super::siem::sink::Sink;
+use super::timestamps;
 use crate::approval::{self, notify::Channel};
 use crate::domain::Digest;
 use crate::domain::identity::{Group, IssuerName};
@@ -26,6 +27,7 @@ mod mask;
 mod notify;
 mod siem;
 mod target;
+mod timestamp;
 mod witness;
 
 pub use group::{Groups, Person};
@@ -43,6 +45,8 @@ pub struct Config {
     pub last_checkpoint_file: Option<PathBuf>,
     /// Who cosigns the log's checkpoints.
     pub witnesses: Option<Trust>,
+    /// Who stamps them.
+    pub timestamps: Option<timestamps::Settings>,
     /// The SSH listener.
     pub ssh: Ssh,
     /// The HTTPS listener, if there is one.
@@ -289,6 +293,7 @@ impl Reader<'_> {
         }
         let witness_file = file.ledger.as_ref().and_then(|ledger| ledger.witness_file.as_deref());
         let witnesses = witness_file.and_then(|path| self.witnesses(path));
+        let timestamps = self.timestamps(file.ledger.as_ref());
         let ssh = self.ssh(file.ssh.as_ref(), name.unwrap_or_default());
         let http = file.http.as_ref().map(|http| self.http(http, name.unwrap_or_default()));
         let policy = self.policy(file.policy.as_ref());
@@ -317,6 +322,7 @@ impl Reader<'_> {
             state: state?,
             last_checkpoint_file,
             witnesses,
+            timestamps,
             ssh: ssh?,
             http: match http {
                 Some(http) => Some(http?),

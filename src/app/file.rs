@@ -251,6 +251,10 @@ table! {
         last_checkpoint_file: String,
         /// A tlog-policy: the log's own key, its witnesses with their addresses, and how many must sign.
         witness_file: String,
+        /// A timestamping authority (RFC 3161).
+        timestamp_url: String,
+        /// Between two stamps.
+        timestamp_every: String,
     }
     /// `[ssh]`
     Ssh {

@@ -47,6 +47,7 @@ mod serve;
 pub mod siem;
 pub mod store_check;
 mod systemd;
+pub mod timestamps;
 pub mod witness;
 mod witnesses;
 
@@ -316,6 +317,10 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         drain.spawn(witnesses::run(ledger.clone(), trust, client, drain.stopping().clone()));
     }
     info!(ssh = %ssh_address, http = ?http_address, targets = config.targets.len(), "serving");
+    if let Some(settings) = config.timestamps.clone() {
+        let client = identity::provider::client(true).map_err(identity::Error::from)?;
+        drain.spawn(timestamps::run(settings, ledger.clone(), client, clock.clone(), drain.stopping().clone()));
+    }
     let siem = siem::Progress::default();
     for sink in &config.siem {
         let (ledger, registers) = (ledger.clone(), stores.registers.clone());

@@ -10,6 +10,7 @@ use super::identity::Flow;
 use super::session::{Exit, Jump, RecordingId, SessionId};
 use super::{Digest, Text, Timestamp};
 
+pub mod anchored;
 pub mod change;
 mod code;
 mod decided;
@@ -357,6 +358,8 @@ pub enum Event {
     },
     /// A bundle of evidence is about to leave.
     EvidenceExported(exported::Exported),
+    /// A checkpoint was shown to a timestamping authority.
+    Anchored(anchored::Anchored),
     /// The policy set in force differs from the one before.
     PolicyChanged {
         /// Digest of the set before.

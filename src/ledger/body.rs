@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use crate::domain::event::anchored::Anchored;
 use crate::domain::event::change::Change;
 use crate::domain::event::masked::Applied;
 use crate::domain::event::sftp::Moved;
@@ -253,6 +254,7 @@ impl Writer<'_> {
                 .maybe("control", exported.control)
                 .maybe("seed", exported.sample.map(|(seed, _)| number(seed)))
                 .maybe("count", exported.sample.map(|(_, count)| number(count))),
+            Event::Anchored(anchored) => self.anchored(body, anchored),
             Event::PolicyChanged { old, new, files } => {
                 body.digest("old", old).set("new", show(new)).set("files", texts(files))
             }
@@ -263,10 +265,29 @@ impl Writer<'_> {
         body.0
     }
 
+    fn anchored(&mut self, body: Body, anchored: &Anchored) -> Body {
+        let body = body
+            .set("authority", text(&anchored.authority))
+            .set("size", number(anchored.size))
+            .set("root", show(&anchored.root));
+        match &anchored.came {
+            Ok(token) => body
+                .set("time", show(&token.time))
+                .set("checkpoint", self.exact(&token.note))
+                .set("token", self.exact(&token.answer)),
+            Err(reason) => body.set("reason", *reason),
+        }
+    }
+
     /// What stands in a record instead of a text. Without a salt, a short text could be found by guessing.
     fn payload(&mut self, text: &Text) -> Value {
         let masked = whole(self.rules, Width::Label, text.bytes());
-        let payload = Payload::of((self.salt)(), &masked);
+        self.exact(&masked)
+    }
+
+    /// The same for bytes that no person wrote: what is signed must stay as it is.
+    fn exact(&mut self, bytes: &[u8]) -> Value {
+        let payload = Payload::of((self.salt)(), bytes);
         let value = json!({ "payload": {
             "alg": Payload::ALGORITHM, "hash": payload.hash.to_string(), "len": number(payload.len),
         }});

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::event::anchored::{Anchored, Token};
 use crate::domain::event::change::Change;
 use crate::domain::event::exported::Exported;
 use crate::domain::event::glass::{Broken, Reviewed};
@@ -21,7 +22,7 @@ pub(super) const SALT: [u8; 32] = [0x5a; 32];
 pub(super) const TEXTS: [&str; 5] =
     ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found", "looks right to me"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 46;
+pub(super) const EVENTS: usize = 47;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -49,6 +50,7 @@ pub(super) fn all() -> Vec<(String, Fact)> {
         .chain(glass())
         .chain(files())
         .chain([forwarded()])
+        .chain(anchored())
         .collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
@@ -114,6 +116,7 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::ChannelForward { .. } => 45,
         Event::RecordingLost { .. } => 30,
         Event::EvidenceExported(_) => 39,
+        Event::Anchored(_) => 46,
     }
 }
 
@@ -579,4 +582,17 @@ fn files() -> Vec<Fact> {
 fn forwarded() -> Fact {
     let (to, originator) = ("10.0.3.9:5432".to_owned(), "127.0.0.1:51544".to_owned());
     in_session(Event::ChannelForward { to, originator }, 0)
+}
+
+/// Stamped, and not.
+fn anchored() -> [Fact; 2] {
+    let token = Token {
+        note: b"a checkpoint".to_vec(),
+        answer: b"a token".to_vec(),
+        time: Timestamp::from_secs(1_795_467_888),
+    };
+    [(Ok(token), Outcome::Success), (Err("not reached"), Outcome::Failure)].map(|(came, outcome)| {
+        let anchored = Anchored { authority: "tsa.example.com".into(), size: 81_700, root: digest("tree"), came };
+        Fact::new(RecordId::from_parts(time(), 0), outcome, Event::Anchored(anchored))
+    })
 }

@@ -32,6 +32,7 @@ pub mod proof;
 pub mod reconcile;
 pub mod sequencer;
 mod served;
+pub mod stamp;
 pub mod tiles;
 pub mod trust;
 pub mod verify;

@@ -4,6 +4,7 @@
 log.py sessions LOG: ids of all sessions, a line each.
 log.py checkpoints LOG FILE...: whether each kept checkpoint is one of this log: the root over its first entries.
 log.py once LOG: whether any serial, token or record id stands there twice where it may only once.
+log.py ran LOG FILE: whether each command that left its length in the file has its record, and exactly one.
 log.py kinds LOG: how often each kind stands there, a line each.
 """
 
@@ -74,6 +75,12 @@ def main():
     elif what == "kinds":
         for kind in sorted({one["kind"] for one in decoded}):
             print(kind, sum(one["kind"] == kind for one in decoded))
+    elif what == "ran":
+        ran = [int(line) for line in pathlib.Path(sys.argv[3]).read_text().split()]
+        recorded = [one["body"]["length"] for one in decoded if one["kind"] == "channel.exec"]
+        wrong = [length for length in ran if recorded.count(length) != 1]
+        print(f"figures: {len(ran)} commands ran on the target, {len(recorded)} have a record, {len(wrong)} have none or two")
+        sys.exit(1 if wrong or not ran or len(set(ran)) != len(ran) else 0)
     elif what == "checkpoints":
         kept = [checkpoint(path) for path in sys.argv[3:]] + [checkpoint(log / "checkpoint")]
         right = roots(found, [size for size, _ in kept])

@@ -75,6 +75,7 @@ impl Event {
             Self::StoreRebuilt { .. } => ("store.rebuilt", 7040),
             Self::EvidenceViewed { .. } => ("evidence.viewed", 7010),
             Self::EvidenceExported(_) => ("evidence.exported", 7011),
+            Self::Anchored(_) => ("anchor.receipt", 7030),
             Self::SpaceChanged { .. } => ("space.changed", 7020),
             Self::LimitsRefused { .. } => ("limits.refused", 7021),
         }

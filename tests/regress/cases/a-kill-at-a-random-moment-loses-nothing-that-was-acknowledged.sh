@@ -1,11 +1,15 @@
 # kill -9 under load, again and again on one folder. KILLS says how often (20), SEED repeats a run.
 # db1 is production here: nothing is shown before it is stored. So whatever a client has seen was acknowledged, and must be in its
 # recording byte for byte, behind every kill that follows. A certificate that was handed out means that its token is used for good.
+# Each command is of a length of its own and leaves that on the target: whatever ran there has its record.
 KILLS=${KILLS:-20} SEED=${SEED:-$RANDOM}
 RANDOM=$SEED
 echo "kills $KILLS, seed $SEED"
 TARGET_ENV=production new_bastion
 mkdir -p seen checkpoints
+# The account on the target writes here.
+effects=$PWD/effects
+mkdir -m 777 "$effects"
 
 # Every checkpoint that stands there for a moment is kept under its own hash.
 watch_checkpoints() {
@@ -29,8 +33,9 @@ for kill in $(seq 1 "$KILLS"); do
   cp key job && cp key-cert.pub job-cert.pub
   clients=()
   for client in 1 2 3; do
-    ssh "${clients_options[@]}" "$TARGET_LOGIN+db1@127.0.0.1" \
-      "seq -f 'kill $kill client $client line %.0f some more text to be stored' 1 30000" >"seen/$kill.$client" 2>/dev/null &
+    length=$((300 + 4 * kill + client))
+    command=$(printf "%-${length}s" "echo $length >>$effects/ran; seq -f 'kill $kill client $client line %.0f some more text to be stored' 1 30000")
+    ssh "${clients_options[@]}" "$TARGET_LOGIN+db1@127.0.0.1" "$command" >"seen/$kill.$client" 2>/dev/null &
     clients+=($!)
   done
   eventually 20 test -s "seen/$kill.1" || fail "kill $kill: no session begins"
@@ -81,5 +86,6 @@ done
 [ "$bytes" -gt 100000 ] || fail "the clients saw only $bytes bytes: that is no load"
 "$SALLYPORT" store check --config "$CONFIG" >check.txt || { cat check.txt; fail 'store check at the end'; }
 python3 "$HERE/log.py" checkpoints "$STATE/log" checkpoints/[0-9a-f]* || fail 'checkpoints do not fit'
+python3 "$HERE/log.py" ran "$STATE/log" "$effects/ran" || fail 'a command ran on the target and has no record'
 python3 "$HERE/log.py" once "$STATE/log" || fail 'something was used twice'
-echo "figures: kill -9, $KILLS times, seed $SEED; shown and found again: $bytes bytes of $(find seen -size +0 | grep -c .) sessions; tokens used before a kill and refused after it: $late; $((SECONDS - began)) s"
+echo "figures: kill -9, $KILLS times, seed $SEED; shown and found again: $bytes bytes of $(find seen -type f -size +0 | grep -c .) sessions; tokens used before a kill and refused after it: $late; $((SECONDS - began)) s"
