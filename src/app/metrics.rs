@@ -190,6 +190,7 @@ impl Metrics {
     /// The process itself.
     fn process(&self) -> Vec<Family> {
         let reloads = self.reloads.read();
+        let tasks = tokio::runtime::Handle::try_current().map_or(0, |runtime| runtime.metrics().num_alive_tasks());
         let mut last = Family::gauge("sallyport_reload_last_timestamp_seconds", "When the last reload was tried.");
         let mut good = Family::gauge("sallyport_reload_last_success", "1 if the last reload took effect.");
         if let Some((time, done)) = reloads.last {
@@ -202,6 +203,8 @@ impl Metrics {
                 .with(&[("result", "refused")], reloads.refused as f64),
             last,
             good,
+            // What a connection leaves behind shows here first.
+            Family::gauge("sallyport_tasks", "Tasks that run inside the process.").is(tasks as f64),
             Family::gauge("sallyport_stopping", "1 while the bastion stops.")
                 .is(f64::from(u8::from(self.probe.is_stopping()))),
             Family::gauge("sallyport_start_timestamp_seconds", "When the bastion was started.")

@@ -106,6 +106,7 @@ async fn what_happens_is_counted() {
     assert_eq!(grew("sallyport_id_tokens_total{outcome=\"success\"}"), 1.0);
     assert!(grew("sallyport_certificates_issued_total") >= 3.0);
     assert!(grew("sallyport_ledger_entries") >= 12.0);
+    assert!(now["sallyport_tasks"] >= 3.0, "a session, and what accepts others");
     assert!(grew("sallyport_ledger_sync_seconds_count") >= 3.0);
     assert!(grew("sallyport_recording_stored_bytes_total") > 0.0);
     assert_eq!(now["sallyport_targets"], 2.0);
