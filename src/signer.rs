@@ -269,6 +269,16 @@ impl Signer {
     }
 }
 
+/// The lasting key in `path`, for a target that knows no certificates; its file is held to the same rules as our own keys.
+pub fn target_key(path: &Path) -> Result<PrivateKey, Error> {
+    files::read_target_key(path)
+}
+
+/// Whether a key is of a kind that may sign in this process.
+pub fn signs_here(key: &PrivateKey) -> bool {
+    files::signs_here(key)
+}
+
 /// A new Ed25519 key pair, for one use.
 pub fn new_key(comment: &str) -> Result<PrivateKey, Error> {
     let mut seed = zeroize::Zeroizing::new([0; 32]);
@@ -423,6 +433,12 @@ pub enum Error {
         name: &'static str,
         /// The other one.
         other: &'static str,
+    },
+    /// A target's lasting key is of a kind that signs nothing here.
+    #[error("{path} is neither Ed25519 nor ECDSA: make another with ssh-keygen -t ed25519")]
+    TargetKind {
+        /// The file.
+        path: PathBuf,
     },
     /// The key wants a passphrase.
     #[error("{path} is encrypted: remove its passphrase")]

@@ -62,7 +62,7 @@ npm:npm:fetches oidc-provider
 systemd-analyze:systemd:how closed the systemd unit is
 ps:procps:memory and process checks
 plink:putty-tools:signs in at the prompt as PuTTY does
-dbclient:dropbear-bin:signs in at the prompt as dropbear does
+dbclient:dropbear-bin:signs in at the prompt as dropbear does, and is a target without certificates
 pip3:python3-pip:installs paramiko, which signs in at the prompt too, AutoGen, an agent, and libraries of the client matrix
 ssh1:openssh-client-ssh1:OpenSSH 7.5, an old client of the matrix
 lftp:lftp:a client of the matrix

@@ -4,6 +4,8 @@
 //! certificate is signed before the ledger has answered. The signer judges every draft again.
 
 use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use russh::keys::ssh_key::HashAlg;
@@ -16,7 +18,7 @@ use crate::domain::identity::Caller;
 use crate::domain::session::{Command, SessionId};
 use crate::domain::target::Login;
 use crate::domain::{Digest, RecordId, Timestamp};
-use crate::signer::{Host, HostDraft, TARGET_HOST_LIFE_S, TargetDraft, UserDraft, new_key};
+use crate::signer::{self, Host, HostDraft, TARGET_HOST_LIFE_S, TargetDraft, UserDraft, new_key};
 
 /// A certificate for one upstream connection is asked for.
 #[derive(Clone, Debug)]
@@ -37,14 +39,69 @@ pub struct TargetAsk<'a> {
     pub pty: bool,
     /// Whether for one forwarded connection, and nothing else.
     pub forward: bool,
+    /// The lasting key of a target that knows no certificates.
+    pub key_file: Option<&'a Path>,
     /// The one command that may run, where a person agreed to exactly that.
     pub force_command: Option<&'a Command>,
 }
 
+/// What signs in at a target.
+#[derive(Debug)]
+pub enum Credential {
+    /// A key of this moment and its certificate.
+    Certificate(Arc<PrivateKey>, Box<Certificate>),
+    /// A lasting key, where the target knows no certificates: no two minutes, no name of a human, no forced command.
+    Key(Arc<PrivateKey>),
+}
+
+impl Credential {
+    /// The serial in the target's log, if there is one.
+    pub fn serial(&self) -> Option<u64> {
+        match self {
+            Self::Certificate(_, certificate) => Some(certificate.serial()),
+            Self::Key(_) => None,
+        }
+    }
+}
+
 impl Identities {
+    /// What signs in at the target: a certificate, or its lasting key where the config names one. The records of it
+    /// are durable before it returns. Ask after the decision.
+    pub async fn target_credential(&self, ask: TargetAsk<'_>) -> Result<Credential, Error> {
+        match ask.key_file {
+            None => {
+                let (key, certificate) = self.target_certificate(ask).await?;
+                Ok(Credential::Certificate(Arc::new(key), Box::new(certificate)))
+            }
+            // A few hundred bytes, read anew each time: a key that was changed counts from the next sign-in on.
+            Some(path) => self.lasting(signer::target_key(path)?, ask).await,
+        }
+    }
+
+    async fn lasting(&self, key: PrivateKey, ask: TargetAsk<'_>) -> Result<Credential, Error> {
+        let opens = Event::UpstreamOpen {
+            serial: None,
+            key_id: None,
+            key_file: true,
+            spare: false,
+            seen_as: ask.source.to_string(),
+        };
+        let fact = towards(&ask, self.clock().now(), opens);
+        let pending = {
+            // In turn with revocations: one that came after the decision is seen here. No serial is spent.
+            let _turn = self.turn().await;
+            if self.is_revoked(ask.caller) {
+                return Err(Error::Barred);
+            }
+            self.ledger().submit(vec![fact]).await.map_err(Error::Ledger)?
+        };
+        pending.receipts().await.map_err(Error::Ledger)?;
+        Ok(Credential::Key(Arc::new(key)))
+    }
+
     /// A fresh key and its certificate for two minutes. `cert.issued` and `upstream.open` are durable before it
     /// returns: there is no sign-in at a target without them. Ask after the decision.
-    pub async fn target_certificate(&self, ask: TargetAsk<'_>) -> Result<(PrivateKey, Certificate), Error> {
+    async fn target_certificate(&self, ask: TargetAsk<'_>) -> Result<(PrivateKey, Certificate), Error> {
         let key = new_key("")?;
         let now = self.clock().now();
         let (draft, pending) = self
@@ -70,12 +127,7 @@ impl Identities {
                     spare: false,
                     seen_as: ask.source.to_string(),
                 };
-                let facts = [target_issued(&draft), opens].map(|event| {
-                    let fact = Fact::new(RecordId::new(now), Outcome::Success, event);
-                    let mut fact = fact.by(ask.caller).within(ask.session).towards(ask.place.clone());
-                    fact.channel = Some(ask.channel);
-                    fact
-                });
+                let facts = [target_issued(&draft), opens].map(|event| towards(&ask, now, event));
                 Ok((facts.into(), draft))
             })
             .await?;
@@ -117,6 +169,13 @@ impl Identities {
         pending.receipts().await.map_err(Error::Ledger)?;
         Ok(self.signer().sign_host(draft)?)
     }
+}
+
+fn towards(ask: &TargetAsk<'_>, now: Timestamp, event: Event) -> Fact {
+    let fact = Fact::new(RecordId::new(now), Outcome::Success, event);
+    let mut fact = fact.by(ask.caller).within(ask.session).towards(ask.place.clone());
+    fact.channel = Some(ask.channel);
+    fact
 }
 
 /// The record of a user certificate.

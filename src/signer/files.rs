@@ -142,7 +142,30 @@ fn folder(dir: &Path) -> Result<(), Error> {
 }
 
 fn read_key(dir: &Path, name: &'static str) -> Result<PrivateKey, Error> {
-    let path = dir.join(name);
+    let key = read_private(&dir.join(name))?;
+    // No RSA key signs in this process: the library that would do it leaks its key by timing.
+    if key.algorithm() != russh::keys::Algorithm::Ed25519 {
+        return Err(Error::Kind { name });
+    }
+    Ok(key)
+}
+
+/// Reads the lasting key for a target that knows no certificates.
+pub(super) fn read_target_key(path: &Path) -> Result<PrivateKey, Error> {
+    let key = read_private(path)?;
+    match signs_here(&key) {
+        true => Ok(key),
+        false => Err(Error::TargetKind { path: path.to_owned() }),
+    }
+}
+
+/// Whether this process may sign with it: RSA leaks its key by timing in the library that would do it.
+pub(super) fn signs_here(key: &PrivateKey) -> bool {
+    matches!(key.algorithm(), russh::keys::Algorithm::Ed25519 | russh::keys::Algorithm::Ecdsa { .. })
+}
+
+fn read_private(path: &Path) -> Result<PrivateKey, Error> {
+    let path = path.to_owned();
     let io = |source| Error::Io { path: path.clone(), source };
     // What is checked and what is read must be one file: open first, then ask the open file. A link
     // could lead to a file of somebody else's choice; O_NONBLOCK so that a FIFO cannot hold the start.
@@ -162,10 +185,6 @@ fn read_key(dir: &Path, name: &'static str) -> Result<PrivateKey, Error> {
         PrivateKey::from_openssh(text.as_slice()).map_err(|source| Error::Parse { path: path.clone(), source })?;
     if key.is_encrypted() {
         return Err(Error::Encrypted { path });
-    }
-    // No RSA key signs in this process: the library that would do it leaks its key by timing.
-    if key.algorithm() != russh::keys::Algorithm::Ed25519 {
-        return Err(Error::Kind { name });
     }
     Ok(key)
 }

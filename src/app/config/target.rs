@@ -10,6 +10,7 @@ use crate::app::file;
 use crate::app::rights::Readers;
 use crate::domain::target::{Address, HostTrust, Login, Target, TargetName};
 use crate::policy::nearest;
+use crate::signer;
 
 /// What targets are checked against.
 pub(super) struct Place<'a> {
@@ -74,9 +75,16 @@ impl Reader<'_> {
             && let Some(bytes) = self.read(&at("key_file"), path, Readers::Owner)
         {
             let plain = PrivateKey::from_openssh(&bytes).map_err(|error| format!("is no OpenSSH private key: {error}"));
-            let plain =
-                plain.and_then(|key| if key.is_encrypted() { Err("has a passphrase".to_owned()) } else { Ok(()) });
-            self.faults.check(&at("key_file"), plain, "name a private key without passphrase, as ssh-keygen makes it");
+            let plain = plain.and_then(|key| match () {
+                () if key.is_encrypted() => Err("has a passphrase".to_owned()),
+                () if !signer::signs_here(&key) => Err("is neither Ed25519 nor ECDSA".to_owned()),
+                () => Ok(()),
+            });
+            self.faults.check(
+                &at("key_file"),
+                plain,
+                "name a private key without passphrase, made by ssh-keygen -t ed25519",
+            );
         }
         let seen_as = written.seen_as.as_deref().and_then(|text| {
             let mend = "write the address from which the target sees the bastion, without a port";

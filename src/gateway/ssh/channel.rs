@@ -263,7 +263,6 @@ impl Channel {
             // What failed before the decision is tried once more: it may have been a passing fault.
             Some(Ok(_) | Err(_)) | None => upstream::connect(target, self.rooms.clock.now()).await?,
         };
-        let seen_as = target.seen_as.unwrap_or(connected.local.ip());
         governed.saw_host_key(&connected.host_key);
         let asked = TargetAsk {
             caller: &self.caller,
@@ -271,19 +270,20 @@ impl Channel {
             channel: self.number,
             place: governed.place(),
             login,
-            source: seen_as,
+            source: target.seen_as.unwrap_or(connected.local.ip()),
             pty: terminal.is_some(),
             forward: permit.forward().is_some(),
+            key_file: target.key_file.as_deref(),
             force_command: permit.forced(),
         };
-        let (key, certificate) = match self.rooms.identities.target_certificate(asked).await {
+        let credential = match self.rooms.identities.target_credential(asked).await {
             Ok(issued) => issued,
             Err(error) => {
                 connected.end().await;
                 return Err(upstream::Error::Certificate(error));
             }
         };
-        let signed_in = connected.sign_in(login, key, certificate, permit.forward()).await;
+        let signed_in = connected.sign_in(login, credential, permit.forward()).await;
         match &signed_in {
             Ok(_) => self.rooms.breaker.took(target, login),
             Err(upstream::Error::Refused) => self.rooms.breaker.refused(target, login),

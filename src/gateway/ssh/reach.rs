@@ -160,26 +160,34 @@ impl Hand {
             source,
             pty: false,
             forward: false,
+            key_file: target.key_file.as_deref(),
             force_command: None,
         };
-        let (key, certificate) = match self.identities.target_certificate(ask).await {
+        let credential = match self.identities.target_credential(ask).await {
             Ok(issued) => issued,
             Err(error) => {
                 connected.end().await;
                 return Err(none(Error::Certificate(error)));
             }
         };
-        let hint = format!(
-            "its log says which (journalctl -u ssh -u sshd | grep 'serial {}'): \
+        let hint = match credential.serial() {
+            None => format!(
+                "its log says which: 1. the public half of key_file is not among the keys that {login} may use there. \
+                 2. there is no account {login}, or it may not sign in. \
+                 3. it takes no keys of that kind: make key_file of another with ssh-keygen"
+            ),
+            Some(serial) => format!(
+                "its log says which (journalctl -u ssh -u sshd | grep 'serial {}'): \
              1. TrustedUserCAKeys is missing or another bastion's: 'trust {}' prints the block. \
              2. there is no account {login}, or it may not sign in. \
              3. its clock is off: it is {} here. \
              4. it does not see us as {source}, for which the certificate is: set seen_as in the config",
-            certificate.serial(),
-            target.name,
-            self.clock.now(),
-        );
-        match connected.sign_in(login, key, certificate, None).await {
+                serial,
+                target.name,
+                self.clock.now(),
+            ),
+        };
+        match connected.sign_in(login, credential, None).await {
             Ok(upstream) => {
                 self.breaker.took(target, login);
                 Ok((upstream, hint))

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use russh::client;
-use russh::keys::ssh_key::{Certificate, HashAlg};
-use russh::keys::{PrivateKey, PublicKeyOrCertificate};
+use russh::keys::ssh_key::HashAlg;
+use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
 use russh::{ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
 use thiserror::Error;
 use tokio::net::{TcpStream, lookup_host};
@@ -24,6 +24,7 @@ use super::stream::{Control, Steered};
 use crate::domain::Timestamp;
 use crate::domain::forward::Forward;
 use crate::domain::target::{Login, Target};
+use crate::identity::Credential;
 use crate::session::budget::Share;
 use crate::session::permit::Permit;
 
@@ -175,16 +176,25 @@ fn keep_alive(stream: &TcpStream) -> std::io::Result<()> {
 }
 
 impl Connected {
-    /// Signs in as `login` with a key and a certificate that were made for this connection.
+    /// Signs in as `login` with what was recorded for this connection.
     pub(crate) async fn sign_in(
         mut self,
         login: &Login,
-        key: PrivateKey,
-        certificate: Certificate,
+        credential: Credential,
         forward: Option<&Forward>,
     ) -> Result<Upstream, Error> {
-        let answer = self.handle.authenticate_openssh_cert(login.as_str(), Arc::new(key), certificate);
-        let answer = timeout(STEP, answer).await;
+        let answer = timeout(STEP, async {
+            match credential {
+                Credential::Certificate(key, certificate) => {
+                    self.handle.authenticate_openssh_cert(login.as_str(), key, *certificate).await
+                }
+                Credential::Key(key) => {
+                    let key = PrivateKeyWithHashAlg::new(key, None);
+                    self.handle.authenticate_publickey(login.as_str(), key).await
+                }
+            }
+        });
+        let answer = answer.await;
         match answer {
             Ok(Ok(result)) if result.success() => {}
             Ok(Ok(_)) => {
@@ -369,8 +379,8 @@ pub(crate) enum Error {
         /// What was shown.
         fingerprint: String,
     },
-    /// No certificate could be made.
-    #[error("no certificate for the target")]
+    /// No certificate could be made, or its lasting key cannot be used.
+    #[error("nothing to sign in at the target with")]
     Certificate(#[source] crate::identity::Error),
     /// It refused the sign-in.
     #[error("the target refused the sign-in")]
@@ -426,7 +436,9 @@ impl fmt::Display for Shown<'_> {
                     "{target} shows another host key than the configured one; nothing was sent to it, tell the operator"
                 )
             }
-            Error::Certificate(_) => write!(f, "no certificate could be made for {target}; tell the operator"),
+            Error::Certificate(_) => {
+                write!(f, "there is nothing to sign in at {target} with; the operator's log says why")
+            }
             Error::Refused => write!(f, "{target} refused the sign-in; 'trust' prints what it must be told"),
             Error::Resting(left) => write!(
                 f,

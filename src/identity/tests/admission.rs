@@ -1,5 +1,8 @@
 //! Certificates that are shown: ours, other people's, and ones that only look like ours.
 
+use std::os::unix::fs::PermissionsExt as _;
+
+use russh::keys::ssh_key::LineEnding;
 use russh::keys::ssh_key::certificate::{Builder, CertType};
 
 use super::*;
@@ -134,7 +137,7 @@ async fn a_connection_opens_no_channel_after_its_certificates_end() {
 }
 
 #[tokio::test]
-async fn a_target_certificate_is_in_the_ledger_before_it_exists() {
+async fn what_signs_in_at_a_target_is_in_the_ledger_before_it_exists() {
     let house = House::new("generic").await;
     let issued = house.login(&key()).await;
     let caller = house.identities.admit(&issued.certificate, source()).await.unwrap();
@@ -156,9 +159,11 @@ async fn a_target_certificate_is_in_the_ledger_before_it_exists() {
         source: "10.0.0.1".parse().unwrap(),
         pty: true,
         forward: false,
+        key_file: None,
         force_command: None,
     };
-    let (key, certificate) = house.identities.target_certificate(ask).await.unwrap();
+    let credential = house.identities.target_credential(ask.clone()).await.unwrap();
+    let Credential::Certificate(key, certificate) = credential else { panic!("a certificate") };
     assert_eq!(certificate.public_key(), key.public_key().key_data());
     assert_eq!((certificate.serial(), certificate.valid_principals()), (2, ["deploy".to_owned()].as_slice()));
     assert_eq!(certificate.key_id(), format!("sp1:{session}:alice%40example.com"));
@@ -169,6 +174,29 @@ async fn a_target_certificate_is_in_the_ledger_before_it_exists() {
     assert_eq!((issued.body().number("serial"), opens.body().number("serial")), (Some(2), Some(2)));
     // A target certificate does not open the bastion.
     assert_eq!(house.identities.admit(&certificate, source()).await, Err(Refusal::Authority));
+
+    // A target without certificates: its own key, the record before it, and no serial spent.
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key");
+    let lasting = signer::new_key("").unwrap();
+    std::fs::write(&path, lasting.to_openssh(LineEnding::LF).unwrap()).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let with_key = TargetAsk { key_file: Some(&path), ..ask.clone() };
+    let credential = house.identities.target_credential(with_key.clone()).await.unwrap();
+    assert_eq!(credential.serial(), None);
+    assert!(matches!(&credential, Credential::Key(key) if key.public_key() == lasting.public_key()));
+    let entries = house.entries().await;
+    let last = entries.last().unwrap();
+    assert_eq!((last.kind(), last.session(), last.body().number("serial")), ("upstream.open", Some(session), None));
+    assert_eq!(last.body().flag("key_file"), Some(true));
+    let next = house.identities.target_credential(ask).await.unwrap();
+    assert_eq!(next.serial(), Some(3));
+
+    // One that others could read signs nobody in, and nothing says that it did.
+    let before = house.entries().await.len();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(matches!(house.identities.target_credential(with_key).await, Err(Error::Signer(_))));
+    assert_eq!(house.entries().await.len(), before);
 }
 
 #[tokio::test]
