@@ -14,6 +14,7 @@ use super::config::Config;
 use super::mend::{LOG, STORE, is_ready};
 use super::{ServeError, StartError, init};
 use crate::domain::event::Outcome as Recorded;
+use crate::domain::forward::Endpoint;
 use crate::domain::identity::{Flow, Group, Identity, IssuerName, Kind, SignIn};
 use crate::domain::session::{Command, SessionId};
 use crate::domain::target::Login;
@@ -27,11 +28,11 @@ use crate::store::{self, Blobs};
 /// What came of it.
 #[derive(Clone, Debug, Default)]
 pub struct Replayed {
-    /// Requests for a shell or a command in the time that was looked at.
+    /// Requests for a shell, a command, SFTP or a forwarded connection in the time that was looked at.
     pub asked: u64,
     /// Of them, put to both sets.
     pub put: u64,
-    /// Not put: the text of the command is not kept. That of what was denied never is.
+    /// Not put: the text of the command, or where a connection leads, is not kept. That of what was denied never is.
     pub without_text: u64,
     /// Not put: the config has no such target, login or issuer any more, or the sign-in is not in the log.
     pub without_place: u64,
@@ -52,8 +53,10 @@ pub struct Differs {
     pub target: String,
     /// As whom.
     pub login: String,
-    /// What; a shell has no command.
-    pub command: Option<String>,
+    /// What, as policy calls it: `exec`.
+    pub action: &'static str,
+    /// The command, or where a connection leads; nothing for a shell or SFTP.
+    pub what: Option<String>,
     /// What the old set answers.
     pub old: Decision,
     /// What the new set answers.
@@ -73,9 +76,16 @@ struct Told {
     source: SocketAddr,
     target: String,
     login: String,
-    exec: bool,
+    what: What<Digest, String>,
     pty: Option<bool>,
-    text: Option<Digest>,
+}
+
+/// What is asked of a target: its command, and where it leads, if that is known.
+enum What<C, F> {
+    Shell,
+    Exec(Option<C>),
+    Sftp,
+    Forward(Option<F>),
 }
 
 struct SignedIn {
@@ -125,26 +135,37 @@ pub async fn replay(config: &Config, old: &Policy, new: &Policy, since: Timestam
             replayed.without_place += 1;
             continue;
         };
-        let Ok(command) = command(config, told, blobs.as_ref()).await.map_err(StartError::from)? else {
-            replayed.without_text += 1;
-            continue;
+        let what = match &told.what {
+            What::Shell => What::Shell,
+            What::Sftp => What::Sftp,
+            What::Exec(text) => {
+                What::Exec(command(config, text.as_ref(), blobs.as_ref()).await.map_err(StartError::from)?)
+            }
+            What::Forward(to) => What::Forward(to.as_deref().and_then(endpoint)),
+        };
+        let action = match &what {
+            What::Shell => Asked::Shell,
+            What::Sftp => Asked::Sftp,
+            What::Exec(Some(command)) => Asked::Exec(command),
+            What::Forward(Some(to)) => Asked::Forward(to),
+            What::Exec(None) | What::Forward(None) => {
+                replayed.without_text += 1;
+                continue;
+            }
         };
         replayed.put += 1;
-        replayed.differ.extend(put.compare(told, command.as_ref(), (old, new)));
+        replayed.differ.extend(put.compare(told, action, (old, new)));
     }
     Ok(replayed)
 }
 
-/// Its command, if it has one; the error is a text that is not kept.
+/// The command, if its exact text is kept.
 async fn command(
     config: &Config,
-    told: &Told,
+    text: Option<&Digest>,
     blobs: Option<&Blobs>,
-) -> Result<Result<Option<Command>, ()>, ledger::Error> {
-    if !told.exec {
-        return Ok(Ok(None));
-    }
-    let (Some(hash), Some(blobs)) = (&told.text, blobs) else { return Ok(Err(())) };
+) -> Result<Option<Command>, ledger::Error> {
+    let (Some(hash), Some(blobs)) = (text, blobs) else { return Ok(None) };
     let text: Option<Bytes> = ledger::payload_in(blobs, hash).await?;
     // A label in it stands for a secret: it is not what was asked.
     let exact = text.filter(|text| {
@@ -152,7 +173,13 @@ async fn command(
         let own = config.mask.site.iter().chain(&config.mask.values).cloned();
         !own.chain(crate::mask::known()).any(|rule| text.contains(&format!("[{}]", rule.id)))
     });
-    Ok(exact.and_then(|text| Command::parse(text).ok()).map(Some).ok_or(()))
+    Ok(exact.and_then(|text| Command::parse(text).ok()))
+}
+
+/// As a record has it: `HOST:PORT`, an address of version 6 in brackets.
+fn endpoint(text: &str) -> Option<Endpoint> {
+    let (host, port) = text.rsplit_once(':')?;
+    Endpoint::parse(host, port.parse().ok()?).ok()
 }
 
 impl Gathered {
@@ -176,13 +203,20 @@ impl Gathered {
                 // Of another length than the command was: a secret in it was masked.
                 let length = entry.body().number("length");
                 let exact = entry.body().payload("command").filter(|(_, kept)| Some(*kept) == length);
-                self.change(entry, |told| told.text = exact.map(|(hash, _)| hash));
+                self.change(entry, |told| told.what = What::Exec(exact.map(|(hash, _)| hash)));
+            }
+            "channel.forward" => {
+                let to = entry.body().text("to").map(str::to_owned);
+                self.change(entry, |told| told.what = What::Forward(to));
             }
             "approval.requested" => {
                 let (text, pty) = (entry.body().payload("command").map(|(hash, _)| hash), entry.body().flag("pty"));
                 let held = entry.refs().iter().find_map(|record| self.records.get(record)).copied();
                 if let Some(told) = held.and_then(|at| self.told.get_mut(at)) {
-                    (told.text, told.pty) = (text, pty);
+                    told.pty = pty;
+                    if let What::Exec(known) = &mut told.what {
+                        *known = text;
+                    }
                 }
             }
             _ => {}
@@ -236,16 +270,16 @@ struct Placed<'a> {
 }
 
 impl Placed<'_> {
-    fn compare(&self, told: &Told, command: Option<&Command>, (old, new): (&Policy, &Policy)) -> Option<Differs> {
+    fn compare(&self, told: &Told, action: Asked<'_>, (old, new): (&Policy, &Policy)) -> Option<Differs> {
         let request = Request {
             identity: &self.identity,
             sign_in: &self.sign_in,
-            action: command.map_or(Asked::Shell, Asked::Exec),
+            action,
             target: Some((self.target, self.login)),
             owner: None,
             now: told.time,
             source: told.source.ip(),
-            pty: told.pty.unwrap_or(!told.exec),
+            pty: told.pty.unwrap_or(action == Asked::Shell),
         };
         let (old, new) = (decide(old, &request), decide(new, &request));
         (old.outcome != new.outcome).then(|| Differs {
@@ -254,7 +288,12 @@ impl Placed<'_> {
             who: format!("{}:{}", self.identity.issuer, told.subject),
             target: told.target.clone(),
             login: told.login.clone(),
-            command: command.map(|command| String::from_utf8_lossy(command.bytes()).into_owned()),
+            action: action.as_str(),
+            what: match action {
+                Asked::Exec(command) => Some(String::from_utf8_lossy(command.bytes()).into_owned()),
+                Asked::Forward(to) => Some(to.to_string()),
+                _ => None,
+            },
             old,
             new,
         })
@@ -275,12 +314,14 @@ fn signed_in(entry: &Entry) -> Option<SignedIn> {
     })
 }
 
-/// A decision about a shell or a command. The last one on what was held is no request of its own.
+/// A decision about what a session does. The last one on what was held is no request of its own.
 fn told(entry: &Entry) -> Option<Told> {
     let (actor, body, target) = (entry.actor(), entry.body(), entry.target()?);
-    let exec = match body.text("action")? {
-        "exec" => true,
-        "shell" => false,
+    let what = match body.text("action")? {
+        "exec" => What::Exec(None),
+        "shell" => What::Shell,
+        "sftp" => What::Sftp,
+        "forward" => What::Forward(None),
         _ => return None,
     };
     if body.text("pass")? == "final" {
@@ -304,8 +345,25 @@ fn told(entry: &Entry) -> Option<Told> {
         source: actor.text("src")?.parse().ok()?,
         target: text(target, "name")?,
         login: text(target, "login")?,
-        exec,
+        what,
         pty: None,
-        text: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_connection_leads_is_read_as_it_was_recorded() {
+        for (host, shown) in [
+            ("build.example.com", "build.example.com:443"),
+            ("::ffff:10.0.0.1", "10.0.0.1:443"),
+            ("2001:db8::1", "[2001:db8::1]:443"),
+        ] {
+            let to = Endpoint::parse(host, 443).unwrap();
+            assert_eq!((to.to_string().as_str(), endpoint(&to.to_string())), (shown, Some(to)));
+        }
+        assert_eq!(endpoint("build.example.com"), None);
+    }
 }

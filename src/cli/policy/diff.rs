@@ -77,10 +77,12 @@ fn shown(rules: &Compared, replayed: Option<&Replayed>) -> String {
     }
     let Some(Replayed { asked, put, without_text, without_place, differ }) = replayed else { return text };
     for one in differ {
-        let what = one.command.as_ref().map_or("a shell".to_owned(), |command| {
-            let shown: String = terminal::printable(command).chars().take(SHOWN).collect();
-            format!("`{shown}`")
-        });
+        let shown = |text: &String| terminal::printable(text).chars().take(SHOWN).collect::<String>();
+        let what = match one.what.as_ref().map(shown) {
+            None => one.action.to_owned(),
+            Some(command) if one.action == "exec" => format!("`{command}`"),
+            Some(to) => format!("{} to {to}", one.action),
+        };
         let who = terminal::printable(&one.who);
         let _ = writeln!(
             text,
@@ -119,7 +121,7 @@ fn as_json(rules: &Compared, replayed: Option<&Replayed>) -> Value {
         let differ = replayed.differ.iter().map(|one| {
             json!({
                 "record": one.record.to_string(), "time": one.time.to_string(), "who": one.who, "target": one.target,
-                "login": one.login, "command": one.command, "old": answer(&one.old), "new": answer(&one.new),
+                "login": one.login, "action": one.action, "what": one.what, "old": answer(&one.old), "new": answer(&one.new),
             })
         });
         json!({
