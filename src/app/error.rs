@@ -38,6 +38,20 @@ pub enum StartError {
         /// What the log has.
         log: u64,
     },
+    /// A witness knows of entries that are not there, or of others.
+    #[error(
+        "witness {witness} has signed {signed} entries of this log, which are not those that are here: the last checkpoint \
+         here is over {found}. The log was restored from an older copy. Nothing was written. Bring back the newer copy of the \
+         state folder"
+    )]
+    Witnessed {
+        /// Its name in the trust file.
+        witness: String,
+        /// How many it has signed.
+        signed: u64,
+        /// How many the last checkpoint here has.
+        found: u64,
+    },
     /// Sessions of before could not be sealed.
     #[error("recordings of before")]
     Recover(#[from] session::recover::Error),

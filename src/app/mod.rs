@@ -185,6 +185,11 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         return Err(StartError::Registers { follows, log: ledger.size() });
     }
 
+    if let Some(trust) = &config.witnesses {
+        let client = identity::provider::client(true).map_err(identity::Error::from)?;
+        witnesses::agree(&ledger, trust, &client).await?;
+    }
+
     // Before `log.start` names them: only a digest of each stands in the log.
     for text in [policy_now.borrow().clone().text(), crate::policy::SCHEMA] {
         ledger.keep_policy(text).await?;

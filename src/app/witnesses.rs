@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::StartError;
 use crate::ledger::cosign::Witness;
 use crate::ledger::cosigned::checked;
 use crate::ledger::trust::Trust;
@@ -18,6 +19,8 @@ use crate::ledger::{self, Kept, Ledger};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// After a round in which not enough have signed.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
+/// For all that is asked of one at the start.
+const AT_START: Duration = Duration::from_secs(5);
 /// For one request.
 const WITHIN: Duration = Duration::from_secs(10);
 /// Longest answer that is read.
@@ -31,17 +34,47 @@ struct Known {
     signed: u64,
     /// It has signed more than it says now: it has lost its state, and could be led to sign another history.
     is_lost: bool,
+    /// It has signed another root at the size of our checkpoint.
+    is_forked: bool,
 }
 
-/// Shows each new checkpoint to all witnesses that have an address.
-pub(super) async fn run(ledger: Ledger, trust: Trust, client: reqwest::Client, stop: CancellationToken) {
+/// Asks every witness, before anything is written, whether it has signed more of this log than is there, or something else:
+/// then the store was restored from an older copy, and going on would make a second history. Who is not reached does not
+/// keep the bastion from starting.
+pub(super) async fn agree(ledger: &Ledger, trust: &Trust, client: &reqwest::Client) -> Result<(), StartError> {
+    // What was never signed nobody else has signed.
+    let Some(kept) = ledger.newest().await? else { return Ok(()) };
+    let mut known = all(ledger, trust).await;
+    let asked = known.iter_mut().map(async |(name, witness)| {
+        match timeout(AT_START, witness.ask(ledger, &kept, client)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(why)) => warn!(witness = name, why, "the witness, asked at the start"),
+            Err(_) => warn!(witness = name, "the witness, asked at the start, does not answer"),
+        }
+    });
+    futures_util::future::join_all(asked).await;
+    let found = kept.checkpoint.size;
+    match known.into_iter().find(|(_, witness)| witness.is_forked || witness.signed > found) {
+        Some((witness, Known { signed, .. })) => Err(StartError::Witnessed { witness, signed, found }),
+        None => Ok(()),
+    }
+}
+
+/// All witnesses that have an address.
+async fn all(ledger: &Ledger, trust: &Trust) -> BTreeMap<String, Known> {
     let mut known = BTreeMap::new();
     for (name, stated) in &trust.witnesses {
         let Some(url) = &stated.url else { continue };
         let signed = ledger.last_cosigned(&stated.key).await.unwrap_or_default();
-        let witness = Known { url: url.clone(), key: stated.key.clone(), signed, is_lost: false };
+        let witness = Known { url: url.clone(), key: stated.key.clone(), signed, is_lost: false, is_forked: false };
         known.insert(name.clone(), witness);
     }
+    known
+}
+
+/// Shows each new checkpoint to all witnesses that have an address.
+pub(super) async fn run(ledger: Ledger, trust: Trust, client: reqwest::Client, stop: CancellationToken) {
+    let mut known = all(&ledger, &trust).await;
     let mut done = 0;
     let asking = async {
         loop {
@@ -113,6 +146,7 @@ impl Known {
                 }
                 409 => {
                     let last = answer.trim_end().parse::<u64>().map_err(|_| {
+                        self.is_forked = true;
                         error!(size, "a witness has signed another root at this size: this log has two histories");
                         "it has signed another root at this size".to_owned()
                     })?;

@@ -3,7 +3,7 @@
 //
 //	go run bundle.go BUNDLE.tar TRUST
 //
-// Checks signatures, completeness of the period, texts, recordings, tables and the list of files. Witnesses: not checked. Whether a
+// Checks signatures, cosignatures and quorum, completeness of the period, texts, recordings, tables and the list of files. Whether a
 // record is canonical JSON and whether tar headers are as they must be is left to the other two verifiers.
 package main
 
@@ -11,8 +11,10 @@ import (
 	"archive/tar"
 	"bufio"
 	"bytes"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -188,6 +190,97 @@ func checkpoint(signed []byte, verifier note.Verifier) (int64, tlog.Hash, error)
 	return size, hash, nil
 }
 
+// witness verifies cosignatures as note.Verifier, which x/mod itself does not have: C2SP tlog-cosignature, type 4.
+type witness struct {
+	name string
+	hash uint32
+	key  ed25519.PublicKey
+}
+
+func newWitness(text string) (*witness, error) {
+	parts := strings.SplitN(text, "+", 3)
+	if len(parts) != 3 {
+		return nil, errors.New("no key of a witness: " + text)
+	}
+	key, err := base64.StdEncoding.DecodeString(parts[2])
+	if err != nil || len(key) != 33 || key[0] != 4 {
+		return nil, errors.New("no key of a witness: " + text)
+	}
+	sum := sha256.Sum256(append([]byte(parts[0]+"\n"), key...))
+	if hex.EncodeToString(sum[:4]) != parts[1] {
+		return nil, errors.New("the key of a witness does not have its own id: " + text)
+	}
+	return &witness{parts[0], binary.BigEndian.Uint32(sum[:4]), key[1:]}, nil
+}
+
+func (w *witness) Name() string    { return w.name }
+func (w *witness) KeyHash() uint32 { return w.hash }
+func (w *witness) Verify(text, signature []byte) bool {
+	if len(signature) != 8+ed25519.SignatureSize {
+		return false
+	}
+	time := binary.BigEndian.Uint64(signature)
+	message := fmt.Sprintf("cosignature/v1\ntime %d\n%s", time, text)
+	return time < 1<<63 && ed25519.Verify(w.key, []byte(message), signature[8:])
+}
+
+// quorum says whether as many witnesses have signed as the trust file asks for.
+func quorum(signed []byte, log note.Verifier, trust string) error {
+	verifiers, keys := []note.Verifier{log}, map[string]*witness{}
+	asked := ""
+	for _, line := range strings.Split(trust, "\n") {
+		words := strings.Fields(line)
+		if len(words) >= 3 && words[0] == "witness" {
+			found, err := newWitness(words[2])
+			if err != nil {
+				return err
+			}
+			keys[words[1]] = found
+			verifiers = append(verifiers, found)
+		} else if len(words) == 2 && words[0] == "quorum" {
+			asked = words[1]
+		}
+	}
+	if asked == "none" {
+		return nil
+	}
+	opened, err := note.Open(signed, note.VerifierList(verifiers...))
+	if err != nil {
+		return err
+	}
+	good := map[string]bool{}
+	for name, key := range keys {
+		for _, signature := range opened.Sigs {
+			good[name] = good[name] || (signature.Name == key.name && signature.Hash == key.hash)
+		}
+	}
+	// A group names only what stands before it.
+	for _, line := range strings.Split(trust, "\n") {
+		words := strings.Fields(line)
+		if len(words) < 4 || words[0] != "group" {
+			continue
+		}
+		met, wanted := 0, len(words)-3
+		for _, member := range words[3:] {
+			if good[member] {
+				met++
+			}
+		}
+		if words[2] == "any" {
+			wanted = 1
+		} else if words[2] != "all" {
+			if wanted, err = strconv.Atoi(words[2]); err != nil || wanted < 1 {
+				return errors.New("no threshold: " + line)
+			}
+		}
+		good[words[1]] = met >= wanted
+	}
+	if !good[asked] {
+		return errors.New("no quorum")
+	}
+	return nil
+}
+
 func check(bundle io.Reader, trust string) error {
 	var verifier note.Verifier
 	for _, line := range strings.Split(trust, "\n") {
@@ -232,6 +325,9 @@ func check(bundle io.Reader, trust string) error {
 	}
 	behind, behindRoot, err := checkpoint(files["checkpoint.b"], verifier)
 	if err != nil {
+		return fmt.Errorf("checkpoint.b: %w", err)
+	}
+	if err := quorum(files["checkpoint.b"], verifier, trust); err != nil {
 		return fmt.Errorf("checkpoint.b: %w", err)
 	}
 

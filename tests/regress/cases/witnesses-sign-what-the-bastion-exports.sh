@@ -34,6 +34,9 @@ equal 'witnesses' "$(jq -c '[.witnesses[].name]' report.json)" '["w1","w2"]'
 [ "$(jq -r .back_dating_bound report.json)" != null ] || fail 'no bound'
 python3 "$HERE/../../src/ledger/bundle/verify.py" bundle.tar --trust witnessed >second || fail "verify.py: $(cat second)"
 equal 'verdict of verify.py' "$(head -n 1 second)" verified
+GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$PWD/gocache" GOFLAGS='' HOME="$PWD" go build -o verify_go "$HERE/bundle.go" ||
+  fail 'the verifier in Go'
+./verify_go bundle.tar witnessed >third || fail "the verifier in Go: $(cat third)"
 console evidence prove 2 >record || fail 'prove'
 "$SALLYPORT" evidence verify-record record --trust witnessed >out || fail "verify-record: $(cat out)"
 equal 'verdict on a record' "$(head -n 1 out)" verified
@@ -48,6 +51,26 @@ equal 'verdict without a quorum' "$(head -n 1 out)" 'no quorum'
 code=0
 python3 "$HERE/../../src/ledger/bundle/verify.py" bundle.tar --trust others >out || code=$?
 equal 'verify.py without a quorum' "$code: $(head -n 1 out)" '3: no quorum'
+
+code=0
+./verify_go bundle.tar others >out || code=$?
+equal 'the verifier in Go without a quorum' "$code: $(cat out)" '3: FAULT "checkpoint.b: no quorum"'
+# A cosignature that is not good is a fault, whoever else has signed.
+python3 - <<'PYTHON'
+import base64
+bundle = bytearray(open("bundle.tar", "rb").read())
+name = b"\xe2\x80\x94 w1.example.com/w "
+at = bundle.index(name, bundle.index(b"checkpoint.b\0")) + len(name)
+end = bundle.index(b"\n", at)
+signature = bytearray(base64.b64decode(bytes(bundle[at:end])))
+signature[-1] ^= 1
+bundle[at:end] = base64.b64encode(signature)
+open("forged.tar", "wb").write(bundle)
+PYTHON
+code=0
+./verify_go forged.tar witnessed >out || code=$?
+equal 'the verifier in Go on a forged cosignature' "$code" 3
+contains 'where' "$(cat out)" 'checkpoint.b: invalid signature'
 
 # One that has lost its state is not led to sign another history.
 kill "$W2"
