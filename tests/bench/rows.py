@@ -318,18 +318,21 @@ def unread(bench):
         for way, command in (("down", "cat /dev/zero"), ("up", f"sleep {seconds + 60}")):
             before, most = weigh(), 0
             zero = open("/dev/zero", "rb")
-            process = subprocess.Popen(bench.ssh(route, command), stdin=zero if way == "up" else subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            said = open(bench.files / "said", "w+")
+            process = subprocess.Popen(bench.ssh(route, command), stdin=zero if way == "up" else subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said)
             try:
                 end = time.monotonic() + seconds
                 while time.monotonic() < end:
                     time.sleep(1)
                     if process.poll() is not None:
-                        raise void(f"{route} {way}: ended by itself")
+                        said.seek(0)
+                        raise void(f"{route} {way}: ended with {process.returncode} by itself: {said.read()[-200:]}")
                     most = max(most, weigh() - before)
             finally:
                 process.kill()
                 process.wait()
                 zero.close()
+                said.close()
             grown[route, way] = most / 1048576
     cells = " | ".join(f"{grown[route, 'down']:.1f} / {grown[route, 'up']:.1f} MiB" for route in ("proxyjump", "bastion", "jump"))
     return f"| nobody reads for {seconds} s, down / up: growth (less is better) | – | {cells} | |"
