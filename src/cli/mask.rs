@@ -201,12 +201,12 @@ mod tests {
     #[test]
     fn rules_are_added_and_dropped_by_name_and_a_wrong_name_is_refused() {
         let ids = |asked: &Mask| chosen(asked).unwrap().iter().map(|rule| rule.id.to_string()).collect::<Vec<_>>();
-        assert!(!ids(&asked()).contains(&"email".to_owned()));
-        assert!(ids(&Mask { with: vec!["email".to_owned()], ..asked() }).contains(&"email".to_owned()));
+        assert!(!ids(&asked()).contains(&"ip-address".to_owned()));
+        assert!(ids(&Mask { with: vec!["ip-address".to_owned()], ..asked() }).contains(&"ip-address".to_owned()));
         assert!(!ids(&Mask { without: vec!["iban".to_owned()], ..asked() }).contains(&"iban".to_owned()));
         let wrong = chosen(&Mask { without: vec!["ibn".to_owned()], ..asked() }).unwrap_err();
         assert_eq!(wrong.shown(), "--without \"ibn\" is no rule; --list shows them");
-        assert!(list(&chosen(&Mask { list: true, ..asked() }).unwrap()).contains("email (off by default)\n"));
+        assert!(list(&chosen(&Mask { list: true, ..asked() }).unwrap()).contains("ip-address (off by default)\n"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! A check only ever keeps ordinary text readable; where a format is not certain there is none.
 
+mod mail;
 mod number;
 
 /// Which check.
@@ -41,6 +42,8 @@ pub enum Check {
     Aadhaar,
     /// Four numbers up to 255.
     Ipv4,
+    /// An address of a person.
+    Mail,
 }
 
 impl Check {
@@ -62,6 +65,7 @@ impl Check {
         ("pesel", Self::Pesel),
         ("aadhaar", Self::Aadhaar),
         ("ipv4", Self::Ipv4),
+        ("mail", Self::Mail),
     ];
 
     /// So many bits a byte.
@@ -90,6 +94,7 @@ impl Check {
             Self::Pesel => number::pesel(value),
             Self::Aadhaar => number::aadhaar(value),
             Self::Ipv4 => number::ipv4(value),
+            Self::Mail => mail::mail(value),
         }
     }
 }

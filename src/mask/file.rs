@@ -195,8 +195,8 @@ fn start(raw: &Raw, forms: &[Form]) -> Result<Start, Wrong> {
             "let `pattern` begin with two digits at least, such as \\d{3}, or write `keywords`",
         )),
         (Some("digit"), []) => Ok(Start::Any(Class::DIGIT)),
-        // Every word could begin one and is held until it ends: for no file but this program's own.
-        (Some("mailbox"), []) => Ok(Start::Any(Class::ALNUM)),
+        // Every word could begin one and is held until it ends: only where no terminal is.
+        (Some("word"), []) => Ok(Start::Any(Class::ALNUM)),
         (Some("capitals"), []) => Ok(Start::Two(Class::UPPER)),
         (Some(other), []) => Err(wrong(
             format!("has no beginning {other:?}"),

@@ -16,6 +16,8 @@ pub(super) struct Lanes {
     pub(super) base64: u64,
     /// Those, `.`.
     pub(super) dotted: u64,
+    /// Those, `=` and `:`.
+    pub(super) token: u64,
     /// A blank, a hyphen or a dot.
     pub(super) between: u64,
     pub(super) plus: u64,
@@ -47,6 +49,7 @@ impl Lanes {
         let (base64, dot) = (word | plus | hyphen | is(bytes, b'/'), is(bytes, b'.'));
         self.base64 |= bits(base64);
         self.dotted |= bits(base64 | dot);
+        self.token |= bits(base64 | dot | is(bytes, b'=') | is(bytes, b':'));
         self.between |= bits(hyphen | is(bytes, b' ') | dot);
         self.plus |= bits(plus);
         self.open |= bits(is(bytes, b'('));
@@ -97,6 +100,7 @@ fn looked_up(bytes: &[u8; 64]) -> Lanes {
         word: bits(|byte| byte.is_ascii_alphanumeric() || *byte == b'_'),
         base64: bits(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'/' | b'-')),
         dotted: bits(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'/' | b'-' | b'.')),
+        token: bits(|byte| byte.is_ascii_alphanumeric() || b"_+/-.=:".contains(byte)),
         between: bits(|byte| matches!(byte, b' ' | b'-' | b'.')),
         plus: bits(|byte| *byte == b'+'),
         open: bits(|byte| *byte == b'('),

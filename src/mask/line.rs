@@ -209,9 +209,13 @@ impl Masker {
     fn dull(&self, rules: &Rules, at: usize) -> usize {
         let rest = self.text.get(at..).unwrap_or_default();
         let pairs = rest.iter().zip(rest.iter().skip(1));
-        pairs
-            .take_while(|(first, second)| !rules.may_begin(**first, **second) && !matches!(first, b'%' | b'\\'))
-            .count()
+        let mut before = at.checked_sub(1).and_then(|before| self.text.get(before)).copied();
+        let is_dull = |(first, second): &(&u8, &u8)| {
+            let may = rules.may_begin(before, **first, **second) || matches!(first, b'%' | b'\\');
+            before = Some(**first);
+            !may
+        };
+        pairs.take_while(is_dull).count()
     }
 
     /// Text went out that begins nothing: of its last line something is kept, in case it is stepped back over.

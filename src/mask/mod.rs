@@ -206,6 +206,9 @@ impl Masker {
     /// The stream is a terminal's, and so wide from here on.
     pub fn resize(&mut self, columns: u16) {
         self.screen.resize(usize::from(columns));
+        if let Some(rules) = self.rules.of_terminals() {
+            self.rules = rules.clone();
+        }
     }
 
     /// More input. What can still become a secret stays inside.
@@ -221,7 +224,7 @@ impl Masker {
             // Little at a time, and more while nothing is decided: what is looked at again and again stays short.
             let step = (self.raw.len() - self.cursor.raw).clamp(STEP, PIECE).min(after.len());
             // Behind a line's end hardly anything is under way.
-            let more = after.get(step..(step + 2 * STEP).min(after.len())).unwrap_or_default();
+            let more = after.get(step..(step + STEP).min(after.len())).unwrap_or_default();
             let step = step + memchr::memchr(b'\n', more).map_or(0, |end| end + 1);
             let (piece, after) = after.split_at_checked(step).unwrap_or((after, &[]));
             rest = after;
@@ -289,7 +292,7 @@ impl Masker {
 const HOLD: usize = 4096;
 
 /// The least that is taken at a time where something may begin.
-const STEP: usize = 64;
+const STEP: usize = 48;
 
 /// Input is taken in pieces of this size at most, so that memory is bounded whatever comes at once.
 const PIECE: usize = 16 * 1024;

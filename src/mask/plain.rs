@@ -6,13 +6,13 @@
 use std::ops::Range;
 
 use super::screen::Screen;
-use super::sieve::Sieve;
+use super::sieve::{self, Sieve};
 use super::{Masker, line};
 
 /// Kept from block to block.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scratch {
-    folded: Vec<u8>,
+    sieve: sieve::Scratch,
     joined: Vec<u8>,
     wraps: Vec<Range<usize>>,
 }
@@ -45,9 +45,9 @@ impl Masker {
 
     /// How much of a text surely begins nothing, and whether something may begin behind it.
     fn clear(&self, screen: &Screen, text: &[u8], before: Option<u8>, scratch: &mut Scratch) -> (usize, bool) {
-        let Scratch { folded, joined, wraps } = scratch;
+        let Scratch { sieve: kept, joined, wraps } = scratch;
         let sieve = self.rules.sieve();
-        let (mut clear, mut is_begun) = sieve.clear(&self.rules, (text, before), usize::MAX, folded);
+        let (mut clear, mut is_begun) = sieve.clear(&self.rules, (text, before), usize::MAX, kept);
         wraps.clear();
         screen.wraps_in(text, wraps);
         for (index, wrap) in wraps.iter().enumerate() {
@@ -59,7 +59,7 @@ impl Masker {
             join(text, begin, wraps.get(index..).unwrap_or_default(), joined);
             let before = begin.checked_sub(1).and_then(|before| text.get(before)).copied().or(before);
             let line = wrap.start - begin;
-            let (place, _) = sieve.clear(&self.rules, (joined, before), line, folded);
+            let (place, _) = sieve.clear(&self.rules, (joined, before), line, kept);
             if begin + place < clear.min(wrap.start) {
                 (clear, is_begun) = (begin + place, true);
             } else if wrap.end < clear && Sieve::may_begin(&self.rules, joined.get(line..).unwrap_or_default()) {

@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn whatever_a_rule_hides_is_found_where_it_begins() {
-        for rule in known().filter(|rule| rule.default) {
+        for rule in known().filter(|rule| rule.default && !rule.is_word()) {
             let quick = Quick::new(std::slice::from_ref(&rule));
             assert!(!quick.is_useless(), "{}", rule.id);
             for [before, secret, after] in &rule.hide {
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn of_an_ordinary_line_hardly_a_place_is_looked_at() {
-        let rules: Vec<Rule> = known().filter(|rule| rule.default).collect();
+        let rules: Vec<Rule> = known().filter(|rule| rule.default && !rule.is_word()).collect();
         let quick = Quick::new(&rules);
         let line =
             "2026-11-28T07:41:52.123456Z host12 sshd[4711]: session closed for user deploy, uid 1000, port 52110";

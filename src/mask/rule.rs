@@ -205,6 +205,11 @@ impl Part {
 }
 
 impl Rule {
+    /// Whether every word may begin it.
+    pub(super) fn is_word(&self) -> bool {
+        self.before == Before::NoWord && self.start == Start::Any(Class::ALNUM)
+    }
+
     /// Whether it begins with a text of its own.
     pub(super) fn is_token(&self) -> bool {
         matches!(self.start, Start::Exact(_))
@@ -221,6 +226,8 @@ impl Rule {
                 words.iter().any(|word| begins(word, first.to_ascii_lowercase(), second.to_ascii_lowercase()))
             }
             Start::Value(forms) => forms.iter().any(|form| begins(form, first, second)),
+            // Asked for where no word stands before.
+            Start::Any(_) if self.is_word() => false,
             Start::Any(class) => class.has(first),
             Start::Two(class) => class.has(first) && class.has(second),
         }
@@ -245,13 +252,18 @@ pub struct Rules {
     /// For each two bytes, whether any rule may begin with them.
     pairs: Vec<bool>,
     sieve: Sieve,
+    /// Some rule may begin with every word.
+    has_words: bool,
+    /// Those of them that hold in a terminal, where it would be noticed if each word were held until it ends.
+    of_terminals: Option<Arc<Rules>>,
 }
 
 impl Rules {
-    /// Those that hold where nobody says otherwise.
+    /// Those that hold where nobody says otherwise, but for mail addresses: records name people by theirs.
     pub fn standard() -> Arc<Self> {
-        static RULES: LazyLock<Arc<Rules>> =
-            LazyLock::new(|| Arc::new(Rules::new(super::known().filter(|rule| rule.default))));
+        static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| {
+            Arc::new(Rules::new(super::known().filter(|rule| rule.default && rule.check != check::Check::Mail)))
+        });
         RULES.clone()
     }
 
@@ -267,7 +279,10 @@ impl Rules {
             pairs.extend((0..=u8::MAX).map(|second| possible.iter().copied().any(begins(second))));
         }
         let sieve = Sieve::new(&rules);
-        Self { rules, by_first, pairs, sieve }
+        let has_words = rules.iter().any(Rule::is_word);
+        let others: Vec<Rule> = rules.iter().filter(|rule| !rule.is_word()).cloned().collect();
+        let of_terminals = has_words.then(|| Arc::new(Self::new(others)));
+        Self { rules, by_first, pairs, sieve, has_words, of_terminals }
     }
 
     /// In the order they are asked.
@@ -288,7 +303,18 @@ impl Rules {
         indexes.iter().filter_map(|index| self.rules.get(*index))
     }
 
-    pub(super) fn may_begin(&self, first: u8, second: u8) -> bool {
+    /// Those that hold in a terminal, if they are not the same.
+    pub(super) fn of_terminals(&self) -> Option<&Arc<Self>> {
+        self.of_terminals.as_ref()
+    }
+
+    /// As two bytes tell.
+    pub(super) fn may_begin(&self, before: Option<u8>, first: u8, second: u8) -> bool {
+        let is_word = || Class::ALNUM.has(first) && !before.is_some_and(|before| Class::WORD.has(before));
+        (self.has_words && is_word()) || self.may_begin_with(first, second)
+    }
+
+    fn may_begin_with(&self, first: u8, second: u8) -> bool {
         self.pairs.get(usize::from(u16::from_be_bytes([first, second]))).copied().unwrap_or(true)
     }
 }

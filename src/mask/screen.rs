@@ -107,10 +107,12 @@ impl Screen {
     /// Where in such text breaks at a right margin begin and end.
     pub(super) fn wraps_in(&self, text: &[u8], wraps: &mut Vec<Range<usize>>) {
         let (mut begin, mut column) = (0, self.column);
+        // Mostly a byte is a column.
+        let is_simple = text.is_ascii() && memchr::memchr(b'\t', text).is_none();
         for end in memchr::memchr_iter(b'\n', text) {
             let line = text.get(begin..end).unwrap_or_default();
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let reached = column_after(column, line);
+            let reached = if is_simple { column + line.len() } else { column_after(column, line) };
             if is_margin(self.columns, reached) {
                 wraps.push(begin + line.len()..end + 1);
             }

@@ -3,6 +3,8 @@
 //! Tokens by runs of their characters, numbers by groups of digits, words by a few bytes inside them, and whatever is
 //! left by four bytes that it may begin with. It may be wrong in one direction only: where it says no, no rule begins.
 
+use memchr::memmem;
+
 use super::anchor::{Anchors, SHORTEST, fold_into};
 use super::class::Class;
 use super::encoded;
@@ -25,8 +27,18 @@ pub(super) struct Sieve {
     brackets: Vec<usize>,
     /// Rules with a byte that is rare, and where in their words it stands.
     rare: Vec<(u8, usize, usize)>,
+    /// Rules that every word may begin: what stands inside, and how far.
+    inner: Vec<(memmem::Finder<'static>, usize, usize)>,
     /// Rules that none of these finds.
     others: Option<Quick>,
+}
+
+/// Kept from text to text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scratch {
+    folded: Vec<u8>,
+    /// Of each 64 bytes which are of tokens, and which of words.
+    rows: Vec<(u64, u64)>,
 }
 
 /// Whether something begins at a place.
@@ -101,6 +113,16 @@ impl Sieve {
                 }
                 is_long
             }
+            Start::Any(_) if rule.is_word() => {
+                let inner: Option<Vec<_>> = rule.forms.iter().map(inner).collect();
+                let inner = inner.filter(|inner| inner.iter().all(|(_, far)| *far <= FAR));
+                let mut found: Vec<(String, usize)> = inner.iter().flatten().cloned().collect();
+                found.sort();
+                found.dedup();
+                let finder = |text: &str| memmem::Finder::new(text.as_bytes()).into_owned();
+                self.inner.extend(found.iter().map(|(text, far)| (finder(text), *far, index)));
+                inner.is_some()
+            }
             Start::Any(class) | Start::Two(class) => {
                 let is_word = matches!(rule.before, Before::NoWord | Before::NoNumber);
                 let is_number = is_word && *class == Class::DIGIT && rule.forms.iter().all(is_number);
@@ -124,18 +146,31 @@ impl Sieve {
         rules: &Rules,
         (text, before): (&[u8], Option<u8>),
         end: usize,
-        folded: &mut Vec<u8>,
+        scratch: &mut Scratch,
     ) -> (usize, bool) {
+        let Scratch { folded, rows } = scratch;
         let look = Look { rules, text, before };
-        let mut first = (text.len().saturating_sub(REACH).min(end), Begins::No);
-        first = self.runs(&look, first.0).unwrap_or(first);
-        first = self.broken(&look, first.0).unwrap_or(first);
+        let mut first = (self.known(text).min(end), Begins::No);
+        first = self.runs(&look, first.0, rows).unwrap_or(first);
+        first = self.broken(&look, first.0, rows).unwrap_or(first);
         first = self.words(&look, first.0, folded).unwrap_or(first);
         first = self.short(&look, first.0).unwrap_or(first);
+        first = self.within(&look, first.0).unwrap_or(first);
         first = self.other(&look, first.0, folded).unwrap_or(first);
         // What is not known for lack of text may be known with more, unless nothing was gained.
         let (clear, begins) = first;
         (clear, begins == Begins::Yes || begins == Begins::More && clear == 0)
+    }
+
+    /// Of so much of a text it may be known what begins in it.
+    fn known(&self, text: &[u8]) -> usize {
+        let end = text.len().saturating_sub(REACH);
+        if self.inner.is_empty() {
+            return end;
+        }
+        let last = text.get(text.len().saturating_sub(FAR)..).unwrap_or_default();
+        let word = last.iter().rev().take_while(|byte| Class::DOTTED.has(**byte)).count();
+        end.min(text.len() - word)
     }
 
     /// Whether something may begin at the beginning of a text.
@@ -145,13 +180,16 @@ impl Sieve {
     }
 
     /// By runs of characters and groups of digits.
-    fn runs(&self, look: &Look<'_>, end: usize) -> Option<(usize, Begins)> {
+    fn runs(&self, look: &Look<'_>, end: usize, rows: &mut Vec<(u64, u64)>) -> Option<(usize, Begins)> {
+        rows.clear();
         let mut before = Lanes::of(look.before.as_slice());
         let mut here = Lanes::of(look.text);
         for begin in (0..end).step_by(64) {
             let next = Lanes::of(look.text.get(begin + 64..).unwrap_or_default());
+            rows.push((here.token, here.word));
             let found = self.runs_of(look, begin, [&before, &here, &next]);
             if let Some((place, _)) = found {
+                rows.push((next.token, next.word));
                 return found.filter(|_| place < end);
             }
             (before, here) = (
@@ -227,22 +265,39 @@ impl Sieve {
     }
 
     /// Tokens and words that a line's end breaks.
-    fn broken(&self, look: &Look<'_>, end: usize) -> Option<(usize, Begins)> {
+    fn broken(&self, look: &Look<'_>, end: usize, rows: &[(u64, u64)]) -> Option<(usize, Begins)> {
         let until = look.text.get(..end + REACH).unwrap_or(look.text);
         memchr::memchr_iter(b'\n', until).find_map(|at| {
             // A break before anything else than a token's character is mended nowhere.
             let goes_on = look.text.get(at + 1).is_none_or(|next| Class::TOKEN.has(*next) || *next == b'\r');
             let line = look.text.get(..at).filter(|_| goes_on)?;
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let last = line.get(line.len().saturating_sub(REACH)..).unwrap_or_default();
-            let word = last.iter().rev().take_while(|byte| Class::TOKEN.has(**byte)).count();
-            (line.len() - word..line.len().saturating_sub(3)).filter(|place| *place < end).find_map(|place| {
-                let is_inside =
-                    place.checked_sub(1).and_then(|before| line.get(before)).is_some_and(|byte| Class::WORD.has(*byte));
-                let begins = if is_inside && !self.heads.is_anywhere { Begins::No } else { self.head(look, place) };
-                (begins != Begins::No).then_some((place, begins))
-            })
+            let line = line.strip_suffix(b"\r").unwrap_or(line).len();
+            // The 64 bytes before the break, the last one highest.
+            let (row, shift) = (line / 64, line % 64);
+            let bits = |index: usize| rows.get(index).copied().unwrap_or_else(|| Self::row_at(look, index));
+            let (low, high) = (row.checked_sub(1).map_or((0, 0), bits), if shift > 0 { bits(row) } else { (0, 0) });
+            let last = |low: u64, high: u64| ((u128::from(high) << 64 | u128::from(low)) << (64 - shift) >> 64) as u64;
+            let (token, word) = (last(low.0, high.0), last(low.1, high.1));
+            let length = (token.leading_ones() as usize).min(REACH).min(line);
+            // What it may begin with has four bytes.
+            let begin = 64 - length;
+            let in_word = if self.heads.is_anywhere { 0 } else { word << 1 };
+            let mut places = !in_word & (u64::MAX.checked_shl(begin as u32).unwrap_or(0)) & (u64::MAX >> 3);
+            while places != 0 {
+                let place = line + places.trailing_zeros() as usize - 64;
+                places &= places - 1;
+                let begins = if place < end { self.head(look, place) } else { Begins::No };
+                if begins != Begins::No {
+                    return Some((place, begins));
+                }
+            }
+            None
         })
+    }
+
+    fn row_at(look: &Look<'_>, index: usize) -> (u64, u64) {
+        let lanes = Lanes::of(look.text.get(index * 64..).unwrap_or_default());
+        (lanes.token, lanes.word)
     }
 
     fn words(&self, look: &Look<'_>, end: usize, folded: &mut Vec<u8>) -> Option<(usize, Begins)> {
@@ -254,18 +309,37 @@ impl Sieve {
     }
 
     fn short(&self, look: &Look<'_>, end: usize) -> Option<(usize, Begins)> {
-        self.rare.iter().fold(None, |first: Option<(usize, Begins)>, (byte, offset, rule)| {
-            let until = first.map_or(end, |(place, _)| place);
-            let text = look.text.get(..=until).unwrap_or(look.text);
-            let found = memchr::memchr_iter(*byte, text)
-                .filter_map(|at| at.checked_sub(*offset))
-                .filter(|place| *place < until)
-                .find_map(|place| {
-                    let begins = look.by(place, &[*rule]);
-                    (begins != Begins::No).then_some((place, begins))
-                });
-            found.or(first)
+        let text = look.text.get(..end + 2).unwrap_or(look.text);
+        let [a, b] = RARE;
+        memchr::memchr2_iter(*a, *b, text).find_map(|at| {
+            let rules = self.rare.iter().filter(|(byte, _, _)| text.get(at) == Some(byte));
+            rules.into_iter().find_map(|(_, offset, rule)| {
+                let place = at.checked_sub(*offset).filter(|place| *place < end)?;
+                let begins = look.by(place, &[*rule]);
+                (begins != Begins::No).then_some((place, begins))
+            })
         })
+    }
+
+    /// Words that a rule begins with, by what stands inside it.
+    fn within(&self, look: &Look<'_>, end: usize) -> Option<(usize, Begins)> {
+        let mut first: Option<(usize, Begins)> = None;
+        for (finder, far, rule) in &self.inner {
+            let end = first.map_or(end, |(place, _)| place);
+            let text = look.text.get(..end + FAR + REACH).unwrap_or(look.text);
+            let found = finder.find_iter(text).find_map(|at| {
+                let begun = text.get(at.saturating_sub(*far)..at).unwrap_or_default();
+                let begun = begun.iter().rev().take_while(|byte| Class::DOTTED.has(**byte)).count();
+                (at - begun..at.min(end)).find_map(|place| {
+                    let is_word = |at: usize| text.get(at).is_some_and(|byte| Class::WORD.has(*byte));
+                    let is_begin = is_word(place) && !place.checked_sub(1).is_some_and(is_word);
+                    let begins = if is_begin { look.by(place, &[*rule]) } else { Begins::No };
+                    (begins != Begins::No).then_some((place, begins))
+                })
+            });
+            first = found.or(first);
+        }
+        first
     }
 
     fn other(&self, look: &Look<'_>, end: usize, folded: &mut Vec<u8>) -> Option<(usize, Begins)> {
@@ -364,6 +438,22 @@ fn is_number(form: &Form) -> bool {
     }
 }
 
+/// The first text in a form, behind nothing but runs of what words are made of, and how far behind its beginning.
+fn inner(form: &Form) -> Option<(String, usize)> {
+    let mut far = 0;
+    for part in form {
+        match part {
+            Part::Hide | Part::Show => {}
+            Part::Text(text) => return Some((text.clone(), far)),
+            Part::Run(class, _, most) if (0..=u8::MAX).all(|byte| !class.has(byte) || Class::DOTTED.has(byte)) => {
+                far += most;
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
 fn is_plus(rule: &Rule, words: &[String]) -> bool {
     !rule.forms.is_empty()
         && words.iter().all(|word| matches!(word.as_bytes(), [b'+', digit] if digit.is_ascii_digit()))
@@ -382,8 +472,11 @@ const REACH: usize = 40;
 /// How far it is looked ahead from where something may begin: seldom far.
 const LOOKS: [usize; 3] = [48, 512, super::HOLD];
 
+/// So far inside a rule that every word may begin stands what it is found by.
+const FAR: usize = 64;
+
 /// Bytes that are rare in text.
-const RARE: &[u8] = b"~^`";
+const RARE: &[u8; 2] = b"~$";
 
 #[cfg(test)]
 mod tests {
@@ -392,7 +485,7 @@ mod tests {
 
     /// How much of a text begins nothing.
     fn clear(rules: &Rules, text: &str) -> usize {
-        rules.sieve().clear(rules, (text.as_bytes(), None), usize::MAX, &mut Vec::new()).0
+        rules.sieve().clear(rules, (text.as_bytes(), None), usize::MAX, &mut Scratch::default()).0
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl Masker {
         // The last byte has no other behind it yet: whoever may begin with it decides.
         let pairs = ahead.iter().zip(ahead.iter().skip(1));
         let is_dull = |(first, second): &(&u8, &u8)| {
-            let may = rules.may_begin(**first, **second)
+            let may = rules.may_begin(before, **first, **second)
                 || matches!(first, b'%' | b'\\')
                 || matches!(second, b'%' | b'\\')
                 || encoded::may_begin(before, **first, **second);
@@ -285,9 +285,10 @@ impl Masker {
     }
 }
 
-/// What a private key may consist of, with the marks of quotes, listings and diffs that may stand before its lines.
+/// What a private key may consist of, with the marks of quotes, listings and diffs that may stand before its lines,
+/// and of escapes.
 pub(super) fn may_be_in_key(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"+/=\r\n \t\\:,-\"'>|#*.<_".contains(&byte)
+    byte.is_ascii_alphanumeric() || b"+/=\r\n \t\\:,-\"'>|#*.<_%".contains(&byte)
 }
 
 /// The last line of a private key begins so.
