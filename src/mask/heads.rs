@@ -1,4 +1,4 @@
-//! How tokens begin: their first four bytes, exactly, and which rules are told by them.
+//! How rules begin that are found by runs and groups: first bytes of tokens, numbers, and which rules are told by them.
 
 use super::class::Class;
 use super::rule::{Before, Form, Part, Rule};
@@ -87,4 +87,44 @@ pub(super) fn may_be_mended(rule: &Rule, words: &[String]) -> bool {
     let is_whole = |form: &Form| !form.contains(&Part::Hide);
     let is_unbroken = |word: &String| word.bytes().take(4).all(|byte| Class::TOKEN.has(byte));
     rule.forms.iter().any(is_whole) && words.iter().any(is_unbroken)
+}
+
+/// Whether it begins with digits in one of the ways that are looked for: eight in a row; groups of three, two and four,
+/// or of three, three and three; or two groups of four.
+pub(super) fn is_number(form: &Form) -> bool {
+    let parts: Vec<&Part> = form.iter().filter(|part| !matches!(part, Part::Hide | Part::Show)).collect();
+    let digits = |part: &Part| match part {
+        Part::Run(class, least, most) if *class == Class::DIGIT => Some((*least, *most)),
+        _ => None,
+    };
+    let is_between = |part: &Part| match part {
+        Part::Text(text) => matches!(text.as_str(), " " | "-" | "."),
+        Part::Run(class, 1, 1) => (0..=u8::MAX).all(|byte| !class.has(byte) || b" -.".contains(&byte)),
+        _ => false,
+    };
+    match parts.as_slice() {
+        [Part::Card, ..] => true,
+        [row, ..] if digits(row).is_some_and(|(least, _)| least >= 8) => true,
+        [first, a, second, b, third, ..] if is_between(a) && is_between(b) => {
+            matches!(
+                (digits(first), digits(second), digits(third)),
+                (Some((3, 3)), Some((2, 2)), Some((4.., _)))
+                    | (Some((3, 3)), Some((3, 3)), Some((3.., _)))
+                    | (Some((4, 4)), Some((4.., _)), _)
+            )
+        }
+        _ => false,
+    }
+}
+
+pub(super) fn is_plus(rule: &Rule, words: &[String]) -> bool {
+    !rule.forms.is_empty()
+        && words.iter().all(|word| matches!(word.as_bytes(), [b'+', digit] if digit.is_ascii_digit()))
+}
+
+/// `(2` and two more digits.
+pub(super) fn is_bracket(rule: &Rule, words: &[String]) -> bool {
+    let is_two = |form: &Form| matches!(form.first(), Some(Part::Run(class, 2.., _)) if *class == Class::DIGIT);
+    words.iter().all(|word| matches!(word.as_bytes(), [b'(', digit] if digit.is_ascii_digit()))
+        && rule.forms.iter().all(is_two)
 }

@@ -208,14 +208,15 @@ impl Masker {
     /// How many cells from there on begin nothing by their look.
     fn dull(&self, rules: &Rules, at: usize) -> usize {
         let rest = self.text.get(at..).unwrap_or_default();
-        let pairs = rest.iter().zip(rest.iter().skip(1));
+        let firsts = rest.iter().take(rest.len().saturating_sub(1)).enumerate();
         let mut before = at.checked_sub(1).and_then(|before| self.text.get(before)).copied();
-        let is_dull = |(first, second): &(&u8, &u8)| {
-            let may = rules.may_begin(before, **first, **second) || matches!(first, b'%' | b'\\');
+        let is_dull = |(at, first): &(usize, &u8)| {
+            let ahead = rest.get(*at..).unwrap_or_default();
+            let may = rules.may_begin(before, ahead) || matches!(first, b'%' | b'\\');
             before = Some(**first);
             !may
         };
-        pairs.take_while(is_dull).count()
+        firsts.take_while(is_dull).count()
     }
 
     /// Text went out that begins nothing: of its last line something is kept, in case it is stepped back over.

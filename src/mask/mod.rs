@@ -27,6 +27,7 @@ mod sieve;
 pub mod values;
 mod view;
 mod walk;
+mod word;
 
 use encoded::Encoded;
 use fingerprint::{Fingerprinter, Passing};

@@ -8,6 +8,7 @@ use super::check;
 use super::class::Class;
 use super::sieve::Sieve;
 use super::values::Forms;
+use super::word::Words;
 
 /// One kind of secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -252,8 +253,8 @@ pub struct Rules {
     /// For each two bytes, whether any rule may begin with them.
     pairs: Vec<bool>,
     sieve: Sieve,
-    /// Some rule may begin with every word.
-    has_words: bool,
+    /// How rules go on that every word may begin.
+    words: Option<Words>,
     /// Those of them that hold in a terminal, where it would be noticed if each word were held until it ends.
     of_terminals: Option<Arc<Rules>>,
 }
@@ -279,10 +280,10 @@ impl Rules {
             pairs.extend((0..=u8::MAX).map(|second| possible.iter().copied().any(begins(second))));
         }
         let sieve = Sieve::new(&rules);
-        let has_words = rules.iter().any(Rule::is_word);
+        let words = Words::of(&rules);
         let others: Vec<Rule> = rules.iter().filter(|rule| !rule.is_word()).cloned().collect();
-        let of_terminals = has_words.then(|| Arc::new(Self::new(others)));
-        Self { rules, by_first, pairs, sieve, has_words, of_terminals }
+        let of_terminals = words.as_ref().map(|_| Arc::new(Self::new(others)));
+        Self { rules, by_first, pairs, sieve, words, of_terminals }
     }
 
     /// In the order they are asked.
@@ -308,10 +309,12 @@ impl Rules {
         self.of_terminals.as_ref()
     }
 
-    /// As two bytes tell.
-    pub(super) fn may_begin(&self, before: Option<u8>, first: u8, second: u8) -> bool {
-        let is_word = || Class::ALNUM.has(first) && !before.is_some_and(|before| Class::WORD.has(before));
-        (self.has_words && is_word()) || self.may_begin_with(first, second)
+    /// As two bytes tell, or the word that begins there.
+    pub(super) fn may_begin(&self, before: Option<u8>, ahead: &[u8]) -> bool {
+        let [first, second, ..] = ahead else { return true };
+        let is_word = || Class::ALNUM.has(*first) && !before.is_some_and(|before| Class::WORD.has(before));
+        let begins = |words: &Words| is_word() && words.may_begin(ahead);
+        self.may_begin_with(*first, *second) || self.words.as_ref().is_some_and(begins)
     }
 
     fn may_begin_with(&self, first: u8, second: u8) -> bool {

@@ -8,12 +8,13 @@ use memchr::memmem;
 use super::anchor::{Anchors, SHORTEST, fold_into};
 use super::class::Class;
 use super::encoded;
-use super::heads::{Heads, is_token, may_be_mended};
+use super::heads::{Heads, is_bracket, is_number, is_plus, is_token, may_be_mended};
 use super::lanes::{Lanes, row};
 use super::quick::{Quick, fold_all};
 use super::rule::{Before, Form, Part, Rule, Rules, Start};
 use super::shape::{Place, Verdict};
 use super::view::Spot;
+use super::word::inner;
 
 /// What finds rules.
 #[derive(Debug, Default)]
@@ -408,62 +409,6 @@ fn of(verdict: &Verdict<'_>) -> Begins {
         Verdict::More => Begins::More,
         Verdict::Found(..) => Begins::Yes,
     }
-}
-
-/// Whether it begins with digits in one of the ways that are looked for: eight in a row; groups of three, two and four,
-/// or of three, three and three; or two groups of four.
-fn is_number(form: &Form) -> bool {
-    let parts: Vec<&Part> = form.iter().filter(|part| !matches!(part, Part::Hide | Part::Show)).collect();
-    let digits = |part: &Part| match part {
-        Part::Run(class, least, most) if *class == Class::DIGIT => Some((*least, *most)),
-        _ => None,
-    };
-    let is_between = |part: &Part| match part {
-        Part::Text(text) => matches!(text.as_str(), " " | "-" | "."),
-        Part::Run(class, 1, 1) => (0..=u8::MAX).all(|byte| !class.has(byte) || b" -.".contains(&byte)),
-        _ => false,
-    };
-    match parts.as_slice() {
-        [Part::Card, ..] => true,
-        [row, ..] if digits(row).is_some_and(|(least, _)| least >= 8) => true,
-        [first, a, second, b, third, ..] if is_between(a) && is_between(b) => {
-            matches!(
-                (digits(first), digits(second), digits(third)),
-                (Some((3, 3)), Some((2, 2)), Some((4.., _)))
-                    | (Some((3, 3)), Some((3, 3)), Some((3.., _)))
-                    | (Some((4, 4)), Some((4.., _)), _)
-            )
-        }
-        _ => false,
-    }
-}
-
-/// The first text in a form, behind nothing but runs of what words are made of, and how far behind its beginning.
-fn inner(form: &Form) -> Option<(String, usize)> {
-    let mut far = 0;
-    for part in form {
-        match part {
-            Part::Hide | Part::Show => {}
-            Part::Text(text) => return Some((text.clone(), far)),
-            Part::Run(class, _, most) if (0..=u8::MAX).all(|byte| !class.has(byte) || Class::DOTTED.has(byte)) => {
-                far += most;
-            }
-            _ => return None,
-        }
-    }
-    None
-}
-
-fn is_plus(rule: &Rule, words: &[String]) -> bool {
-    !rule.forms.is_empty()
-        && words.iter().all(|word| matches!(word.as_bytes(), [b'+', digit] if digit.is_ascii_digit()))
-}
-
-/// `(2` and two more digits.
-fn is_bracket(rule: &Rule, words: &[String]) -> bool {
-    let is_two = |form: &Form| matches!(form.first(), Some(Part::Run(class, 2.., _)) if *class == Class::DIGIT);
-    words.iter().all(|word| matches!(word.as_bytes(), [b'(', digit] if digit.is_ascii_digit()))
-        && rule.forms.iter().all(is_two)
 }
 
 /// So much of a text's end is left to what follows: as much as a word's beginning and an anchor inside it take.

@@ -72,9 +72,9 @@ impl Masker {
         let ahead = self.text.get(self.cursor.at..).unwrap_or_default();
         let mut before = self.before(self.cursor.at);
         // The last byte has no other behind it yet: whoever may begin with it decides.
-        let pairs = ahead.iter().zip(ahead.iter().skip(1));
-        let is_dull = |(first, second): &(&u8, &u8)| {
-            let may = rules.may_begin(before, **first, **second)
+        let pairs = ahead.iter().zip(ahead.iter().skip(1)).enumerate();
+        let is_dull = |(at, (first, second)): &(usize, (&u8, &u8))| {
+            let may = rules.may_begin(before, ahead.get(*at..).unwrap_or_default())
                 || matches!(first, b'%' | b'\\')
                 || matches!(second, b'%' | b'\\')
                 || encoded::may_begin(before, **first, **second);
