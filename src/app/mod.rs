@@ -326,7 +326,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         let client = identity::provider::client(true).map_err(identity::Error::from)?;
         drain.spawn(timestamps::run(settings, ledger.clone(), client, clock.clone(), drain.stopping().clone()));
     }
-    let siem = siem::Progress::default();
+    let siem = siem::Progress::of(&config.siem);
     for sink in &config.siem {
         let (ledger, registers) = (ledger.clone(), stores.registers.clone());
         drain.spawn(siem::run(sink.clone(), ledger, registers, siem.clone(), drain.stopping().clone()));

@@ -59,6 +59,11 @@ pub(super) struct Came {
 }
 
 impl Progress {
+    /// Every sink is known from the start, also one that nothing reaches yet: an alert needs its line.
+    pub(super) fn of(sinks: &[Sink]) -> Self {
+        Self(Arc::new(Mutex::new(sinks.iter().map(|sink| (sink.name.clone(), Came::default())).collect())))
+    }
+
     fn note(&self, name: &str, change: impl FnOnce(&mut Came)) {
         change(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default());
     }
