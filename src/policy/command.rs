@@ -225,7 +225,7 @@ impl Commands {
         found: &mut BTreeSet<String>,
     ) {
         for (class, rules) in &self.classes {
-            if rules.programs().iter().any(|program| program.matches(name, words.clone())) {
+            if rules.has_program(name, words.clone()) {
                 found.insert(class.clone());
             }
         }
@@ -233,7 +233,7 @@ impl Commands {
 
     fn classify_word(&self, word: &str, found: &mut BTreeSet<String>) {
         for (class, rules) in &self.classes {
-            if rules.names_file(word) {
+            if !found.contains(class) && rules.names_file(word) {
                 found.insert(class.clone());
             }
         }
@@ -258,8 +258,8 @@ impl Commands {
     pub fn marks(&self, text: &str) -> Vec<(usize, usize)> {
         let words: BTreeSet<&str> = rough(text).map(|(_, word)| word).collect();
         let listed = |name: &&str| {
-            let rules = || self.classes.values().flat_map(Class::programs);
-            wrapper::elevates(name) || rules().any(|program| program.matches(name, words.iter().copied()))
+            let mut classes = self.classes.values();
+            wrapper::elevates(name) || classes.any(|class| class.has_program(name, words.iter().copied()))
         };
         // Each name once: one text may say the same name in a thousand words.
         let names: BTreeSet<&str> =

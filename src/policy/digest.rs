@@ -34,9 +34,9 @@ impl Case<'_> {
             login: request.target.map(|(_, login)| login.as_str()),
             now: request.now.to_string(),
             owner: request.owner.map(Principal::as_str),
-            principal: self.principal.to_string(),
+            principal: self.scene.principal.to_string(),
             pty: request.pty,
-            resource: self.resource.to_string(),
+            resource: self.scene.resource.to_string(),
             signed_in: request.sign_in.at.to_string(),
             source_ip: request.source.to_canonical().to_string(),
         };

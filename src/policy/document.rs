@@ -12,6 +12,7 @@ use miette::Diagnostic;
 use super::fault::{Fault, Faults};
 use super::lint;
 use super::rule::{Effect, Rule};
+use super::scene::Scenes;
 use super::schema::Words;
 use super::scope::Scopes;
 use super::{Catalogue, Commands, Policy};
@@ -66,6 +67,7 @@ pub(super) fn load(files: &[(String, String)], catalogue: Option<&Catalogue>) ->
         false => Err(Faults(faults)),
         true => Ok(Policy {
             scopes: Scopes::new(&set, statements.iter().map(|one| one.policy.clone()).collect(), words.actions()),
+            scenes: Scenes::default(),
             set,
             rules: statements.into_iter().map(|s| (s.policy.id().to_string(), s.rule)).collect(),
             digest: Digest::of(set_text.as_bytes()),

@@ -3,6 +3,7 @@
 //! Patterns and words; it knows neither shells nor wrappers.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use memchr::memmem;
 
@@ -10,6 +11,9 @@ use memchr::memmem;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Class {
     /// Programs, each with words that must stand among its arguments.
+    /// By their whole name.
+    named: HashMap<String, Vec<Program>>,
+    /// The others, and by pattern.
     programs: Vec<Program>,
     /// Files by a path: no word without a slash names one.
     paths: Vec<Pattern>,
@@ -27,6 +31,7 @@ pub struct Program {
 /// A text in which `*` stands for any text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
+    /// Without the stars at its ends, unless it has others.
     text: String,
     shape: Shape,
 }
@@ -69,18 +74,28 @@ impl Class {
     /// Of these programs, and of files that any word of a command may name.
     pub fn new(programs: Vec<Program>, files: Vec<Pattern>) -> Self {
         let (paths, names) = files.into_iter().partition(Pattern::needs_slash);
-        Self { programs, paths, names }
+        let (whole, programs): (Vec<_>, _) =
+            programs.into_iter().partition(|program| program.name.shape == Shape::Whole);
+        let mut named: HashMap<String, Vec<Program>> = HashMap::new();
+        for program in whole {
+            named.entry(program.name.text.clone()).or_default().push(program);
+        }
+        Self { named, programs, paths, names }
     }
 
     /// With what another one has.
     pub(super) fn extend(&mut self, other: Self) {
+        for (name, programs) in other.named {
+            self.named.entry(name).or_default().extend(programs);
+        }
         self.programs.extend(other.programs);
         self.paths.extend(other.paths);
         self.names.extend(other.names);
     }
 
-    pub(super) fn programs(&self) -> &[Program] {
-        &self.programs
+    pub(super) fn has_program<'a>(&self, name: &str, words: impl Iterator<Item = &'a str> + Clone) -> bool {
+        let named = self.named.get(name).into_iter().flatten();
+        named.chain(&self.programs).any(|program| program.matches(name, words.clone()))
     }
 
     pub(super) fn names_file(&self, word: &str) -> bool {
@@ -115,16 +130,19 @@ impl Pattern {
     /// Printable ASCII without blanks.
     pub fn parse(text: &str) -> Option<Self> {
         let fits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
-        fits.then(|| Self { text: text.to_owned(), shape: Shape::of(text) })
+        fits.then(|| match Shape::of(text) {
+            Shape::Parts => Self { text: text.to_owned(), shape: Shape::Parts },
+            shape => Self { text: text.trim_matches('*').to_owned(), shape },
+        })
     }
 
     fn matches(&self, text: &str) -> bool {
-        let known = self.text.as_str();
+        let (known, bytes) = (self.text.as_str(), text.as_bytes());
         match self.shape {
             Shape::Whole => known == text,
-            Shape::Begin => text.as_bytes().starts_with(known.trim_end_matches('*').as_bytes()),
-            Shape::End => text.as_bytes().ends_with(known.trim_start_matches('*').as_bytes()),
-            Shape::Within => memmem::find(text.as_bytes(), known.trim_matches('*').as_bytes()).is_some(),
+            Shape::Begin => bytes.starts_with(known.as_bytes()),
+            Shape::End => bytes.ends_with(known.as_bytes()),
+            Shape::Within => memmem::find(bytes, known.as_bytes()).is_some(),
             Shape::Parts => glob(known, text),
         }
     }

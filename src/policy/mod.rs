@@ -18,6 +18,7 @@ mod known;
 mod lint;
 mod request;
 mod rule;
+mod scene;
 mod schema;
 mod scope;
 mod shell;
@@ -37,6 +38,7 @@ use crate::domain::Digest;
 use crate::domain::event;
 use request::Case;
 use rule::Rule;
+use scene::Scenes;
 use schema::Words;
 use scope::Scopes;
 
@@ -69,6 +71,7 @@ pub struct Policy {
     set: PolicySet,
     /// Each rule of it with what it speaks of.
     scopes: Scopes,
+    scenes: Scenes,
     rules: BTreeMap<String, Rule>,
     words: Words,
     digest: Digest,
@@ -127,12 +130,12 @@ impl Policy {
         self.rules.iter().map(|(id, rule)| (id.as_str(), rule.effect))
     }
 
-    fn evaluate(&self, case: &Case<'_>, approvals: &Approvals) -> Evaluation {
-        let asked = match case.asked(approvals) {
+    fn evaluate(&self, case: &Case<'_>, asked: Result<cedar_policy::Request, String>) -> Evaluation {
+        let asked = match asked {
             Ok(asked) => asked,
             Err(what) => return Evaluation { allowed: false, rules: Vec::new(), errors: vec![what] },
         };
-        let response = Authorizer::new().is_authorized(&asked, &case.cut.rules, &case.entities);
+        let response = Authorizer::new().is_authorized(&asked, &case.cut.rules, &case.scene.entities);
         let mut rules: Vec<String> = response.diagnostics().reason().map(ToString::to_string).collect();
         rules.sort();
         let mut errors: Vec<String> = response.diagnostics().errors().map(ToString::to_string).collect();
@@ -158,7 +161,7 @@ impl Policy {
     /// Whether some permit applies, whatever forbids say.
     fn permitted(&self, case: &Case<'_>, approvals: &Approvals) -> bool {
         case.asked(approvals).is_ok_and(|asked| {
-            let response = Authorizer::new().is_authorized(&asked, &case.cut.permits, &case.entities);
+            let response = Authorizer::new().is_authorized(&asked, &case.cut.permits, &case.scene.entities);
             response.decision() == cedar_policy::Decision::Allow
         })
     }
@@ -216,7 +219,7 @@ fn decide_alone(policy: &Policy, request: &Request<'_>) -> Decision {
         Ok(case) => case,
         Err(what) => return unfit(policy, what),
     };
-    let first = policy.evaluate(&case, &none);
+    let first = policy.evaluate(&case, case.asked(&none));
     if first.allowed {
         let outcome = Outcome::Allow(policy.obligations(&first.rules));
         return policy.decision(outcome, Pass::Initial, first, Some(&case), &none);
@@ -232,7 +235,7 @@ fn decide_alone(policy: &Policy, request: &Request<'_>) -> Decision {
     };
     // Would it be allowed if everybody agreed? If not, nobody is asked.
     let granted = Approvals { count: terms.quorum, groups: terms.approver_groups.clone() };
-    let second = policy.evaluate(&case, &granted);
+    let second = policy.evaluate(&case, case.asked_again(&granted));
     let outcome = match second.allowed {
         true => Outcome::Hold(Terms { obligations: policy.obligations(&second.rules), ..terms }),
         false => Outcome::Deny,
@@ -252,7 +255,7 @@ pub fn decide_approved(policy: &Policy, request: &Request<'_>, approvals: &Appro
         Ok(case) => case,
         Err(what) => return unfit(policy, what),
     };
-    let last = policy.evaluate(&case, approvals);
+    let last = policy.evaluate(&case, case.asked(approvals));
     let outcome = match last.allowed {
         true => Outcome::Allow(policy.obligations(&last.rules)),
         false => Outcome::Deny,

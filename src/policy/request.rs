@@ -2,17 +2,18 @@
 //!
 //! Builds, decides nothing. What is missing is missing: nothing is filled in that would help the asker.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use cedar_policy::{Context, Entities, Entity, EntityUid, Request as CedarRequest, RestrictedExpression as Value};
+use cedar_policy::{Context, EntityUid, Request as CedarRequest, RestrictedExpression as Value, Schema};
 
-use super::scope::{Cut, Place};
+use super::scene::{Scene, text};
+use super::scope::Cut;
 use super::{Policy, Reading};
 use crate::domain::Timestamp;
 use crate::domain::forward::Endpoint;
-use crate::domain::identity::{Identity, Kind, Principal, SignIn};
+use crate::domain::identity::{Identity, Principal, SignIn};
 use crate::domain::session::{Action, Command};
 use crate::domain::target::{Login, Target};
 
@@ -184,14 +185,12 @@ pub struct Approvals {
     pub groups: BTreeSet<String>,
 }
 
-/// A request in Cedar's terms. Its entities serve every evaluation; its context differs in the approvals.
+/// A request in Cedar's terms. Only the approvals differ from one evaluation to the next.
 pub(super) struct Case<'a> {
     pub(super) policy: &'a Policy,
     pub(super) request: &'a Request<'a>,
-    pub(super) principal: EntityUid,
-    pub(super) action: EntityUid,
-    pub(super) resource: EntityUid,
-    pub(super) entities: Entities,
+    pub(super) scene: Arc<Scene>,
+    action: EntityUid,
     /// The rules that can speak of it.
     pub(super) cut: Arc<Cut>,
     /// Its context without the approvals.
@@ -200,43 +199,13 @@ pub(super) struct Case<'a> {
 }
 
 /// What cannot be put into Cedar's terms, in a phrase.
-type Unfit = String;
+pub(super) type Unfit = String;
 
 impl<'a> Case<'a> {
     pub(super) fn new(policy: &'a Policy, request: &'a Request<'a>) -> Result<Self, Unfit> {
         let words = &policy.words;
         let action = words.action(&request.action).ok_or("the schema lacks this action")?.clone();
-        let identity = request.identity;
-        let issuer = words.entity(&words.issuer, identity.issuer.as_str());
-        let groups: Vec<EntityUid> =
-            policy.known_groups(identity).map(|group| words.entity(&words.group, group)).collect();
-        let environment: Vec<EntityUid> = request
-            .target
-            .and_then(|(target, _)| target.environment())
-            .map(|env| words.entity(&words.env, env))
-            .into_iter()
-            .collect();
-        let (principal, person) = policy.principal(identity, &issuer, &groups, request)?;
-        let named = [("name".to_owned(), text(identity.issuer.as_str()))];
-        let mut entities = vec![person, entity(issuer, named, [], [])?];
-        let resource = match request.target {
-            Some((target, _)) => {
-                let resource = words.entity(&words.target, target.name.as_str());
-                let attributes = [("name".to_owned(), text(target.name.as_str()))];
-                entities.push(entity(resource.clone(), attributes, environment.clone(), tags(&target.labels))?);
-                resource
-            }
-            None => words.bastion.clone(),
-        };
-        if request.action == Asked::Approve {
-            let owner = request.owner.ok_or("a vote needs to know whose request it is for")?;
-            let requester = words.entity(&words.user, owner.as_str());
-            if requester != principal {
-                // Only its id is compared: what else it has is nobody's business here, but the schema wants it.
-                entities.push(policy.stranger(&requester, identity)?);
-            }
-        }
-        let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
+        let scene = policy.scenes.of(policy, request)?;
         let reading = match request.action {
             Asked::Exec(command) | Asked::Transfer(command) => {
                 let posix = request.target.is_some_and(|(target, _)| target.posix_shell);
@@ -244,29 +213,30 @@ impl<'a> Case<'a> {
             }
             _ => None,
         };
-        let place = Place {
-            principal: &principal,
-            groups: &groups,
-            action: &action,
-            resource: &resource,
-            environment: &environment,
-        };
-        let cut = policy.scopes.speaking(&place);
-        let context = context(policy, request, reading.as_ref())?;
-        Ok(Self { policy, request, principal, action, resource, entities, cut, context, reading })
+        let cut = policy.scopes.speaking(&scene.place(&action));
+        let context = context(policy, request, (&scene.source, reading.as_ref()))?;
+        Ok(Self { policy, request, scene, action, cut, context, reading })
     }
 
     /// The question with these approvals standing; refused if it does not fit the schema.
     pub(super) fn asked(&self, approvals: &Approvals) -> Result<CedarRequest, Unfit> {
+        self.put(approvals, Some(&self.policy.words.schema))
+    }
+
+    /// The question once more, after it was found to fit: nothing but the number of approvals and their groups is new.
+    pub(super) fn asked_again(&self, approvals: &Approvals) -> Result<CedarRequest, Unfit> {
+        self.put(approvals, None)
+    }
+
+    fn put(&self, approvals: &Approvals, schema: Option<&Schema>) -> Result<CedarRequest, Unfit> {
         let approval = match self.request.action.is_on_target() {
             true => Some(("approval".to_owned(), self.approval(approvals)?)),
             false => None,
         };
         let pairs = self.context.iter().cloned().chain(approval);
         let context = Context::from_pairs(pairs).map_err(|error| error.to_string())?;
-        let (principal, action, resource) = (self.principal.clone(), self.action.clone(), self.resource.clone());
-        CedarRequest::new(principal, action, resource, context, Some(&self.policy.words.schema))
-            .map_err(|error| error.to_string())
+        let (principal, resource) = (self.scene.principal.clone(), self.scene.resource.clone());
+        CedarRequest::new(principal, self.action.clone(), resource, context, schema).map_err(|error| error.to_string())
     }
 
     fn approval(&self, approvals: &Approvals) -> Result<Value, Unfit> {
@@ -279,72 +249,16 @@ impl<'a> Case<'a> {
     }
 }
 
-/// What a rule calls a claim of a pipeline, whether every pipeline has it (if need be as the empty
-/// text), and the names that issuers give it.
-const PIPELINE: &[(&str, bool, &[&str])] = &[
-    ("repository_id", true, &["repository_id", "project_id"]),
-    ("ref", true, &["ref", "build_branch"]),
-    ("event", true, &["event", "event_name", "pipeline_source"]),
-    ("environment", false, &["environment"]),
-    ("workflow_ref", false, &["job_workflow_ref", "workflow_ref"]),
-    ("actor_id", false, &["actor_id", "user_id"]),
-];
-
-impl Policy {
-    /// Groups of this identity that a rule can name at all.
-    pub(super) fn known_groups<'a>(&'a self, identity: &'a Identity) -> impl Iterator<Item = &'a str> {
-        identity.groups.iter().map(|group| group.as_str()).filter(|group| self.groups.contains(*group))
-    }
-
-    fn principal(
-        &self,
-        identity: &Identity,
-        issuer: &EntityUid,
-        groups: &[EntityUid],
-        request: &Request<'_>,
-    ) -> Result<(EntityUid, Entity), Unfit> {
-        let words = &self.words;
-        let mut attributes = vec![
-            ("issuer".to_owned(), Value::new_entity_uid(issuer.clone())),
-            ("subject".to_owned(), text(&identity.subject)),
-        ];
-        let kind = match identity.kind {
-            Kind::Person => {
-                attributes.extend(identity.claims.get("email").map(|email| ("email".to_owned(), text(email))));
-                let amr = request.sign_in.amr.iter().map(|method| text(method));
-                attributes.push(("amr".to_owned(), Value::new_set(amr)));
-                &words.user
-            }
-            Kind::Pipeline => {
-                for (attribute, required, claims) in PIPELINE {
-                    let value = claims.iter().find_map(|claim| identity.claims.get(*claim));
-                    let value = value.map(String::as_str).or(required.then_some(""));
-                    attributes.extend(value.map(|value| ((*attribute).to_owned(), text(value))));
-                }
-                &words.pipeline
-            }
-        };
-        let uid = words.entity(kind, identity.principal().as_str());
-        Ok((uid.clone(), entity(uid, attributes, groups.iter().cloned(), tags(&identity.claims))?))
-    }
-
-    fn stranger(&self, uid: &EntityUid, asker: &Identity) -> Result<Entity, Unfit> {
-        let issuer = self.words.entity(&self.words.issuer, asker.issuer.as_str());
-        let attributes = [
-            ("issuer".to_owned(), Value::new_entity_uid(issuer)),
-            ("subject".to_owned(), text("")),
-            ("amr".to_owned(), Value::new_set([])),
-        ];
-        entity(uid.clone(), attributes, [], [])
-    }
-}
-
 /// What Cedar is told besides the entities, but for the approvals.
-fn context(policy: &Policy, request: &Request<'_>, reading: Option<&Reading>) -> Result<Vec<(String, Value)>, Unfit> {
+fn context(
+    policy: &Policy,
+    request: &Request<'_>,
+    (source, reading): (&Value, Option<&Reading>),
+) -> Result<Vec<(String, Value)>, Unfit> {
     let words = &policy.words;
     let mut context = vec![
         ("now", Value::new_datetime(datetime(request.now))),
-        ("source_ip", Value::new_ip(request.source.to_canonical().to_string())),
+        ("source_ip", source.clone()),
         ("flow", text(request.sign_in.flow.as_str())),
         ("auth_age_s", Value::new_long(auth_age(request))),
         ("groups_age_s", Value::new_long(seconds(request.now.since(request.sign_in.at).as_secs()))),
@@ -401,24 +315,6 @@ fn context(policy: &Policy, request: &Request<'_>, reading: Option<&Reading>) ->
         context.push(("command", record(fields)?));
     }
     Ok(owned(context))
-}
-
-fn entity(
-    uid: EntityUid,
-    attributes: impl IntoIterator<Item = (String, Value)>,
-    parents: impl IntoIterator<Item = EntityUid>,
-    tags: impl IntoIterator<Item = (String, Value)>,
-) -> Result<Entity, Unfit> {
-    let parents: HashSet<EntityUid> = parents.into_iter().collect();
-    Entity::new_with_tags(uid, attributes, parents, tags).map_err(|error| error.to_string())
-}
-
-fn tags(map: &BTreeMap<String, String>) -> impl Iterator<Item = (String, Value)> + '_ {
-    map.iter().map(|(name, value)| (name.clone(), text(value)))
-}
-
-fn text(text: &str) -> Value {
-    Value::new_string(text.to_owned())
 }
 
 fn record(fields: impl IntoIterator<Item = (String, Value)>) -> Result<Value, Unfit> {
