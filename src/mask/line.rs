@@ -109,9 +109,7 @@ impl Masker {
     fn write_anew(&mut self, out: &mut Masked) {
         self.walk(false, out);
         let open = self.cursor.at;
-        // Nobody types what is not printable: in binary output a return is a byte like any other.
-        let is_typed = self.text.iter().skip(open).all(|byte| (b' '..=b'~').contains(byte));
-        if self.cells.len() < open + BEGUN || self.cursor.encoded.is_some() || !is_typed {
+        if self.cells.len() < open + BEGUN || self.cursor.encoded.is_some() || !self.is_typed(open) {
             return;
         }
         let before = self.doomed;
@@ -123,6 +121,16 @@ impl Masker {
             self.doomed_by = "unfinished".into();
             self.mark(open, self.cells.len());
         }
+    }
+
+    /// Whether the line that `open` stands in is text. In binary output a return is a byte like any other, and a dozen printable
+    /// bytes before one come up by chance once in some 100 MB; a whole line of them does not.
+    fn is_typed(&self, open: usize) -> bool {
+        let (before, since) = self.text.split_at_checked(open).unwrap_or_default();
+        let begin = before.iter().rposition(|byte| matches!(byte, b'\n' | b'\r')).map_or(0, |at| at + 1);
+        let line = std::str::from_utf8(before.get(begin..).unwrap_or_default());
+        line.is_ok_and(|line| !line.chars().any(|c| c.is_control() && c != '\t'))
+            && since.iter().all(|byte| (b' '..=b'~').contains(byte))
     }
 
     fn mark(&mut self, from: usize, until: usize) {

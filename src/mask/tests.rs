@@ -127,6 +127,18 @@ fn a_secret_that_is_written_over_was_one_all_the_same() {
 }
 
 #[test]
+fn what_begins_like_a_secret_before_a_return_in_binary_output_is_none() {
+    let binary = [&b"\x93\x00\xfe"[..], format!("ghp_{}", "a1B2".repeat(5)).as_bytes(), b"\r\x01rest"].concat();
+    let (out, hits) = masked(&every(), Width::Label, &[&binary]);
+    assert_eq!((out, hits.len()), (binary, 0));
+    // The same on a line of text is hidden as it stands.
+    let typed = format!("$ ghp_{}\rrest", "a1B2".repeat(5));
+    let (out, hits) = masked(&every(), Width::Label, &[typed.as_bytes()]);
+    assert_ne!(out, typed.as_bytes());
+    assert_eq!(hits.len(), 1);
+}
+
+#[test]
 fn escapes_of_urls_and_json_are_undone_for_looking() {
     assert_eq!(text("?x=PASSWORD%3Dhunter2%26y"), "?x=PASSWORD%3D***********");
     assert_eq!(text("{\"l\":\"a\\nPASSWORD=\\\"hunter2\\\"\"}"), "{\"l\":\"a\\nPASSWORD=\\\"*******\\\"\"}");

@@ -32,7 +32,8 @@ contains 'push' "$(cat push.log)" 'sallyport: held '
 # What needs no answers goes on: with the older protocol the list of branches comes first.
 start list git -c protocol.version=0 ls-remote "$place"
 agreed list
-equal 'exit code of ls-remote' "$code" 0
+# It says goodbye to a connection that has ended: whether that kills it (SIGPIPE) is a matter of a moment.
+case $code in 0 | 141) ;; *) fail "exit code of ls-remote: $code" ;; esac
 lacks 'branches' "$(cat list.log)" refs/heads/main
 
 start check "$PWD/transport" "$TARGET_LOGIN+db1@127.0.0.1" 'git --git-dir=held.git fsck --strict 2>/dev/null && git --git-dir=held.git for-each-ref | wc -l; rm -rf held.git'

@@ -1,5 +1,5 @@
 # Downloads that no client reads beside uploads that no target reads: the bastion holds a few MiB for each and answers others.
-# A terminal that nobody reads is flooded: an interrupt gets through all the same.
+# A terminal that reads slowly is flooded: an interrupt gets through all the same.
 ready
 pss_kib() { awk '/^Pss:/ { print $2 }' "/proc/$BASTION/smaps_rollup"; }
 via true
@@ -38,14 +38,19 @@ if pid == 0:
 got = 0
 while got < 1_000_000:
     got += len(os.read(terminal, 65536))
-# Nobody reads any more: every buffer on the way fills up.
-time.sleep(3)
+# Slower than what comes: every buffer on the way fills up. Not reading at all would stop ssh itself, which writes to a terminal in
+# one piece before it looks at what was typed.
+def slowly(until, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not until():
+        os.read(terminal, 4096)
+        time.sleep(0.002)
+    return end
+slowly(lambda: False, 3)
 os.write(terminal, b"\3")
-end = time.monotonic() + 20
-while pathlib.Path(told).read_text() != "interrupted\n":
-    if time.monotonic() > end:
-        sys.exit("no interrupt within 20 s")
-    time.sleep(0.05)
+end = slowly(lambda: pathlib.Path(told).read_text() == "interrupted\n", 20)
+if time.monotonic() > end:
+    sys.exit("no interrupt within 20 s")
 print(f"figures: the interrupt took {20 - (end - time.monotonic()):.2f} s")
 # What was on the way still arrives, and the end of it.
 end = time.monotonic() + 60
