@@ -77,7 +77,7 @@ def exec_open(bench):
                 if masters[route].poll() is not None or time.monotonic() > until:
                     raise void(f"no master on {route}")
                 time.sleep(0.02)
-            # The bastion keeps a spare from the second channel on.
+            # The first ones of a connection cost more than those that are counted.
             for _ in range(3):
                 bench.timed(bench.ssh(route, "true", options=["-S", path]))
 
