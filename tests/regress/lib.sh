@@ -7,6 +7,8 @@ NODE="${NODE:-node}"
 TARGET_LOGIN=sallyport-test
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 STARTED=()
+as_root=()
+[ "$(id -u)" = 0 ] || as_root=(sudo -n)
 
 fail() {
   echo "FAILED: $*" >&2

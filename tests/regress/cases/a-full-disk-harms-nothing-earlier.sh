@@ -2,8 +2,6 @@
 # are told, and all it needs to work again is room.
 new_bastion
 stop_bastion TERM
-as_root=()
-[ "$(id -u)" = 0 ] || as_root=(sudo -n)
 mv "$STATE" state.before && mkdir "$STATE"
 "${as_root[@]}" mount -t tmpfs -o "size=160m,mode=700,uid=$(id -u),gid=$(id -g)" small "$STATE" ||
   fail 'cannot mount: run where mount is permitted (root, or a container with CAP_SYS_ADMIN)'

@@ -16,7 +16,16 @@ HOME="$PWD" GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$HERE/matrix/.clie
 gauge() { curl -sS --unix-socket ops.sock http://x/metrics | awk -v name="$1" 'index($0, name) == 1 && $1 !~ /^#/ { sum += $2 } END { print sum + 0 }'; }
 descriptors() { find "/proc/$BASTION/fd" -mindepth 1 | wc -l; }
 pss_kib() { awk '/^Pss:/ { print $2 }' "/proc/$BASTION/smaps_rollup"; }
-left_at_target() { pgrep -c -u "$TARGET_LOGIN" || true; }
+# Of this target alone: a program that another case's client left is not ended by a real sshd either, and shares the account.
+left_at_target() {
+  local id
+  {
+    pgrep -P "$SSHD" || true
+    for id in $(pgrep -u "$TARGET_LOGIN" || true); do
+      "${as_root[@]}" cat "/proc/$id/environ" 2>/dev/null | grep -qazE "^SSH_CONNECTION=.* $SSHD_PORT\$" && echo "$id" || true
+    done
+  } | wc -l
+}
 quiet() { [ "$(gauge sallyport_sessions_open)" = 0 ] && [ "$(left_at_target)" = 0 ]; }
 as_before() { [ "$(gauge sallyport_tasks)" -le "$tasks" ] && [ "$(descriptors)" -le "$open" ]; }
 
