@@ -141,7 +141,7 @@ pub async fn replay(config: &Config, old: &Policy, new: &Policy, since: Timestam
             What::Exec(text) => {
                 What::Exec(command(config, text.as_ref(), blobs.as_ref()).await.map_err(StartError::from)?)
             }
-            What::Forward(to) => What::Forward(to.as_deref().and_then(endpoint)),
+            What::Forward(to) => What::Forward(to.as_deref().and_then(Endpoint::read)),
         };
         let action = match &what {
             What::Shell => Asked::Shell,
@@ -174,12 +174,6 @@ async fn command(
         !own.chain(crate::mask::known()).any(|rule| text.contains(&format!("[{}]", rule.id)))
     });
     Ok(exact.and_then(|text| Command::parse(text).ok()))
-}
-
-/// As a record has it: `HOST:PORT`, an address of version 6 in brackets.
-fn endpoint(text: &str) -> Option<Endpoint> {
-    let (host, port) = text.rsplit_once(':')?;
-    Endpoint::parse(host, port.parse().ok()?).ok()
 }
 
 impl Gathered {
@@ -348,22 +342,4 @@ fn told(entry: &Entry) -> Option<Told> {
         what,
         pty: None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn where_a_connection_leads_is_read_as_it_was_recorded() {
-        for (host, shown) in [
-            ("build.example.com", "build.example.com:443"),
-            ("::ffff:10.0.0.1", "10.0.0.1:443"),
-            ("2001:db8::1", "[2001:db8::1]:443"),
-        ] {
-            let to = Endpoint::parse(host, 443).unwrap();
-            assert_eq!((to.to_string().as_str(), endpoint(&to.to_string())), (shown, Some(to)));
-        }
-        assert_eq!(endpoint("build.example.com"), None);
-    }
 }

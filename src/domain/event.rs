@@ -228,10 +228,10 @@ pub enum Event {
     },
     /// A connection through the target is about to be opened.
     ChannelForward {
-        /// Host and port, in canonical form.
+        /// Host and port, or a socket's path, in canonical form.
         to: String,
-        /// Address and port in the client's words, printable ASCII only.
-        originator: String,
+        /// Address and port in the client's words, printable ASCII only; of a socket it says nothing.
+        originator: Option<String>,
     },
     /// Something was done to a file, or refused.
     SftpOperation(sftp::Operation),

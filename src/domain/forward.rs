@@ -10,14 +10,15 @@ use thiserror::Error;
 pub struct Forward {
     /// To where.
     pub to: Endpoint,
-    /// Address and port that the client says it comes from: its word, printable.
-    pub originator: (String, u32),
+    /// Address and port that the client says it comes from: its word, printable. Of a socket it says nothing.
+    pub originator: Option<(String, u32)>,
 }
 
-/// An address or a name, and a port.
+/// An address or a name, and a port; or a socket in the target's file system.
 ///
 /// Invariant: an address in whatever form (`127.1`, `0x7f000001`, `::ffff:127.0.0.1`) is that address; a name is lower-case, at
 /// most 253 bytes of letters, digits, `-`, `_` and `.`, without a dot at its end. The port is not 0.
+/// A socket's path is absolute, of at most 107 printable bytes of ASCII, and has no empty part, `.` or `..`; its port is 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     host: Host,
@@ -28,6 +29,7 @@ pub struct Endpoint {
 enum Host {
     Address(IpAddr),
     Name(String),
+    Socket(String),
 }
 
 impl Endpoint {
@@ -50,12 +52,38 @@ impl Endpoint {
         Ok(Self { host: Host::Name(name), port })
     }
 
-    /// Address or name.
+    /// The path of a socket. Links on the way are not known here.
+    pub fn socket(path: &str) -> Result<Self, SocketError> {
+        let plain = path.starts_with('/') && path.len() <= SOCKET_BYTES && path.bytes().all(|b| b.is_ascii_graphic());
+        let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+        // A folder is no socket, however it is written; and what is above a link is another place than it reads.
+        let folder = path.ends_with('/') || path.ends_with("/.") || parts.is_empty();
+        if !plain || folder || parts.contains(&"..") {
+            return Err(SocketError);
+        }
+        Ok(Self { host: Host::Socket(format!("/{}", parts.join("/"))), port: 0 })
+    }
+
+    /// Reads what `Display` wrote.
+    pub fn read(text: &str) -> Option<Self> {
+        if text.starts_with('/') {
+            return Self::socket(text).ok();
+        }
+        let (host, port) = text.rsplit_once(':')?;
+        Self::parse(host, port.parse().ok()?).ok()
+    }
+
+    /// Address, name or path.
     pub fn host(&self) -> String {
         match &self.host {
             Host::Address(address) => address.to_string(),
-            Host::Name(name) => name.clone(),
+            Host::Name(name) | Host::Socket(name) => name.clone(),
         }
+    }
+
+    /// Whether it is a socket's path.
+    pub fn is_socket(&self) -> bool {
+        matches!(self.host, Host::Socket(_))
     }
 
     /// The port.
@@ -67,7 +95,7 @@ impl Endpoint {
     pub fn address(&self) -> Option<IpAddr> {
         match &self.host {
             Host::Address(address) => Some(*address),
-            Host::Name(_) => None,
+            Host::Name(_) | Host::Socket(_) => None,
         }
     }
 
@@ -76,6 +104,7 @@ impl Endpoint {
         match &self.host {
             Host::Address(IpAddr::V4(address)) => near_v4(*address),
             Host::Address(IpAddr::V6(address)) => near_v6(*address),
+            Host::Socket(_) => true,
             Host::Name(name) => NAMES.contains(&name.as_str()) || name.ends_with(".localhost"),
         }
     }
@@ -87,6 +116,7 @@ impl fmt::Display for Endpoint {
             Host::Address(IpAddr::V6(address)) => write!(f, "[{address}]:{}", self.port),
             Host::Address(IpAddr::V4(address)) => write!(f, "{address}:{}", self.port),
             Host::Name(name) => write!(f, "{name}:{}", self.port),
+            Host::Socket(path) => f.write_str(path),
         }
     }
 }
@@ -95,6 +125,16 @@ impl fmt::Display for Endpoint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("this is no address and no name: give a name, an IP address, and a port")]
 pub struct EndpointError;
+
+/// No path that a socket can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "this is no path of a socket: give an absolute one of at most {SOCKET_BYTES} bytes of ASCII, without '..' and blanks"
+)]
+pub struct SocketError;
+
+/// What fits the kernel's structure for the address of a socket, with the zero at its end.
+const SOCKET_BYTES: usize = 107;
 
 const NAMES: [&str; 6] =
     ["localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback", "metadata", "metadata.google.internal"];
@@ -165,6 +205,33 @@ mod tests {
         check("localhost", "localhost", true);
         check("a.LOCALHOST.", "a.localhost", true);
         check("metadata.google.internal", "metadata.google.internal", true);
+    }
+
+    #[test]
+    fn a_socket_is_its_path_in_one_form_and_always_near() {
+        for (path, shown) in [("/run/x.sock", "/run/x.sock"), ("//run/./a//x", "/run/a/x"), ("/x:80", "/x:80")] {
+            let socket = Endpoint::socket(path).unwrap();
+            assert_eq!((socket.to_string().as_str(), socket.port(), socket.is_near()), (shown, 0, true), "{path}");
+            assert_eq!(socket.host(), shown);
+        }
+        for wrong in
+            ["", "/", "//", "x", "~/x", "./x", "/run/", "/run/.", "/run/../x", "/..", "/a b", "/caf\u{e9}", "/a\0b"]
+        {
+            assert_eq!(Endpoint::socket(wrong), Err(SocketError), "{wrong:?}");
+        }
+        assert!(Endpoint::socket(&format!("/{}", "a".repeat(106))).is_ok());
+        assert!(Endpoint::socket(&format!("/{}", "a".repeat(107))).is_err());
+    }
+
+    #[test]
+    fn what_was_written_of_one_is_read_back() {
+        for one in [Endpoint::parse("::1", 80), Endpoint::parse("127.1", 1), Endpoint::parse("Build.", 65535)] {
+            assert_eq!(Endpoint::read(&one.as_ref().unwrap().to_string()), one.ok());
+        }
+        assert_eq!(Endpoint::read("/run/x:1"), Endpoint::socket("/run/x:1").ok());
+        for wrong in ["", "db1", "db1:", "db1:0", "/", "run/x"] {
+            assert_eq!(Endpoint::read(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

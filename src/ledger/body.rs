@@ -143,7 +143,9 @@ impl Writer<'_> {
             Event::SessionReason { reason } => body.set("reason", self.payload(reason)),
             Event::ChannelShell { term } => body.maybe("term", term.as_deref()),
             Event::ChannelSubsystem { name } => body.set("name", *name),
-            Event::ChannelForward { to, originator } => body.set("to", text(to)).set("originator", text(originator)),
+            Event::ChannelForward { to, originator } => {
+                body.set("to", text(to)).maybe("originator", originator.as_deref().map(text))
+            }
             Event::SftpOperation(done) => body
                 .set("what", done.what)
                 .set("path", self.payload(&done.path))

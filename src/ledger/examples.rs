@@ -51,6 +51,7 @@ pub(super) fn all() -> Vec<(String, Fact)> {
         .chain(files())
         .chain([forwarded()])
         .chain(anchored())
+        .chain([to_socket()])
         .collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
@@ -581,7 +582,11 @@ fn files() -> Vec<Fact> {
 
 fn forwarded() -> Fact {
     let (to, originator) = ("10.0.3.9:5432".to_owned(), "127.0.0.1:51544".to_owned());
-    in_session(Event::ChannelForward { to, originator }, 0)
+    in_session(Event::ChannelForward { to, originator: Some(originator) }, 0)
+}
+
+fn to_socket() -> Fact {
+    in_session(Event::ChannelForward { to: "/run/app/app.sock".to_owned(), originator: None }, 0)
 }
 
 /// Stamped, and not.

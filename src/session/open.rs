@@ -386,7 +386,7 @@ impl New<'_> {
                 Action::Sftp => Event::ChannelSubsystem { name: "sftp" },
                 Action::Forward(forward) => Event::ChannelForward {
                     to: forward.to.to_string(),
-                    originator: format!("{}:{}", forward.originator.0, forward.originator.1),
+                    originator: forward.originator.as_ref().map(|(from, port)| format!("{from}:{port}")),
                 },
             },
             Event::RecordingOpen {

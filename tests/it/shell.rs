@@ -149,12 +149,16 @@ async fn forwards_that_no_rule_permits_or_that_are_not_carried_open_nothing() {
         assert!(matches!(answer, Err(russh::Error::ChannelOpenFailure(_))), "{:?}", answer.err());
     };
     refused(library.0.channel_open_direct_tcpip("127.0.0.1", 22, "127.0.0.1", 1).await);
-    refused(library.0.channel_open_direct_streamlocal("/var/run/docker.sock").await);
+    for path in ["/var/run/docker.sock", "/run/../run/docker.sock", "docker.sock", "/run/"] {
+        refused(library.0.channel_open_direct_streamlocal(path).await);
+    }
     refused(library.0.channel_open_x11("127.0.0.1", 1).await);
     assert!(library.0.tcpip_forward("127.0.0.1", 0).await.is_err());
     assert!(library.0.streamlocal_forward("/tmp/x").await.is_err());
     assert_eq!(library.run("exit 2").await.status, Some(2), "the connection goes on");
     drop(library);
+    // Nor a socket from where there is no target.
+    refused(bob.bare("console").await.0.channel_open_direct_streamlocal("/run/x.sock").await);
 
     let output =
         bob.with("deploy+web1", &["-R", "0:127.0.0.1:22", "-o", "ExitOnForwardFailure=yes"], &["echo no"]).await;

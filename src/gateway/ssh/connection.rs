@@ -307,12 +307,12 @@ impl Handler for Connection {
 
     async fn channel_open_direct_streamlocal(
         &mut self,
-        _: Opened<Msg>,
-        _: &str,
+        channel: Opened<Msg>,
+        path: &str,
         reply: ChannelOpenHandle,
-        _: &mut Session,
+        session: &mut Session,
     ) -> Result<(), russh::Error> {
-        not_carried(reply, "socket forwarding (direct-streamlocal)").await
+        self.socketwards(channel, path, reply, session.handle()).await
     }
 
     async fn channel_open_x11(

@@ -210,10 +210,11 @@ impl Connected {
         let opening = async {
             match forward {
                 None => self.handle.channel_open_session().await,
-                Some(Forward { to, originator: (from, port) }) => {
+                Some(Forward { to, originator: Some((from, port)) }) => {
                     let (host, to_port) = (to.host(), u32::from(to.port()));
                     self.handle.channel_open_direct_tcpip(host, to_port, from.as_str(), *port).await
                 }
+                Some(Forward { to, originator: None }) => self.handle.channel_open_direct_streamlocal(to.host()).await,
             }
         };
         let channel = match timeout(STEP, opening).await {

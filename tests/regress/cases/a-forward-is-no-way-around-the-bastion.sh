@@ -1,4 +1,4 @@
-# -L, -D and -W through a target: where the policy lets them, by exact destination, each a record; and nowhere past what is recorded.
+# -L, -D and -W through a target, to addresses, names and sockets: where the policy lets them, by exact destination, each a record; and nowhere past what is recorded.
 ready
 trust_bastion
 mapfile -t options < <(ssh_options)
@@ -59,6 +59,54 @@ for n in 1 2 3 4 5 6; do curl -sS --max-time 60 -o "many.$n" "http://127.0.0.1:$
 for n in 1 2 3 4 5 6; do wait "${jobs[n]}" || fail "one of six at once"; cmp noise "many.$n" || fail 'six at once changed bytes'; done
 ! curl -sS --max-time 20 -o none --socks5 "127.0.0.1:$socks" "http://127.0.0.1:$SSHD_PORT/" 2>/dev/null || fail '-D to another port was carried'
 kill "$PID"
+
+# A socket in the target's file system: by its one path.
+socket="$PWD/answers.sock"
+start answers python3 -c '
+import hashlib, socketserver, sys
+class Sum(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(hashlib.sha256(self.rfile.read()).hexdigest().encode())
+class Server(socketserver.ThreadingUnixStreamServer):
+    pass
+Server(sys.argv[1], Sum).serve_forever()' "$socket"
+there() { [ -S "$socket" ]; }
+eventually 10 there || fail 'no socket'
+chmod 777 "$socket"
+sum_through() {
+  python3 -c '
+import socket, sys
+one = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 30)
+one.sendall(sys.stdin.buffer.read())
+one.shutdown(socket.SHUT_WR)
+got = b""
+while part := one.recv(65536):
+    got += part
+sys.stdout.write(got.decode())' "$1" <noise
+}
+to_socket() {
+  near=$(free_port)
+  start "$1" ssh -o LogLevel=INFO "${options[@]}" -N -L "127.0.0.1:$near:$2" "$place"
+  eventually 20 listens "$near" || { cat "$1.log"; fail 'no -L to a socket'; }
+}
+to_socket unpermitted "$socket"
+equal 'a socket without a permit' "$(sum_through "$near" 2>/dev/null || true)" ''
+said() { grep -q "needs a permit of 'unrecorded' too" unpermitted.log; }
+eventually 5 said || { cat unpermitted.log; fail 'nothing was said of the socket'; }
+kill "$PID"
+cat >"$policies/62-socket.cedar" <<POLICY
+@id("this-socket")
+permit (principal in Sallyport::Group::"users", action == Sallyport::Action::"unrecorded", resource is Sallyport::Target)
+when { context has destination && context.destination.host == "$socket" };
+POLICY
+reload
+to_socket permitted "/.$PWD//answers.sock"
+equal 'the digest of what a socket got' "$(sum_through "$near")" "$(sha256sum <noise | cut -d' ' -f1)"
+kill "$PID"
+to_socket elsewhere "/x/..$PWD/answers.sock"
+equal 'a path with ..' "$(sum_through "$near" 2>/dev/null || true)" ''
+kill "$PID"
+eventually 5 logged "{\"to\":\"$socket\"}" || fail 'no record of the socket'
 
 eventually 5 logged "\"to\":\"127.0.0.1:$sums\"" || fail 'no record of the destination'
 over() { grep -raoF -- '"bytes_in":3000000,"bytes_out":64' "$STATE/log" | grep -q .; }

@@ -52,7 +52,12 @@ impl Connection {
             (Road::Network(jumps), Destination::Console) => jumps,
             (Road::Jump(_), Destination::Console) => return not_carried(reply, "forwarding (direct-tcpip)").await,
             (_, Destination::Target { login, target }) => {
-                return self.through(channel, ((host, port), from), (login, target), reply, handle).await;
+                let to = match Endpoint::parse(host, port) {
+                    Ok(to) => to,
+                    Err(error) => return prohibited(reply, &error.to_string()).await,
+                };
+                let forward = Forward { to, originator: Some((printable(from.0, 64), from.1)) };
+                return self.through(channel, forward, (login, target), reply, handle).await;
             }
         };
         let jumps = jumps.clone();
@@ -77,19 +82,32 @@ impl Connection {
         Ok(())
     }
 
+    /// A connection to a socket in the target's file system.
+    pub(super) async fn socketwards(
+        &mut self,
+        channel: Opened<Msg>,
+        path: &str,
+        reply: ChannelOpenHandle,
+        handle: Handle,
+    ) -> Result<(), russh::Error> {
+        let Destination::Target { login, target } = self.destination.clone() else {
+            return not_carried(reply, "socket forwarding (direct-streamlocal) without a target").await;
+        };
+        match Endpoint::socket(path) {
+            Ok(to) => self.through(channel, Forward { to, originator: None }, (login, target), reply, handle).await,
+            Err(error) => prohibited(reply, &error.to_string()).await,
+        }
+    }
+
     /// A connection that the target makes.
     async fn through(
         &mut self,
         channel: Opened<Msg>,
-        ((host, port), from): ((&str, u32), (&str, u32)),
+        forward: Forward,
         place: (Option<String>, String),
         reply: ChannelOpenHandle,
         handle: Handle,
     ) -> Result<(), russh::Error> {
-        let to = match Endpoint::parse(host, port) {
-            Ok(to) => to,
-            Err(error) => return prohibited(reply, &error.to_string()).await,
-        };
         let destination = self.destination.clone();
         let Some((caller, share, reply)) = self.one_more(&destination, reply).await? else { return Ok(()) };
         let (asked, start, live) = Asked::new(Vec::new(), &share);
@@ -116,7 +134,6 @@ impl Connection {
             forwarded: true,
         };
         self.opened = self.opened.saturating_add(1);
-        let forward = Forward { to, originator: (printable(from.0, 64), from.1) };
         let serving = task.forward(place, forward, reply).instrument(self.span.clone());
         self.rooms.drain.spawn(self.busy.during(serving));
         Ok(())
