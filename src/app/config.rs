@@ -183,7 +183,7 @@ impl Config {
             environments: self.policy.environments.clone(),
             targets: self.targets.iter().map(|target| target.name.to_string()).collect(),
             issuers: self.issuers.iter().map(|issuer| issuer.name.to_string()).collect(),
-            mask_profiles: BTreeSet::new(),
+            mask_profiles: self.mask.named.keys().cloned().collect(),
         }
     }
 
@@ -313,6 +313,7 @@ impl Reader<'_> {
         let sign_in = self.sign_in(file.sign_in.as_ref());
         let limits = self.limits(file.limits.as_ref());
         let mask = self.mask(file.mask.as_ref());
+        self.mask_labels(file.target.as_ref().map_or(&[], |each| each.0.as_slice()), &mask);
         let ops = file.ops.as_ref().and_then(|ops| self.ops(ops));
         let approval = self.approval(file.approval.as_ref(), &names);
         let notify = self.channels(file.notify.as_ref().map_or(&[], |each| each.0.as_slice()));

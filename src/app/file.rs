@@ -13,6 +13,7 @@ use crate::policy::nearest;
 
 pub mod cases;
 pub mod commands;
+pub mod mask;
 pub mod siem;
 
 /// One fault of the config: where, what, and what to do.
@@ -221,24 +222,11 @@ table! {
         /// `[sign_in]`
         sign_in: SignIn,
         /// `[mask]`
-        mask: Mask,
+        mask: mask::Mask,
         /// `[limits]`
         limits: Limits,
         /// `[ops]`
         ops: Ops,
-    }
-    /// `[mask]`
-    Mask {
-        /// Which rules to begin with: `default`, `secrets`, `pii`, `strict`.
-        rules: String,
-        /// Files of rules of one's own.
-        files: Vec<String>,
-        /// File of values that are known, `NAME=VALUE` each.
-        values_file: String,
-        /// Rules that are off by default.
-        with: Vec<String>,
-        /// Rules that do not hold here.
-        without: Vec<String>,
     }
     /// `[ops]`
     Ops {

@@ -164,7 +164,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
     let policy = rules::load(&config, clock.now())?;
     let (policy, policy_now) = watch::channel(Arc::new(policy));
     let (groups, groups_now) = watch::channel(config.groups.clone());
-    let (mask, mask_now) = watch::channel(config.mask.rules());
+    let (mask, mask_now) = watch::channel(config.mask.profiles());
     let humans_now = groups_now.clone();
     let grouping = Grouping::new(move |issuer, subject, asserted| groups_now.borrow().of(issuer, subject, asserted))
         .with_humans(move |one, other| humans_now.borrow().same_human(one, other));

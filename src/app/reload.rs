@@ -16,7 +16,7 @@ use crate::domain::event::{Event, Fact, Outcome};
 use crate::domain::target::Target;
 use crate::domain::{Digest, RecordId};
 use crate::ledger;
-use crate::mask::rule::Rules;
+use crate::mask::profile::Profiles;
 use crate::policy::{self, Policy};
 use crate::session::Sessions;
 use crate::{clock::Clock, http};
@@ -31,7 +31,7 @@ pub(super) struct Reloader {
     pub(super) read: Config,
     pub(super) policy: watch::Sender<Arc<Policy>>,
     pub(super) groups: watch::Sender<Groups>,
-    pub(super) mask: watch::Sender<Arc<Rules>>,
+    pub(super) mask: watch::Sender<Arc<Profiles>>,
     pub(super) tls: Option<Tls>,
 }
 
@@ -164,12 +164,12 @@ impl Reloader {
 
     /// Its event is that of the config. Open sessions keep the rules that they began with.
     fn mask(&self, next: &Config) -> Option<Part> {
-        let rules = next.mask.clone();
-        (self.read.mask != rules).then(|| Part {
+        let mask = next.mask.clone();
+        (self.read.mask != mask).then(|| Part {
             name: "mask",
             event: None,
             keep: None,
-            apply: Box::new(move |now| drop(now.mask.send_replace(rules.rules()))),
+            apply: Box::new(move |now| drop(now.mask.send_replace(mask.profiles()))),
         })
     }
 

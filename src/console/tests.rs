@@ -83,7 +83,7 @@ async fn with(test: impl AsyncFnOnce(House)) {
         index: Index::new(memory.registers()),
         clock: clock.clone(),
         policy,
-        masks: watch::channel(crate::mask::rule::Rules::standard()).1,
+        masks: watch::channel(Arc::new(crate::mask::profile::Profiles::of_the_program())).1,
         prints: crate::mask::fingerprint::Fingerprinter::new(|_| [0; 32]),
         targets: RwLock::new(Arc::new(targets)),
         groups: Grouping::new(|_, _, _| Vec::new()),
@@ -263,6 +263,7 @@ impl House {
             env_dropped: &[],
             reason: None,
             wait: None,
+            profiles: &[],
             glass: None,
         };
         let Opened { governed, permit: _, files: _, up: _, mut down, keeper } = self.sessions.open(ask).await.unwrap();
@@ -698,6 +699,7 @@ fn shell<'a>(who: &'a Arc<Caller>, target: &'a str) -> Ask<'a> {
         env_dropped: &[],
         reason: None,
         wait: None,
+        profiles: &[],
         glass: None,
     }
 }

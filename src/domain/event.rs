@@ -267,7 +267,7 @@ pub enum Event {
         /// `asciicast-v2+sallyport1`.
         format: &'static str,
         /// `default`; `transfer` where files passed under a permit; `sftp`; `forward`; `none` in logs of before masking.
-        mask: &'static str,
+        mask: String,
     },
     /// So much of a recording is stored.
     RecordingCommit {

@@ -185,6 +185,12 @@ impl Target {
         self.labels.get("mask").is_some_and(|word| word == "mandatory")
     }
 
+    /// The mask profiles that hold for all of it, beyond what policy asks for.
+    pub fn mask_profiles(&self) -> impl Iterator<Item = &str> {
+        let names = self.labels.get("mask_profile").map_or("", String::as_str);
+        names.split(',').map(str::trim).filter(|name| !name.is_empty())
+    }
+
     /// Whether `name` is this target's name or one of its aliases.
     pub fn is_called(&self, name: &str) -> bool {
         self.name.as_str() == name || self.aliases.iter().any(|alias| alias.as_str() == name)

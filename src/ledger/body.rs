@@ -209,7 +209,7 @@ impl Writer<'_> {
                 .set("recording", show(recording))
                 .set("header", show(header))
                 .set("format", *format)
-                .set("mask", *mask),
+                .set("mask", mask.as_str()),
             Event::RecordingCommit { recording, extent } => stored(body.set("recording", show(recording)), extent),
             Event::RecordingClose { recording, extent, duration_us, events, reason, exit } => {
                 stored(body.set("recording", show(recording)), extent)

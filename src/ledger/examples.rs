@@ -306,7 +306,7 @@ fn sessions() -> Vec<Fact> {
                 recording: recording(),
                 header: digest("header"),
                 format: "asciicast-v2+sallyport1",
-                mask: "none",
+                mask: "none".to_owned(),
             },
             0,
         ),

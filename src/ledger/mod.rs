@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::clock::Clock;
 use crate::domain::event::Fact;
 use crate::domain::{Digest, Timestamp};
+use crate::mask::profile::Profiles;
 use crate::mask::rule::Rules;
 use crate::mask::{Width, whole};
 use crate::signer::Signer;
@@ -93,7 +94,7 @@ pub struct Ledger {
     writer: Arc<entry::Writer>,
     counts: Arc<Counts>,
     clock: Clock,
-    masks: Arc<OnceLock<watch::Receiver<Arc<Rules>>>>,
+    masks: Arc<OnceLock<watch::Receiver<Arc<Profiles>>>>,
     trust: Arc<OnceLock<trust::Trust>>,
 }
 
@@ -174,8 +175,8 @@ impl Ledger {
     }
 
     /// Texts are masked by these rules, as they are at each append; said once.
-    pub fn mask_by(&self, rules: watch::Receiver<Arc<Rules>>) {
-        let _ = self.masks.set(rules);
+    pub fn mask_by(&self, masks: watch::Receiver<Arc<Profiles>>) {
+        let _ = self.masks.set(masks);
     }
 
     /// Appends all facts of one step, in order. Durable once it returns `Ok`; after an error nothing may be done that
@@ -213,7 +214,7 @@ impl Ledger {
 
     fn rules(&self) -> Arc<Rules> {
         // Before anybody has said which rules hold, the default ones do.
-        self.masks.get().map_or_else(Rules::standard, |rules| rules.borrow().clone())
+        self.masks.get().map_or_else(Rules::standard, |masks| masks.borrow().of_log().clone())
     }
 
     fn drafts(&self, facts: Vec<Fact>) -> Result<(Vec<entry::Draft>, Payloads), Error> {

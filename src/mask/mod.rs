@@ -19,6 +19,7 @@ mod line;
 mod own;
 mod pattern;
 mod plain;
+pub mod profile;
 mod quick;
 pub mod rule;
 mod screen;

@@ -45,6 +45,8 @@ pub struct Ask<'a> {
     pub reason: Option<&'a str>,
     /// How long the client would wait for people, if it says so.
     pub wait: Option<Duration>,
+    /// Mask profiles that hold already: those of the prompt that it is a line of.
+    pub profiles: &'a [String],
     /// Past approval.
     pub glass: Option<&'a Glass>,
 }
@@ -86,8 +88,9 @@ pub enum Refused {
     Rejected(String),
     /// It was held, and nobody agreed in time, or it was given up.
     Lapsed(String),
-    /// No shell, but the bastion's own prompt, for so long at most: each of its lines is asked for by itself.
-    Guarded(Option<Duration>),
+    /// No shell, but the bastion's own prompt, for so long at most and masked by these profiles: each of its lines is asked
+    /// for by itself.
+    Guarded(Option<Duration>, Vec<String>),
     /// Nothing of the target passes unmasked, and files by SFTP would.
     Unmasked,
     /// A rule wants a reason, and none was given.
@@ -107,7 +110,7 @@ impl fmt::Display for Refused {
             Self::Held(hold) => {
                 write!(f, "{} wants approval, which cannot be asked for here; nothing was run", hold.rules.join(", "))
             }
-            Self::Guarded(_) => {
+            Self::Guarded(..) => {
                 f.write_str("a shell is the bastion's own prompt here: use a terminal (ssh -t), or give one command")
             }
             Self::Unmasked => {

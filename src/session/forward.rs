@@ -7,7 +7,7 @@ use std::net::UdpSocket;
 use super::Sessions;
 use super::ask::{Ask, Refused};
 use super::judged::Judged;
-use super::open::SERVED;
+use super::profile::served_unmasked;
 use crate::domain::Timestamp;
 use crate::domain::event::{Fact, TargetRef};
 use crate::domain::forward::Endpoint;
@@ -36,7 +36,9 @@ impl Sessions {
         }
         let judged = self.decide_as(ask, policy::Asked::Unrecorded(Some(&forward.to)), target, login, now, None);
         match &judged.decision.outcome {
-            policy::Outcome::Allow(limits) if limits.unserved(&SERVED).is_none() => Ok((decided, Some(judged))),
+            policy::Outcome::Allow(limits) if limits.unserved(served_unmasked()).is_none() => {
+                Ok((decided, Some(judged)))
+            }
             policy::Outcome::Allow(_) | policy::Outcome::Hold(_) | policy::Outcome::Deny => {
                 let fact = ask.fact(now, judged.decision.recorded(), judged.event());
                 self.record(vec![decided, fact.towards(TargetRef::of(target, login))]).await?;

@@ -17,7 +17,7 @@ use crate::domain::identity::{Caller, Grouping, Principal};
 use crate::domain::target::{Login, Target};
 use crate::ledger::{self, Ledger};
 use crate::mask::fingerprint::Fingerprinter;
-use crate::mask::rule::Rules;
+use crate::mask::profile::Profiles;
 use crate::policy::{self, Policy};
 use crate::recording::Recordings;
 use crate::recording::index::Index;
@@ -41,6 +41,7 @@ mod masking;
 mod open;
 pub mod people;
 pub mod permit;
+mod profile;
 mod recent;
 pub mod recover;
 pub mod registry;
@@ -81,7 +82,7 @@ pub struct Inner {
     /// The policy in force; swapped whole.
     pub policy: watch::Receiver<Arc<Policy>>,
     /// The mask rules in force; swapped whole. A session keeps those that it began with.
-    pub masks: watch::Receiver<Arc<Rules>>,
+    pub masks: watch::Receiver<Arc<Profiles>>,
     /// By what a secret that was hidden is recognised again.
     pub prints: Fingerprinter,
     /// The targets in force; swapped whole.

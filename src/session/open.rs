@@ -1,6 +1,6 @@
 //! The order of a session: decide → record the decision → open the recording → hand out the permit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -16,6 +16,7 @@ use super::judged::Judged;
 use super::keeper::Keeper;
 use super::masking::{Columns, Hidden, Manner, Veil};
 use super::permit::{ExecPermit, ForwardPermit, Permit, SftpPermit, ShellPermit};
+use super::profile::served;
 use super::registry::{Entry, Orders};
 use super::tap::{Counts, DownTap, Stopwatch, UpTap};
 use super::transfer::{may_pass, moves_files};
@@ -31,10 +32,6 @@ use crate::policy::{self, Approvals, Obligations};
 use crate::recording::index::Summary;
 use crate::recording::{self, About, Header};
 
-/// The limits that are kept; a rule with another one refuses what it limits.
-pub(super) const SERVED: [&str; 7] =
-    ["max_session", "durable", "require_reason", "shell", "sftp", "sftp_paths", "sftp_deny"];
-
 /// A session that was allowed and is being opened.
 struct New<'a> {
     ask: &'a Ask<'a>,
@@ -47,6 +44,8 @@ struct New<'a> {
     judged: Judged,
     obligations: Obligations,
     granted: Option<Granted>,
+    /// Beyond the default rules those of these profiles.
+    profiles: BTreeSet<String>,
     rules: Arc<Rules>,
     /// The second decision: that what a command moves may pass as it is, or that a connection may lead past what is recorded.
     beside: Option<Judged>,
@@ -81,8 +80,9 @@ impl Sessions {
         let decided = ask.fact(now, judged.decision.recorded(), judged.event()).towards(place.clone());
         let permitted = judged.permitted(&ask, decided.id);
         let permitted = permitted.and_then(|kept| may_pass(&ask.action, &target).map(|()| kept));
-        let obligations = match permitted {
-            Ok(obligations) => obligations,
+        let permitted = permitted.and_then(|kept| self.masked_by(&ask, &target, &kept).map(|masked| (kept, masked)));
+        let (obligations, (profiles, rules)) = match permitted {
+            Ok(permitted) => permitted,
             Err(Refused::Held(hold)) if granted.is_none() => {
                 let lately = self.agreed_lately(&ask, &hold, (&target, &login));
                 self.record(vec![decided]).await?;
@@ -103,7 +103,6 @@ impl Sessions {
         };
         let (decided, beyond) = self.beyond(&ask, (&target, &login), now, decided).await?;
         let (session, recording) = (ask.session(now, (&target, &login))?, RecordingId::new(now));
-        let rules = self.0.masks.borrow().clone();
         let transfer = self.transfer(&ask, judged.decision.reading.as_ref(), (&target, &login), now);
         let beside = transfer.or(beyond);
         let new = New {
@@ -117,6 +116,7 @@ impl Sessions {
             judged,
             obligations,
             granted,
+            profiles,
             rules,
             beside,
         };
@@ -200,6 +200,7 @@ impl Sessions {
             pty: terminal,
             held,
             glass: new.ask.glass.is_some(),
+            profiles: new.profiles.clone(),
             orders,
         };
         let files = (new.ask.action == Action::Sftp).then(|| Files {
@@ -332,7 +333,7 @@ impl Sessions {
 impl Ask<'_> {
     /// Whether every limit can be kept that goes with it.
     pub(super) fn keeps(&self, obligations: &Obligations) -> Result<(), Refused> {
-        match obligations.unserved(&SERVED) {
+        match obligations.unserved(served(&self.action)) {
             Some(limit) => Err(Refused::Limit(limit)),
             None if obligations.require_reason && self.reason.is_none() => Err(Refused::NoReason),
             // A hold on it is one on its lines: none of them runs without being asked for.
@@ -340,7 +341,7 @@ impl Ask<'_> {
                 Err(Refused::Limit("shell=guarded".to_owned()))
             }
             None if obligations.guarded_shell && self.action == Action::Shell => {
-                Err(Refused::Guarded(obligations.max_session))
+                Err(Refused::Guarded(obligations.max_session, obligations.mask.iter().cloned().collect()))
             }
             None => Ok(()),
         }
@@ -389,12 +390,7 @@ impl New<'_> {
                     originator: forward.originator.as_ref().map(|(from, port)| format!("{from}:{port}")),
                 },
             },
-            Event::RecordingOpen {
-                recording: self.recording,
-                header,
-                format: recording::FORMAT,
-                mask: self.manner().as_str(),
-            },
+            Event::RecordingOpen { recording: self.recording, header, format: recording::FORMAT, mask: self.mask() },
         ];
         decided.session = Some(self.session);
         let decision = decided.id;
@@ -428,6 +424,13 @@ impl New<'_> {
         if self.beside.is_some() { Manner::Digest } else { Manner::Masked(self.rules.clone(), width) }
     }
 
+    /// How it is masked, in headers and records.
+    fn mask(&self) -> String {
+        let manner = self.manner();
+        let further = self.profiles.iter().filter(|_| matches!(manner, Manner::Masked(..)));
+        further.fold(manner.as_str().to_owned(), |said, name| format!("{said}+{name}"))
+    }
+
     fn header(&self, bastion: &str) -> Header {
         let (ask, identity) = (self.ask, &self.ask.caller.identity);
         Header {
@@ -452,7 +455,7 @@ impl New<'_> {
                 },
                 pty: ask.terminal.is_some(),
                 bastion: bastion.to_owned(),
-                mask: self.manner().as_str().to_owned(),
+                mask: self.mask(),
                 policy: Some(self.judged.decision.policy),
             },
         }

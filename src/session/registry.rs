@@ -3,7 +3,7 @@
 //! Knows what each was allowed for. A session enters before its bytes flow and leaves when it is closed. Nothing
 //! here waits for a session: an order is left with it, and whoever carries its bytes obeys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::{Sessions, glass};
+use super::{Sessions, glass, profile};
 use crate::domain::event::{Event, Fact, Outcome, TargetRef};
 use crate::domain::identity::Caller;
 use crate::domain::session::{Action, End, SessionId};
@@ -42,10 +42,16 @@ pub(super) struct Entry {
     pub(super) held: bool,
     /// It began past approval.
     pub(super) glass: bool,
+    /// By which profiles it is masked.
+    pub(super) profiles: BTreeSet<String>,
     pub(super) orders: watch::Sender<Orders>,
 }
 
 impl Entry {
+    fn is_masked(&self) -> bool {
+        matches!(self.action, Action::Shell | Action::Exec(_))
+    }
+
     fn asked(&self) -> policy::Asked<'_> {
         if self.glass { policy::Asked::BreakGlass } else { policy::Asked::of(&self.action) }
     }
@@ -119,7 +125,13 @@ impl Sessions {
     /// Whether it was told to end.
     async fn judge_one_again(&self, entry: &Entry, because: &[RecordId]) -> bool {
         let now = self.0.clock.now();
-        let (decision, end) = match self.find(Some(entry.login.as_str()), &entry.target) {
+        let found = self.find(Some(entry.login.as_str()), &entry.target);
+        // It keeps the rules that it began with: where more must be hidden now, it may not go on.
+        let masked = |limits: &policy::Obligations| match &found {
+            Some((target, _)) if entry.is_masked() => profile::asked(target, limits).is_subset(&entry.profiles),
+            _ => true,
+        };
+        let (decision, end) = match &found {
             None => (None, End::Removed),
             Some((target, login)) => {
                 let caller = self.as_of_now(&entry.caller);
@@ -127,7 +139,7 @@ impl Sessions {
                     identity: &caller.identity,
                     sign_in: &caller.sign_in,
                     action: entry.asked(),
-                    target: Some((&target, &login)),
+                    target: Some((target, login)),
                     owner: None,
                     now,
                     source: caller.source.ip(),
@@ -138,7 +150,9 @@ impl Sessions {
             }
         };
         match decision.as_ref().map(|decision| &decision.outcome) {
-            Some(policy::Outcome::Allow(limits)) if limits.unserved(&super::open::SERVED).is_none() => {
+            Some(policy::Outcome::Allow(limits))
+                if limits.unserved(profile::served(&entry.action)).is_none() && masked(limits) =>
+            {
                 let max = if entry.glass { glass::bounded(limits.max_session) } else { limits.max_session };
                 entry.orders.send_if_modified(|orders| std::mem::replace(&mut orders.max, max) != max);
                 return false;

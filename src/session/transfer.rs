@@ -5,7 +5,7 @@
 //! is not permitted is masked like anything else.
 
 use super::judged::Judged;
-use super::open::SERVED;
+use super::profile::served_unmasked;
 use super::{Ask, Refused, Sessions};
 use crate::domain::Timestamp;
 use crate::domain::session::Action;
@@ -30,7 +30,7 @@ impl Sessions {
         }
         let judged = self.decide_as(ask, policy::Asked::Transfer(command), target, login, now, None);
         let is_permitted = match &judged.decision.outcome {
-            policy::Outcome::Allow(limits) => limits.unserved(&SERVED).is_none(),
+            policy::Outcome::Allow(limits) => limits.unserved(served_unmasked()).is_none(),
             // Nobody is asked twice for one command: what is held for this is masked.
             policy::Outcome::Hold(_) | policy::Outcome::Deny => false,
         };

@@ -35,7 +35,7 @@ use sallyport::ledger::trust::Trust;
 use sallyport::ledger::verify::{Belief, Verdict, verify};
 use sallyport::ledger::{self, Ledger};
 use sallyport::mask::fingerprint::Fingerprinter;
-use sallyport::mask::rule::Rules;
+use sallyport::mask::profile::Profiles;
 use sallyport::policy::{Catalogue, Policy, SCHEMA, STARTER};
 use sallyport::recording::Recordings;
 use sallyport::recording::index::Index;
@@ -252,7 +252,7 @@ impl House {
             index: Index::new(registers.clone()),
             clock: clock.clone(),
             policy,
-            masks: watch::channel(Rules::standard()).1,
+            masks: watch::channel(Arc::new(Profiles::of_the_program())).1,
             prints: Fingerprinter::new(|_| [0; 32]),
             targets: RwLock::new(Arc::new(vec![target()])),
             groups: Grouping::new(|_, _, _| Vec::new()),
@@ -300,6 +300,7 @@ impl House {
             env_dropped: &[],
             reason: None,
             wait: None,
+            profiles: &[],
             glass: None,
         };
         let opened = self.sessions.open(ask).await;

@@ -20,6 +20,7 @@ mod jump;
 mod limits;
 mod login;
 mod many;
+mod masking;
 mod notify;
 mod ops;
 mod policy;

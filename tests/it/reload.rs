@@ -19,7 +19,7 @@ const NO_SLEEP: &str = r#"
 
 impl World {
     /// With this config and, if given, these rules in place of all others.
-    async fn reload(&self, config: &str, policy: Option<&str>) -> Result<Reloaded, Vec<String>> {
+    pub async fn reload(&self, config: &str, policy: Option<&str>) -> Result<Reloaded, Vec<String>> {
         if let Some(policy) = policy {
             std::fs::write(self.dir.path().join("policies/10-test.cedar"), policy).unwrap();
         }

@@ -1,57 +1,111 @@
 //! `[mask]`: which rules hide secrets in what targets print, a site's own among them, and which values are known.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::Reader;
 use crate::app::file;
 use crate::app::rights::Readers;
-use crate::mask::rule::{Rule, Rules, Set};
+use crate::mask::profile::{Choice, Profiles};
+use crate::mask::rule::{Rule, Set};
 use crate::mask::{self, known, values};
 use crate::policy::nearest;
 
 /// Which rules hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mask {
-    /// Which of them to begin with.
-    pub set: Set,
-    /// Used too.
-    pub with: BTreeSet<String>,
-    /// Not used.
-    pub without: BTreeSet<String>,
+    /// Everywhere.
+    pub everywhere: Choice,
+    /// Beyond that where a profile is asked for by its name.
+    pub named: BTreeMap<String, Choice>,
     /// The site's own.
     pub site: Vec<Rule>,
     /// Values that are known: a rule each.
     pub values: Vec<Rule>,
 }
 
+/// A choice as written: `rules`, `with`, `without`.
+type Written<'a> = (Option<&'a str>, Option<&'a [String]>, Option<&'a [String]>);
+
+/// Most profiles.
+const PROFILES: usize = 16;
+
 impl Mask {
-    /// Those that hold. Known values first: they are certain.
-    pub fn rules(&self) -> Arc<Rules> {
-        let holds =
-            |rule: &Rule| (self.set.has(rule) || self.with.contains(&*rule.id)) && !self.without.contains(&*rule.id);
-        let values = self.values.iter().cloned();
-        Arc::new(Rules::new(values.chain(self.site.iter().cloned().chain(known()).filter(holds))))
+    /// Those that hold, for every choice of profiles. Known values first: they are certain.
+    pub fn profiles(&self) -> Arc<Profiles> {
+        let rules = self.site.iter().cloned().chain(known()).collect();
+        Arc::new(Profiles::new(self.values.clone(), rules, self.everywhere.clone(), self.named.clone()))
     }
 }
 
 impl Reader<'_> {
-    pub(super) fn mask(&mut self, mask: Option<&file::Mask>) -> Mask {
-        let set = mask.and_then(|mask| mask.rules.as_deref()).map(|word| {
+    pub(super) fn mask(&mut self, mask: Option<&file::mask::Mask>) -> Mask {
+        let Some(mask) = mask else { return Mask::default() };
+        let site = self.mask_files(mask.files.as_deref().unwrap_or_default());
+        let values = mask.values_file.as_deref().map(|path| self.mask_values(path)).unwrap_or_default();
+        let written = (mask.rules.as_deref(), mask.with.as_deref(), mask.without.as_deref());
+        let mut everywhere = self.mask_choice(&mask.path, written, &site);
+        everywhere.set.get_or_insert_default();
+        let mut named = BTreeMap::new();
+        for (name, profile) in mask.profile.iter().flatten() {
+            let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            if !(1..=32).contains(&name.len()) || !name.bytes().all(is_name) || ["default", "none"].contains(&&**name) {
+                let mend = "use 1 to 32 of a-z 0-9 -, and neither default nor none";
+                self.faults.add(&profile.path, "has a name that a profile cannot have", mend);
+            }
+            if (&profile.rules, &profile.with) == (&None, &None) {
+                let mend = "say which it adds: rules = \"pii\", or with = [\"ip-address\"]";
+                self.faults.add(&profile.path, "adds no rules", mend);
+            }
+            let written = (profile.rules.as_deref(), profile.with.as_deref(), profile.without.as_deref());
+            named.insert(name.clone(), self.mask_choice(&profile.path, written, &site));
+        }
+        if named.len() > PROFILES {
+            self.faults.add("mask.profile", format!("has {} profiles", named.len()), "keep 16 at most");
+        }
+        Mask { everywhere, named, site, values }
+    }
+
+    /// The labels of targets that speak of masking: a slip of the pen there would show what must be hidden.
+    pub(super) fn mask_labels(&mut self, targets: &[file::Target], mask: &Mask) {
+        for target in targets {
+            let label = |name: &str| target.labels.as_ref().and_then(|labels| labels.get(name));
+            let at = |name: &str| format!("{}.labels.{name}", target.path);
+            if let Some(word) = label("mask").filter(|word| *word != "mandatory") {
+                self.faults.add(
+                    at("mask"),
+                    format!("{word:?} is not known"),
+                    "write mask = \"mandatory\", or remove it",
+                );
+            }
+            for name in label("mask_profile").iter().flat_map(|names| names.split(',')).map(str::trim) {
+                if !mask.named.contains_key(name) {
+                    let mend = match nearest(name, mask.named.keys().map(String::as_str)) {
+                        Some(meant) => format!("did you mean {meant:?}?"),
+                        None => "name a [mask.profile.NAME], or more of them with commas".to_owned(),
+                    };
+                    self.faults.add(at("mask_profile"), format!("{name:?} is no mask profile"), mend);
+                }
+            }
+        }
+    }
+
+    fn mask_choice(&mut self, path: &str, (set, with, without): Written<'_>, site: &[Rule]) -> Choice {
+        let at = |key: &str| format!("{path}.{key}");
+        let set = set.map(|word| {
             let set =
                 Set::ALL.into_iter().find(|set| set.as_str() == word).ok_or_else(|| format!("{word:?} is no set"));
             let mend = format!("write one of {}", Set::ALL.map(Set::as_str).join(", "));
-            self.faults.check("mask.rules", set, &mend).unwrap_or_default()
+            self.faults.check(&at("rules"), set, &mend).unwrap_or_default()
         });
-        let site = self.mask_files(mask.and_then(|mask| mask.files.as_deref()).unwrap_or_default());
-        let values = mask.and_then(|mask| mask.values_file.as_deref()).map(|path| self.mask_values(path));
-        let with = self.mask_rules("mask.with", mask.and_then(|mask| mask.with.as_deref()), &site);
-        let without = self.mask_rules("mask.without", mask.and_then(|mask| mask.without.as_deref()), &site);
+        let with = self.mask_rules(&at("with"), with, site);
+        let without = self.mask_rules(&at("without"), without, site);
         if let Some(both) = with.intersection(&without).next() {
-            self.faults.add("mask.without", format!("{both:?} is in mask.with too"), "remove it from one of them");
+            let what = format!("{both:?} is in {} too", at("with"));
+            self.faults.add(at("without"), what, "remove it from one of them");
         }
-        Mask { set: set.unwrap_or_default(), with, without, site, values: values.unwrap_or_default() }
+        Choice { set, with, without }
     }
 
     fn mask_files(&mut self, files: &[String]) -> Vec<Rule> {
@@ -140,7 +194,8 @@ mod tests {
     }
 
     fn masked(mask: &Mask, text: &str) -> String {
-        String::from_utf8(whole(&mask.rules(), Width::Label, text.as_bytes())).unwrap()
+        String::from_utf8(whole(&mask.profiles().with(&BTreeSet::new()).unwrap(), Width::Label, text.as_bytes()))
+            .unwrap()
     }
 
     #[test]
@@ -167,6 +222,34 @@ mod tests {
         ] {
             assert_eq!(masked(&read(&format!("rules = \"{set}\""), &[]).0, text), wanted);
         }
+    }
+
+    #[test]
+    fn a_profile_adds_what_it_names_and_nothing_else() {
+        let lines = "rules = \"secrets\"\n[mask.profile.cards]\nrules = \"pii\"\n[mask.profile.hosts]\nwith = [\"ip-address\"]\n";
+        let (mask, faults) = read(lines, &[]);
+        assert!(faults.is_empty(), "{faults:?}");
+        let masked = |name: &str| {
+            let rules = mask.profiles().with(&BTreeSet::from([name.to_owned()])).unwrap();
+            String::from_utf8(whole(&rules, Width::Label, b"SSN 219-09-9999 at 192.0.2.7\n")).unwrap()
+        };
+        assert_eq!(masked("cards"), "SSN [us-ssn] at 192.0.2.7\n");
+        assert_eq!(masked("hosts"), "SSN 219-09-9999 at [ip-address]\n");
+    }
+
+    #[test]
+    fn a_profile_that_says_nothing_or_names_what_is_not_there_is_a_fault() {
+        let lines = "[mask.profile.default]\nrules = \"pii\"\n[mask.profile.none-of-them]\n\
+            [mask.profile.typo]\nwith = [\"jwtt\"]\nrule = \"pii\"\n";
+        let (_, mut faults) = read(lines, &[]);
+        faults.sort();
+        let wanted = [
+            "mask.profile.default: has a name that a profile cannot have",
+            "mask.profile.none-of-them: adds no rules",
+            "mask.profile.typo.rule: is not a key that exists here",
+            "mask.profile.typo.with: \"jwtt\" is no rule",
+        ];
+        assert_eq!(faults, wanted);
     }
 
     #[test]

@@ -285,7 +285,7 @@ fn the_sample_loads_and_its_policies_with_it() {
 
 /// Every key that a config file may have, as the documentation writes it.
 fn keys() -> BTreeSet<String> {
-    let tables: [(&str, &[&str]); 16] = [
+    let tables: [(&str, &[&str]); 17] = [
         ("ledger", file::Ledger::KEYS),
         ("ssh", file::Ssh::KEYS),
         ("http", file::Http::KEYS),
@@ -298,7 +298,8 @@ fn keys() -> BTreeSet<String> {
         ("siem", file::siem::Siem::KEYS),
         ("recording", file::Recording::KEYS),
         ("sign_in", file::SignIn::KEYS),
-        ("mask", file::Mask::KEYS),
+        ("mask", file::mask::Mask::KEYS),
+        ("mask.profile.NAME", file::mask::Profile::KEYS),
         ("limits", file::Limits::KEYS),
         ("ops", file::Ops::KEYS),
         ("person", &["ISSUER", "ISSUER_actor_id", "ISSUER_user_id"]),

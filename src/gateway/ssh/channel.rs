@@ -35,9 +35,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How long an upload may stand still after its client has gone.
 const DRAIN_LOOK: Duration = Duration::from_secs(2);
 /// Exit status of what policy refuses.
-const DENIED: u32 = 126;
-/// Exit status of what was held and then given up: `EX_TEMPFAIL`, so that a script may try again.
-const LAPSED: u32 = 75;
+pub(super) const DENIED: u32 = 126;
 
 /// One session channel of a client.
 pub(crate) struct Channel {
@@ -110,9 +108,9 @@ impl Channel {
             Ok(wishes) => wishes,
             Err(line) => return self.refuse(terminal, &line).await,
         };
-        let way = Way { login, target, environment: &start.environment, wishes: &wishes, glass: None };
-        if let Err(Guarded(max)) = self.relay(&way, action, &start.terminal).await {
-            guarded::run(self, &way, start.terminal, max).await;
+        let way = Way { login, target, environment: &start.environment, wishes: &wishes, profiles: &[], glass: None };
+        if let Err(Guarded(max, profiles)) = self.relay(&way, action, &start.terminal).await {
+            guarded::run(self, &Way { profiles: &profiles, ..way }, start.terminal, max).await;
         }
     }
 
@@ -138,6 +136,7 @@ impl Channel {
             env_dropped: &way.environment.dropped,
             reason: way.wishes.reason.as_deref(),
             wait: way.wishes.wait,
+            profiles: way.profiles,
             glass: way.glass,
         };
         let answer = match self.rooms.sessions.open(ask.clone()).await {
@@ -169,31 +168,6 @@ impl Channel {
         let early = kept.as_ref().and_then(held::Kept::early);
         let carried = (up, down, files);
         Ok(self.govern(governed, (asked, early), way.environment, permit, carried).instrument(span).await)
-    }
-
-    /// Nothing begins; the client hears why.
-    async fn not(&self, terminal: bool, not: held::Not) -> Result<Option<Exit>, Guarded> {
-        let code = match not {
-            held::Not::Gone => {
-                self.hang_up().await;
-                return Ok(None);
-            }
-            held::Not::Refused(Refused::Guarded(max)) => return Err(Guarded(max)),
-            held::Not::Refused(Refused::Failed(why)) => {
-                self.break_off(terminal, why).await;
-                return Ok(None);
-            }
-            held::Not::Refused(Refused::Lapsed(why)) => {
-                self.say(terminal, &why).await;
-                LAPSED
-            }
-            held::Not::Refused(refused) => {
-                self.say(terminal, &refused.to_string()).await;
-                DENIED
-            }
-        };
-        self.finish(Exit::Status(code)).await;
-        Ok(Some(Exit::Status(code)))
     }
 
     /// From the permit to the end of the session.
@@ -447,7 +421,7 @@ impl Channel {
     }
 
     /// Something of ours failed before anything began: the line, no status, close.
-    async fn break_off(&self, terminal: bool, line: String) {
+    pub(super) async fn break_off(&self, terminal: bool, line: String) {
         self.say(terminal, &line).await;
         if !self.lasting {
             let _ = self.write.close().await;

@@ -82,7 +82,7 @@ pub(crate) async fn run(mut channel: Channel, start: Start) {
 async fn visit(mut channel: Channel, glass: &Glass, (environment, terminal): (&Environment, Option<Terminal>)) {
     let wishes = Wishes { reason: Some(glass.reason.clone()), wait: None };
     let (login, target) = (Some(glass.login.as_str()), glass.target.as_str());
-    let way = Way { login, target, environment, wishes: &wishes, glass: Some(glass) };
+    let way = Way { login, target, environment, wishes: &wishes, profiles: &[], glass: Some(glass) };
     if channel.relay(&way, Action::Shell, &terminal).await.is_err() {
         channel.refuse(terminal.is_some(), "past approval there is no guarded prompt").await;
     }

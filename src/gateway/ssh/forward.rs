@@ -44,6 +44,7 @@ impl Channel {
             env_dropped: &[],
             reason: None,
             wait: None,
+            profiles: &[],
             glass: None,
         };
         let Opened { governed, permit, files: _, up, down, keeper } = match self.rooms.sessions.open(ask).await {

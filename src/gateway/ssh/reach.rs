@@ -107,6 +107,7 @@ impl Hand {
             env_dropped: &[],
             reason: Some("targets check"),
             wait: None,
+            profiles: &[],
             glass: None,
         };
         let Opened { governed, permit, files: _, up: _up, mut down, keeper } = match self.sessions.open(ask).await {

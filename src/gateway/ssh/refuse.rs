@@ -1,7 +1,43 @@
-//! What is not carried is refused by name.
+//! What is not carried is refused by name; of what is not permitted the client hears why.
 
 use russh::server::{ChannelOpenHandle, Session};
 use russh::{ChannelId, ChannelOpenFailure};
+
+use super::channel::{Channel, DENIED};
+use super::held;
+use super::way::Guarded;
+use crate::domain::session::Exit;
+use crate::session::Refused;
+
+/// Exit status of what was held and then given up: `EX_TEMPFAIL`, so that a script may try again.
+const LAPSED: u32 = 75;
+
+impl Channel {
+    /// Nothing begins; the client hears why.
+    pub(super) async fn not(&self, terminal: bool, not: held::Not) -> Result<Option<Exit>, Guarded> {
+        let code = match not {
+            held::Not::Gone => {
+                self.hang_up().await;
+                return Ok(None);
+            }
+            held::Not::Refused(Refused::Guarded(max, profiles)) => return Err(Guarded(max, profiles)),
+            held::Not::Refused(Refused::Failed(why)) => {
+                self.break_off(terminal, why).await;
+                return Ok(None);
+            }
+            held::Not::Refused(Refused::Lapsed(why)) => {
+                self.say(terminal, &why).await;
+                LAPSED
+            }
+            held::Not::Refused(refused) => {
+                self.say(terminal, &refused.to_string()).await;
+                DENIED
+            }
+        };
+        self.finish(Exit::Status(code)).await;
+        Ok(Some(Exit::Status(code)))
+    }
+}
 
 /// Refuses a channel by name.
 pub(super) async fn not_carried(reply: ChannelOpenHandle, what: &str) -> Result<(), russh::Error> {

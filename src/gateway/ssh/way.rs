@@ -11,9 +11,11 @@ pub(super) struct Way<'a> {
     pub(super) target: &'a str,
     pub(super) environment: &'a Environment,
     pub(super) wishes: &'a Wishes,
+    /// Mask profiles that hold already.
+    pub(super) profiles: &'a [String],
     /// Past approval.
     pub(super) glass: Option<&'a Glass>,
 }
 
-/// In place of a shell there is the bastion's own prompt, for so long.
-pub(super) struct Guarded(pub(super) Option<Duration>);
+/// In place of a shell there is the bastion's own prompt, for so long and masked by these profiles.
+pub(super) struct Guarded(pub(super) Option<Duration>, pub(super) Vec<String>);

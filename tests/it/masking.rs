@@ -1,0 +1,104 @@
+//! By which rules a session is masked: a target's label and the permits say so, and nothing takes rules away.
+
+use sallyport::demo::issuer::Person;
+
+use crate::support::{Setup, World, shown};
+
+const PROFILES: &str = "[mask]\nrules = \"secrets\"\n[mask.profile.cards]\nrules = \"pii\"\n\
+    [mask.profile.addresses]\nwith = [\"ip-address\"]\n";
+const POLICY: &str = r#"
+@id("certify") permit (principal, action == Sallyport::Action::"certify", resource);
+@id("everything") permit (principal, action in [Sallyport::Action::"shell", Sallyport::Action::"exec"], resource is Sallyport::Target);
+"#;
+const CARDS: &str = r#"
+@id("cards") @mask("cards") permit (principal, action == Sallyport::Action::"exec", resource == Sallyport::Target::"web1");
+"#;
+const ADDRESSES: &str = r#"
+@id("addresses") @mask("addresses")
+permit (principal, action == Sallyport::Action::"exec", resource is Sallyport::Target);
+"#;
+const GUARDED: &str = r#"
+@id("certify") permit (principal, action == Sallyport::Action::"certify", resource);
+@id("prompt") @shell("guarded") @mask("cards")
+permit (principal, action == Sallyport::Action::"shell", resource is Sallyport::Target);
+@id("lines") permit (principal, action == Sallyport::Action::"exec", resource is Sallyport::Target);
+"#;
+/// Prints a password, a card's number and an address; none of them stands in it.
+const PRINTS: &str = "printf 'PGPASSWORD=%s card 4111 1111 %s at %s.2.7 .\\n' hunter2 '1111 1111' 192.0";
+
+async fn world(policy: &'static str) -> World {
+    Setup { policy: Some(policy), config: PROFILES, ..Setup::new() }.start().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_profiles_of_the_permits_and_of_the_target_hide_together() {
+    let world = world(POLICY).await;
+    let bob = world.person(Person::Bob).await;
+    let prints = async || shown(&bob.run("deploy+web1", PRINTS).await).1;
+    let plain = "PGPASSWORD=[password-assign] card 4111 1111 1111 1111 at 192.0.2.7 .\n";
+    assert_eq!(prints().await, plain);
+    world.reload(&world.config, Some(&format!("{POLICY}{CARDS}"))).await.unwrap();
+    let cards = plain.replace("4111 1111 1111 1111", "[credit-card]");
+    assert_eq!(prints().await, cards);
+    world.reload(&world.config, Some(&format!("{POLICY}{CARDS}{ADDRESSES}"))).await.unwrap();
+    let both = cards.replace("192.0.2.7", "[ip-address]");
+    assert_eq!(prints().await, both);
+    let labelled = world.config.replace("env = \"test\"", "env = \"test\", mask_profile = \"addresses\"");
+    world.reload(&labelled, Some(&format!("{POLICY}{CARDS}"))).await.unwrap();
+    assert_eq!(prints().await, both);
+    let last = world.ended(4).await[3].session;
+    assert_eq!(world.replay_of(last).await.out(), both, "the recording has what was seen");
+    let left = world.stop().await;
+    let said: Vec<_> =
+        left.log.of("recording.open").iter().map(|one| one.body().text("mask").unwrap().to_owned()).collect();
+    assert_eq!(said, ["default", "default+cards", "default+addresses+cards", "default+addresses+cards"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_must_hide_more_now_ends() {
+    let world = world(POLICY).await;
+    let bob = world.person(Person::Bob).await;
+    let library = bob.bare("deploy+web1").await;
+    let mut talk = library.exec("echo begun; exec sleep 1000").await;
+    talk.until(|got| got.out == "begun\n").await;
+    let done = world.reload(&world.config, Some(&format!("{POLICY}{CARDS}"))).await.unwrap();
+    assert_eq!(done.ended, 1);
+    assert!(talk.ends().await.err.contains("does not allow it any more"));
+    let library = bob.bare("deploy+web1").await;
+    let mut talk = library.exec("echo begun; exec cat").await;
+    talk.until(|got| got.out == "begun\n").await;
+    let done = world.reload(&world.config, Some(&format!("{POLICY}{CARDS}\n// No other rule.\n"))).await.unwrap();
+    assert_eq!(done.ended, 0, "it hides that much already");
+    drop(talk);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guarded_prompt_hands_its_profile_to_each_line() {
+    let world = world(GUARDED).await;
+    let bob = world.person(Person::Bob).await;
+    let mut terminal = bob.terminal("deploy+web1", &[], &[], (160, 40));
+    terminal.sees(" (guarded)> ").await;
+    terminal.types(&format!("{PRINTS}\r")).await;
+    terminal.sees("PGPASSWORD=******* card *******************").await;
+    terminal.sees(" at 192.0.2.7 .").await;
+    terminal.sees(" (guarded)> ").await;
+    terminal.types("exit\r").await;
+    assert_eq!(terminal.ends().await.0, Some(0));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_that_does_not_exist_is_a_fault_of_policy_and_of_labels() {
+    let world = world(POLICY).await;
+    let wrong = CARDS.replace("@mask(\"cards\")", "@mask(\"card\")");
+    let faults = world.reload(&world.config, Some(&format!("{POLICY}{wrong}"))).await.unwrap_err();
+    assert!(faults[0].contains("10-test.cedar:5") && faults[0].contains("\"card\" is not known"), "{faults:?}");
+    assert!(faults[0].contains("did you mean \"cards\"?"), "{faults:?}");
+    let labelled = world.config.replace("env = \"test\"", "env = \"test\", mask_profile = \"cards,adresses\"");
+    let read = sallyport::app::config::Config::parse(&labelled, world.dir.path());
+    let faults = read.unwrap_err().to_string();
+    assert!(faults.contains("target[1].labels.mask_profile: \"adresses\" is no mask profile"), "{faults}");
+    assert!(faults.contains("did you mean \"addresses\"?"), "{faults}");
+    world.stop().await;
+}
