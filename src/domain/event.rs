@@ -204,6 +204,14 @@ pub enum Event {
         /// Our address as the target sees it.
         seen_as: String,
     },
+    /// A session is about to go over a connection to its target on which an earlier session of the same client connection
+    /// has signed in.
+    UpstreamAgain {
+        /// Serial of the certificate that it signed in with.
+        serial: u64,
+        /// Key id shown to the target then.
+        key_id: String,
+    },
     /// The connection to a target ended or never came to be.
     UpstreamClose {
         /// Why, from a closed set.

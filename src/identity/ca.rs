@@ -86,9 +86,22 @@ impl Identities {
             spare: false,
             seen_as: ask.source.to_string(),
         };
-        let fact = towards(&ask, self.clock().now(), opens);
+        self.recorded(&ask, opens).await?;
+        Ok(Credential::Key(Arc::new(key)))
+    }
+
+    /// A session goes over a connection on which an earlier one has signed in by the certificate `serial`. The record of
+    /// it is durable before it returns. Ask after the decision.
+    pub async fn goes_over_again(&self, ask: &TargetAsk<'_>, serial: u64, key_id: &str) -> Result<(), Error> {
+        let again = Event::UpstreamAgain { serial, key_id: key_id.to_owned() };
+        self.recorded(ask, again).await
+    }
+
+    /// Adds a record of a sign-in that spends no serial.
+    async fn recorded(&self, ask: &TargetAsk<'_>, event: Event) -> Result<(), Error> {
+        let fact = towards(ask, self.clock().now(), event);
         let pending = {
-            // In turn with revocations: one that came after the decision is seen here. No serial is spent.
+            // In turn with revocations: one that came after the decision is seen here.
             let _turn = self.turn().await;
             if self.is_revoked(ask.caller) {
                 return Err(Error::Barred);
@@ -96,7 +109,7 @@ impl Identities {
             self.ledger().submit(vec![fact]).await.map_err(Error::Ledger)?
         };
         pending.receipts().await.map_err(Error::Ledger)?;
-        Ok(Credential::Key(Arc::new(key)))
+        Ok(())
     }
 
     /// A fresh key and its certificate for two minutes. `cert.issued` and `upstream.open` are durable before it

@@ -136,6 +136,7 @@ impl Writer<'_> {
                 .set("key_file", *key_file)
                 .set("spare", *spare)
                 .set("seen_as", text(seen_as)),
+            Event::UpstreamAgain { serial, key_id } => body.set("serial", show(serial)).set("key_id", text(key_id)),
             Event::UpstreamClose { reason } => body.set("reason", *reason),
             Event::ChannelExec { command, length } => {
                 body.set("command", self.payload(command)).set("length", number(*length))

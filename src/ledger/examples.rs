@@ -22,7 +22,7 @@ pub(super) const SALT: [u8; 32] = [0x5a; 32];
 pub(super) const TEXTS: [&str; 5] =
     ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found", "looks right to me"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 47;
+pub(super) const EVENTS: usize = 48;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -52,6 +52,7 @@ pub(super) fn all() -> Vec<(String, Fact)> {
         .chain([forwarded()])
         .chain(anchored())
         .chain([to_socket()])
+        .chain([again()])
         .collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
@@ -118,6 +119,7 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::RecordingLost { .. } => 30,
         Event::EvidenceExported(_) => 39,
         Event::Anchored(_) => 46,
+        Event::UpstreamAgain { .. } => 47,
     }
 }
 
@@ -600,4 +602,8 @@ fn anchored() -> [Fact; 2] {
         let anchored = Anchored { authority: "tsa.example.com".into(), size: 81_700, root: digest("tree"), came };
         Fact::new(RecordId::from_parts(time(), 0), outcome, Event::Anchored(anchored))
     })
+}
+
+fn again() -> Fact {
+    in_session(Event::UpstreamAgain { serial: 4212, key_id: "corp/ZjNjMWEw".into() }, 1)
 }

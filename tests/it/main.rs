@@ -9,6 +9,7 @@
 )]
 #![allow(unreachable_pub, missing_docs, reason = "nothing here is for others")]
 
+mod again;
 mod approval;
 mod console;
 mod exec;

@@ -41,6 +41,7 @@ impl Event {
             Self::SessionStart { .. } => ("session.start", 2000),
             Self::UpstreamOpen { .. } => ("upstream.open", 2001),
             Self::UpstreamClose { .. } => ("upstream.close", 2002),
+            Self::UpstreamAgain { .. } => ("upstream.again", 2003),
             Self::SessionEnd { .. } => ("session.end", 2004),
             Self::SessionReason { .. } => ("session.reason", 2005),
             Self::ChannelExec { .. } => ("channel.exec", 2010),

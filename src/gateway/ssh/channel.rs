@@ -13,22 +13,24 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, debug, info_span, warn};
 
 use super::address::Destination;
+use super::again::Again;
 use super::asked::{Live, Start, What};
 use super::pump::{Down, Ended, First, Quiet, Up, Waiting, say};
 use super::request::{self, Environment, Terminal};
 use super::sftp::Following;
-use super::upstream::{self, Ahead, Shown, Upstream};
+use super::upstream::{Ahead, Shown, Upstream};
 use super::way::{Guarded, Way};
 use super::{Rooms, console, guarded, held, lines};
 use crate::domain::Disclose as _;
 use crate::domain::identity::Caller;
 use crate::domain::session::{Action, End, Exit, Jump};
-use crate::identity::TargetAsk;
 use crate::session::budget::Share;
 use crate::session::files::Files;
 use crate::session::permit::Permit;
 use crate::session::tap::{DownTap, UpTap};
 use crate::session::{Ask, Governed, Opened, Refused};
+
+mod reached;
 
 /// How often a paused target is told that we are still there, and an unread upload is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -60,6 +62,8 @@ pub(crate) struct Channel {
     pub(crate) gone: CancellationToken,
     /// A connection to the target that was begun when the client had authenticated.
     pub(crate) ahead: Option<Ahead>,
+    /// What an earlier session of the connection has left.
+    pub(crate) again: Again,
     /// More will be asked on it after what runs now, so no end of that is the end of the channel.
     pub(crate) lasting: bool,
     /// A forwarded connection: whatever stands in it is data.
@@ -210,70 +214,6 @@ impl Channel {
         exit
     }
 
-    /// From the decision to a running request: connect (unless begun), sign in with a certificate of this moment, start.
-    pub(super) async fn reach(
-        &mut self,
-        governed: &Governed,
-        terminal: &Option<Terminal>,
-        environment: &Environment,
-        permit: Permit,
-    ) -> Result<Upstream, upstream::Error> {
-        let target = governed.target();
-        let login = governed.login();
-        let begun = match self.ahead.take() {
-            Some(ahead) if Arc::ptr_eq(&ahead.target, target) => ahead.task.await.ok(),
-            // The config has changed since: what was reached then may be another host.
-            Some(ahead) => {
-                ahead.task.abort();
-                None
-            }
-            None => None,
-        };
-        if let Some(left) = self.rooms.breaker.rests(target, login) {
-            return Err(upstream::Error::Resting(left));
-        }
-        let connected = match begun {
-            Some(Ok(connected)) if connected.is_open() => connected,
-            // What failed before the decision is tried once more: it may have been a passing fault.
-            Some(Ok(_) | Err(_)) | None => upstream::connect(target, self.rooms.clock.now()).await?,
-        };
-        governed.saw_host_key(&connected.host_key);
-        let asked = TargetAsk {
-            caller: &self.caller,
-            session: governed.id(),
-            channel: self.number,
-            place: governed.place(),
-            login,
-            source: target.seen_as.unwrap_or(connected.local.ip()),
-            pty: terminal.is_some(),
-            forward: permit.forward().is_some(),
-            key_file: target.key_file.as_deref(),
-            force_command: permit.forced(),
-        };
-        let credential = match self.rooms.identities.target_credential(asked).await {
-            Ok(issued) => issued,
-            Err(error) => {
-                connected.end().await;
-                return Err(upstream::Error::Certificate(error));
-            }
-        };
-        let signed_in = connected.sign_in(login, credential, permit.forward()).await;
-        match &signed_in {
-            Ok(_) => self.rooms.breaker.took(target, login),
-            Err(upstream::Error::Refused) => self.rooms.breaker.refused(target, login),
-            Err(_) => {}
-        }
-        let mut upstream = signed_in?;
-        upstream.backlog.charge(&self.share);
-        match upstream.start(terminal.as_ref(), environment, permit).await {
-            Ok(()) => Ok(upstream),
-            Err(error) => {
-                upstream.end().await;
-                Err(error)
-            }
-        }
-    }
-
     /// Runs both pumps and serves the client's requests until one of them has ended the session.
     pub(super) async fn carry(
         &mut self,
@@ -305,7 +245,7 @@ impl Channel {
             client: self.write.clone(),
             handle: self.handle.clone(),
             tap: down,
-            backlog: upstream.backlog.clone(),
+            backlog: upstream.backlog().clone(),
             quiet: Quiet::default(),
             exit: exit.clone(),
             lasting: self.lasting,
@@ -315,14 +255,14 @@ impl Channel {
         let mut up = self.rooms.drain.spawn(up.run(ends.clone()));
         let mut down = self.rooms.drain.spawn(down.run(ends.clone()));
         let (mut up_open, mut down_open) = (true, true);
-        let mut told = false;
+        let (mut told, mut by_target) = (false, false);
         let mut warned = None;
         let stopping = self.rooms.drain.stopping().clone();
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = loop {
             tokio::select! {
-                ended = &mut down => { down_open = false; break match ended {
+                ended = &mut down => { down_open = false; by_target = matches!(ended, Ok(Ended::ByTarget)); break match ended {
                     Ok(Ended::ByTarget) if exit.get().is_none() => {
                         self.say(terminal, &format!("{} closed the connection", governed.target().name)).await;
                         End::ByTarget
@@ -382,9 +322,13 @@ impl Channel {
         if let Some(following) = following {
             following.end().await;
         }
+        // Before the client hears of the end, and asks for more.
+        let upstream = if by_target && exit.get().is_some() { self.keep(governed, upstream) } else { Some(upstream) };
         // Towards the client first: what it sees waits neither for the target's goodbye nor for the seal.
         self.hang_up().await;
-        upstream.end().await;
+        if let Some(upstream) = upstream {
+            upstream.end().await;
+        }
         // A client that has ended its input closes as soon as it hears of the exit, often before the target does.
         match (end, exit.get()) {
             (End::ByClient, Some(exit)) => End::Finished(exit.clone()),

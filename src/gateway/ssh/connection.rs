@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tracing::{Instrument as _, Span, debug, info};
 
 use super::address::Destination;
+use super::again::Again;
 use super::asked::{Asked, Live, Start, What};
 use super::busy::Busy;
 use super::channel::Channel;
@@ -55,6 +56,7 @@ pub(crate) struct Connection {
     counted: bool,
     /// The target, being connected to while the client's channel request is on its way.
     ahead: Option<Ahead>,
+    again: Again,
     channels: HashMap<ChannelId, Asked>,
     opened: u32,
     pace: Pace,
@@ -69,6 +71,7 @@ impl Drop for Connection {
         if let Some(ahead) = self.ahead.take() {
             ahead.task.abort();
         }
+        self.again.over();
         // The library turns some away before it asks: expired certificates, for one. They count, once a connection.
         if self.tried && !self.counted && self.caller.is_none() {
             self.rooms.sessions.failures().note(self.source, "no-live-certificate", None);
@@ -102,6 +105,7 @@ impl Connection {
             tried: false,
             counted: false,
             ahead: None,
+            again: Again::default(),
             channels: HashMap::new(),
             opened: 0,
             pace: Pace::default(),
@@ -283,6 +287,7 @@ impl Handler for Connection {
             share,
             gone,
             ahead: self.ahead.take(),
+            again: self.again.clone(),
             lasting: false,
             forwarded: false,
         };

@@ -26,6 +26,7 @@ use crate::session::Sessions;
 use crate::session::limits::Limit;
 
 pub mod address;
+mod again;
 mod algorithms;
 mod asked;
 pub mod breaker;

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -56,8 +56,8 @@ pub(crate) struct Waiting(Arc<Count>);
 #[derive(Debug, Default)]
 struct Count {
     bytes: AtomicI64,
-    /// Whose channel holds them.
-    share: OnceLock<Share>,
+    /// Whose channel holds them: one after the other on a connection to a target that is used again.
+    share: RwLock<Option<Share>>,
 }
 
 impl Waiting {
@@ -78,14 +78,23 @@ impl Waiting {
 
     /// What waits from now on counts in this share.
     pub(crate) fn charge(&self, share: &Share) {
-        let _ = self.0.share.set(share.clone());
+        *self.0.share.write().unwrap_or_else(PoisonError::into_inner) = Some(share.clone());
+    }
+
+    /// Nothing waits, and no channel is charged any more; or whether something waits still.
+    pub(crate) fn is_clear(&self) -> bool {
+        let clear = self.0.bytes.load(Ordering::SeqCst) == 0;
+        if clear {
+            *self.0.share.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        clear
     }
 }
 
 impl Count {
     fn change(&self, bytes: i64) {
         self.bytes.fetch_add(bytes, Ordering::SeqCst);
-        if let Some(share) = self.share.get() {
+        if let Some(share) = self.share.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
             share.change(bytes);
         }
     }
@@ -94,7 +103,8 @@ impl Count {
 /// What was never passed on is held no more.
 impl Drop for Count {
     fn drop(&mut self) {
-        if let Some(share) = self.share.get() {
+        let share = self.share.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(share) = share {
             share.change(-*self.bytes.get_mut());
         }
     }

@@ -122,7 +122,7 @@ impl Hand {
                 (Trial::good("signed in; no command was tried, only a shell is open to you"), End::ByClient)
             }
             Ok((mut upstream, _)) => {
-                upstream.backlog.charge(&share);
+                upstream.backlog().charge(&share);
                 match upstream.start(None, &Environment::default(), permit).await {
                     Ok(()) => {
                         let (said, exit) = read(&mut upstream, &mut down).await;
@@ -217,7 +217,7 @@ async fn read(upstream: &mut Upstream, down: &mut DownTap) -> (Vec<u8>, Option<u
             let len = data.len();
             said.extend_from_slice(&data);
             let kept = down.output(stream, data).await;
-            upstream.backlog.written(len);
+            upstream.backlog().written(len);
             if kept.is_err() || said.len() > READ_BYTES {
                 return;
             }

@@ -3,7 +3,6 @@
 //! Connecting needs nobody's leave but an authenticated client; signing in needs a certificate,
 //! which exists only after the recorded decision.
 
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +11,6 @@ use russh::client;
 use russh::keys::ssh_key::HashAlg;
 use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
 use russh::{ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
-use thiserror::Error;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -27,6 +25,10 @@ use crate::domain::target::{Login, Target};
 use crate::identity::Credential;
 use crate::session::budget::Share;
 use crate::session::permit::Permit;
+
+mod error;
+
+pub(crate) use error::{Error, Shown};
 
 /// Each of the waits on a target: TCP, key exchange, sign-in, channel, request.
 const STEP: Duration = Duration::from_secs(10);
@@ -45,6 +47,7 @@ pub(crate) struct Connected {
     pub(crate) local: SocketAddr,
     /// Fingerprint of the host key, or of the key in the host certificate.
     pub(crate) host_key: String,
+    since: Timestamp,
 }
 
 /// A target that is being reached while its client's request is still on the way.
@@ -54,13 +57,27 @@ pub(crate) struct Ahead {
     pub(crate) task: JoinHandle<Result<Connected, Error>>,
 }
 
-/// A signed-in connection with its one session channel.
-pub(crate) struct Upstream {
+/// A connection on which somebody is signed in, and nothing runs.
+pub(crate) struct SignedIn {
     handle: client::Handle<Watch>,
     control: Control,
-    pub(crate) backlog: Backlog,
+    backlog: Backlog,
+    pub(crate) host_key: String,
+    /// Our own address, as in [`Connected`].
+    pub(crate) local: SocketAddr,
+    /// Serial and key id of the certificate that was shown; none for a lasting key.
+    pub(crate) by: Option<(u64, String)>,
+    /// When it was dialled.
+    pub(crate) since: Timestamp,
+}
+
+/// A signed-in connection with its one channel.
+pub(crate) struct Upstream {
+    on: SignedIn,
     read: Option<ChannelReadHalf>,
     pub(crate) write: Arc<ChannelWriteHalf<client::Msg>>,
+    /// Whether what ran here may be followed by another session.
+    pub(crate) is_kept: bool,
 }
 
 /// The bytes that came from the target and were not yet written to the client.
@@ -134,7 +151,7 @@ pub(crate) async fn connect(target: &Target, now: Timestamp) -> Result<Connected
         }
     };
     let host_key = seen.get().cloned().unwrap_or_default();
-    Ok(Connected { handle, control, backlog, local, host_key })
+    Ok(Connected { handle, control, backlog, local, host_key, since: now })
 }
 
 async fn dial(target: &Target) -> Result<TcpStream, Error> {
@@ -176,13 +193,21 @@ fn keep_alive(stream: &TcpStream) -> std::io::Result<()> {
 }
 
 impl Connected {
-    /// Signs in as `login` with what was recorded for this connection.
+    /// Signs in as `login` with what was recorded for this connection, and opens the one channel.
     pub(crate) async fn sign_in(
-        mut self,
+        self,
         login: &Login,
         credential: Credential,
         forward: Option<&Forward>,
     ) -> Result<Upstream, Error> {
+        self.authenticate(login, credential).await?.open(forward).await
+    }
+
+    async fn authenticate(mut self, login: &Login, credential: Credential) -> Result<SignedIn, Error> {
+        let by = match &credential {
+            Credential::Certificate(_, certificate) => Some((certificate.serial(), certificate.key_id().to_owned())),
+            Credential::Key(_) => None,
+        };
         let answer = timeout(STEP, async {
             match credential {
                 Credential::Certificate(key, certificate) => {
@@ -196,17 +221,36 @@ impl Connected {
         });
         let answer = answer.await;
         match answer {
-            Ok(Ok(result)) if result.success() => {}
+            Ok(Ok(result)) if result.success() => {
+                let Self { handle, control, backlog, local, host_key, since } = self;
+                Ok(SignedIn { handle, control, backlog, host_key, local, by, since })
+            }
             Ok(Ok(_)) => {
                 self.end().await;
-                return Err(Error::Refused);
+                Err(Error::Refused)
             }
-            Ok(Err(error)) => return Err(Error::Ssh(error)),
+            Ok(Err(error)) => Err(Error::Ssh(error)),
             Err(_) => {
                 self.control.kill();
-                return Err(Error::TimedOut("sign-in"));
+                Err(Error::TimedOut("sign-in"))
             }
         }
+    }
+
+    /// Whether it still stands: a target ends what does not sign in for a while.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.handle.is_closed()
+    }
+
+    /// Ends the connection without having signed in.
+    pub(crate) async fn end(self) {
+        goodbye(&self.handle, &self.control).await;
+    }
+}
+
+impl SignedIn {
+    /// Opens the one channel.
+    pub(crate) async fn open(self, forward: Option<&Forward>) -> Result<Upstream, Error> {
         let opening = async {
             match forward {
                 None => self.handle.channel_open_session().await,
@@ -230,27 +274,37 @@ impl Connected {
             }
         };
         let (read, write) = channel.split();
-        Ok(Upstream {
-            handle: self.handle,
-            control: self.control,
-            backlog: self.backlog,
-            read: Some(read),
-            write: Arc::new(write),
-        })
+        Ok(Upstream { on: self, read: Some(read), write: Arc::new(write), is_kept: false })
     }
 
-    /// Whether it still stands: a target ends what does not sign in for a while.
+    /// Whether it still stands.
     pub(crate) fn is_open(&self) -> bool {
         !self.handle.is_closed()
     }
 
-    /// Ends the connection without having signed in.
+    /// Ends the connection.
     pub(crate) async fn end(self) {
         goodbye(&self.handle, &self.control).await;
     }
 }
 
 impl Upstream {
+    /// What came from the target and waits.
+    pub(crate) fn backlog(&self) -> &Backlog {
+        &self.on.backlog
+    }
+
+    /// Whether another session may follow, once the target has closed the channel: nothing of this one is left.
+    pub(crate) fn is_free(&self) -> bool {
+        let is_usable = self.is_kept && self.on.by.is_some() && self.on.is_open();
+        is_usable && !self.on.control.is_paused() && self.on.backlog.waiting.is_clear()
+    }
+
+    /// The connection without its channel.
+    pub(crate) fn leave(self) -> SignedIn {
+        self.on
+    }
+
     /// Starts what the permit says: sends the terminal and the environment, then exactly the permitted request.
     pub(crate) async fn start(
         &mut self,
@@ -310,15 +364,15 @@ impl Upstream {
 
     /// While reading is paused the target would take us for dead: a word that wants no answer keeps it.
     pub(crate) async fn keep_alive_while_paused(&self) {
-        if self.control.is_paused() {
-            let _ = timeout(GOODBYE, self.handle.send_keepalive(false)).await;
+        if self.on.control.is_paused() {
+            let _ = timeout(GOODBYE, self.on.handle.send_keepalive(false)).await;
         }
     }
 
     /// Ends the connection: politely, then for sure.
     pub(crate) async fn end(self) {
         let _ = timeout(GOODBYE, self.write.close()).await;
-        goodbye(&self.handle, &self.control).await;
+        self.on.end().await;
     }
 }
 
@@ -355,108 +409,4 @@ impl client::Handler for Watch {
         self.backlog.add(data.len());
         Ok(())
     }
-}
-
-/// Why a target could not be used.
-#[derive(Debug, Error)]
-pub(crate) enum Error {
-    /// Name resolution or TCP.
-    #[error("connect")]
-    Dial(#[source] std::io::Error),
-    /// The name has no address.
-    #[error("the target's name has no address")]
-    NoAddress,
-    /// It is the bastion itself.
-    #[error("the target's name means this machine; set allow_loopback if that is meant")]
-    Loopback,
-    /// The configured key cannot be read.
-    #[error("the configured host key cannot be read")]
-    HostTrust,
-    /// The target showed another key than the configured one.
-    #[error("host key {fingerprint}: {why}")]
-    HostKey {
-        /// From a closed set.
-        why: &'static str,
-        /// What was shown.
-        fingerprint: String,
-    },
-    /// No certificate could be made, or its lasting key cannot be used.
-    #[error("nothing to sign in at the target with")]
-    Certificate(#[source] crate::identity::Error),
-    /// It refused the sign-in.
-    #[error("the target refused the sign-in")]
-    Refused,
-    /// It refused so often that it is left alone for so long.
-    #[error("the target refused the last sign-ins; it is left alone for {0:?}")]
-    Resting(Duration),
-    /// It did not grant a request.
-    #[error("the target did not grant {0}")]
-    NotGranted(&'static str),
-    /// It took too long.
-    #[error("{0} took longer than 10 s")]
-    TimedOut(&'static str),
-    /// Anything of the protocol.
-    #[error("SSH")]
-    Ssh(#[source] russh::Error),
-}
-
-impl From<russh::Error> for Error {
-    fn from(error: russh::Error) -> Self {
-        Self::Ssh(error)
-    }
-}
-
-impl Error {
-    /// The step that failed, from a closed set: for records.
-    pub(crate) fn step(&self) -> &'static str {
-        match self {
-            Self::Dial(_) | Self::NoAddress => "connect",
-            Self::Loopback => "loopback",
-            Self::HostTrust | Self::HostKey { .. } => "host key",
-            Self::Certificate(_) => "certificate",
-            Self::Refused => "sign-in refused",
-            Self::Resting(_) => "left alone",
-            Self::NotGranted(_) => "request refused",
-            Self::TimedOut(step) => step,
-            Self::Ssh(_) => "protocol",
-        }
-    }
-}
-
-/// What the client hears; the operator's log has the rest.
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let target = self.target;
-        match self.error {
-            Error::Dial(_) | Error::NoAddress | Error::Loopback => {
-                write!(f, "{target} cannot be reached; the operator's log says why")
-            }
-            Error::HostTrust | Error::HostKey { .. } => {
-                write!(
-                    f,
-                    "{target} shows another host key than the configured one; nothing was sent to it, tell the operator"
-                )
-            }
-            Error::Certificate(_) => {
-                write!(f, "there is nothing to sign in at {target} with; the operator's log says why")
-            }
-            Error::Refused => write!(f, "{target} refused the sign-in; 'trust' prints what it must be told"),
-            Error::Resting(left) => write!(
-                f,
-                "{target} refused the last sign-ins as this account, so it is left alone for {} s more; 'targets check' tells the operator why",
-                left.as_secs().max(1)
-            ),
-            Error::NotGranted(what) => write!(f, "{target} did not grant {what}"),
-            Error::TimedOut(step) => write!(f, "{target} did not answer within 10 s ({step})"),
-            Error::Ssh(_) => write!(f, "{target} broke the connection"),
-        }
-    }
-}
-
-/// An error, worded for the client.
-pub(crate) struct Shown<'a> {
-    /// Which target.
-    pub(crate) target: &'a str,
-    /// What went wrong.
-    pub(crate) error: &'a Error,
 }

@@ -130,6 +130,7 @@ impl Connection {
             share,
             gone,
             ahead: self.ahead.take(),
+            again: self.again.clone(),
             lasting: false,
             forwarded: true,
         };
