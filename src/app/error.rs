@@ -42,7 +42,7 @@ pub enum StartError {
     #[error(
         "witness {witness} has signed {signed} entries of this log, which are not those that are here: the last checkpoint \
          here is over {found}. The log was restored from an older copy. Nothing was written. Bring back the newer copy of the \
-         state folder"
+         state folder; if there is none, 'sallyport store succeed --witnessed {signed}' goes on without the rest"
     )]
     Witnessed {
         /// Its name in the trust file.
@@ -52,6 +52,9 @@ pub enum StartError {
         /// How many the last checkpoint here has.
         found: u64,
     },
+    /// Another log is to take this one's place, and that is not done yet.
+    #[error("the log is being succeeded by another: run 'sallyport store succeed' again, which finishes that")]
+    Succeeded,
     /// Sessions of before could not be sealed.
     #[error("recordings of before")]
     Recover(#[from] session::recover::Error),

@@ -17,7 +17,8 @@ use crate::signer::{self, Signer};
 
 /// The folder of keys within the state folder.
 pub const KEYS: &str = "keys";
-const ORIGIN: &str = "origin";
+/// The file of the log's origin within the state folder.
+pub(super) const ORIGIN: &str = "origin";
 
 /// What a new bastion is to be.
 #[derive(Clone, Debug)]

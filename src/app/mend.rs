@@ -96,7 +96,7 @@ fn has_entries(state: &Path) -> bool {
 }
 
 /// Notes it, then moves the store. Its new name in the state folder.
-fn move_aside(state: &Path, reason: &'static str) -> io::Result<String> {
+pub(super) fn move_aside(state: &Path, reason: &'static str) -> io::Result<String> {
     let mut note = read_note(state)?.unwrap_or_default();
     let time = Clock::system().now().to_string();
     let time: String = time.chars().filter(char::is_ascii_alphanumeric).collect();

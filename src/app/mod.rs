@@ -46,6 +46,7 @@ pub mod rules;
 mod serve;
 pub mod siem;
 pub mod store_check;
+pub mod succeed;
 mod systemd;
 pub mod timestamps;
 pub mod witness;
@@ -107,6 +108,9 @@ pub struct State {
 impl State {
     /// Opens it; nobody else can from then on. Blocks.
     pub fn open(config: &Config) -> Result<Self, ServeError> {
+        if succeed::is_under_way(&config.state) {
+            return Err(StartError::Succeeded.into());
+        }
         let signer = Signer::open(&config.state.join(init::KEYS)).map_err(ServeError::Keys)?;
         let fingerprints = Fingerprints::open(&config.state.join(init::KEYS)).map_err(ServeError::Keys)?;
         let origin = init::read_origin(&config.state)?;

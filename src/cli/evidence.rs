@@ -186,6 +186,12 @@ fn said(report: &Report, belief: Belief<'_>) -> String {
     row("texts", &report.texts.to_string());
     row("policies", &report.policies.to_string());
     row("tables", &report.populations.to_string());
+    for one in &report.successions {
+        let (origin, signed) = (one.key.name(), one.checkpoint.size.max(one.witnessed.unwrap_or(0)));
+        let said =
+            format!("{origin}: it had signed {signed} records, the first {} are here (record {})", one.kept, one.seq);
+        row("succeeds", &said);
+    }
     for missing in report.manifest.iter().flat_map(|manifest| &manifest.missing) {
         row(&missing.why, &missing.name);
     }
@@ -231,6 +237,9 @@ fn as_json(report: &Report, belief: Belief<'_>) -> String {
         "texts": report.texts,
         "policies": report.policies,
         "populations": report.populations,
+        "successions": report.successions.iter().map(|one| json!({
+            "record": one.seq, "origin": one.key.name(), "size": one.checkpoint.size, "kept": one.kept, "lost": one.lost(),
+        })).collect::<Vec<_>>(),
         "missing": manifest.map(|manifest| &manifest.missing),
         "faults": faults.collect::<Vec<_>>(),
     });
@@ -266,6 +275,7 @@ mod tests {
             texts: 0,
             policies: 0,
             populations: 0,
+            successions: Vec::new(),
             faults: vec![Fault { place: evil.clone(), what: evil, is_gap: false }],
         };
         for text in [said(&report, Belief::Nobody), as_json(&report, Belief::Nobody)] {

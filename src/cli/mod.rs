@@ -278,6 +278,9 @@ enum Error {
     /// `serve`.
     #[error("serve")]
     Serve(#[source] app::ServeError),
+    /// `store succeed`.
+    #[error("store succeed")]
+    Succeed(#[source] app::succeed::Error),
     /// `revoke` and `reinstate`.
     #[error("{}nothing was done", if .0.is_in_use() { "the bastion runs, ask it: ssh BASTION revoke WHOM --reason TEXT; " } else { "" })]
     Revoke(#[source] app::revoke::Error),
@@ -329,6 +332,7 @@ impl Error {
             | Self::File { .. }
             | Self::Init(_)
             | Self::Serve(_)
+            | Self::Succeed(_)
             | Self::Witness(_)
             | Self::Revoke(_)
             | Self::Scan { .. }

@@ -1,6 +1,7 @@
-//! `store check` and `store rebuild`: what is kept, against the log, while the bastion is stopped.
+//! `store check`, `store rebuild` and `store succeed`: what is kept, against the log, while the bastion is stopped.
 
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -9,6 +10,7 @@ use super::{Error, FAULTS, Which, runtime, terminal};
 use crate::app::config::Config;
 use crate::app::mend::{self, Mended};
 use crate::app::store_check::{self, Report};
+use crate::app::succeed::{self, Done};
 use crate::clock::Clock;
 
 #[derive(Subcommand, Debug)]
@@ -21,6 +23,24 @@ pub(super) enum Command {
     ///
     /// Exit codes: 0 nothing is lost, 3 something is: it is named here and in the log.
     Rebuild(How),
+    /// Go on after an older copy of the log was brought back and the newer one is lost: the entries that are left become the
+    /// first ones of a log of another name, which says so. The log before is kept aside.
+    ///
+    /// Exit codes: 0 done, 1 not. An interrupted call is finished by the next one.
+    Succeed(Succeed),
+}
+
+/// What else is known of the log before.
+#[derive(Args, Debug)]
+pub(super) struct Succeed {
+    #[command(flatten)]
+    how: How,
+    /// A checkpoint of it that was kept elsewhere, if it is newer than that in last_checkpoint_file.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// How many entries a witness has signed: the refusal to start says so.
+    #[arg(long, value_name = "N")]
+    witnessed: Option<u64>,
 }
 
 /// Which, and how to say it.
@@ -37,7 +57,29 @@ pub(super) fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Check(how) => check(&how),
         Command::Rebuild(how) => rebuild(&how),
+        Command::Succeed(asked) => succeed(&asked),
     }
+}
+
+fn succeed(asked: &Succeed) -> Result<(), Error> {
+    let config = Config::load(&asked.how.which.path()).map_err(Error::Config)?;
+    let ask = succeed::Ask { checkpoint: asked.checkpoint.clone(), witnessed: asked.witnessed };
+    let done = runtime()?.block_on(succeed::succeed(&config, Clock::system(), &ask)).map_err(Error::Succeed)?;
+    if asked.how.json {
+        return terminal::out(&format!("{:#}\n", json!(done)));
+    }
+    let Done { before, origin, kept, signed, aside } = &done;
+    let lost = signed.saturating_sub(*kept);
+    terminal::out(&format!(
+        "the log before   {before}: {signed} entries were signed, {kept} are here, {lost} are lost\n\
+         the log now      {origin}: it begins with these {kept}\n\
+         kept aside       {aside}\n\
+         What to do next:\n  \
+           revoke again whom the lost entries had revoked: nothing here knows of it\n  \
+           start the bastion, and give what 'ssh BASTION evidence trust' prints to auditors and witnesses,\n  \
+           on the road on which they got the last one\n",
+        aside = config.state.join(aside).display(),
+    ))
 }
 
 fn check(how: &How) -> Result<(), Error> {

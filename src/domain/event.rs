@@ -21,6 +21,7 @@ pub mod held;
 pub mod masked;
 mod outcome;
 pub mod sftp;
+pub mod succession;
 
 pub use decided::{Decided, Read};
 pub use fact::{Actor, Fact, TargetRef};
@@ -368,6 +369,8 @@ pub enum Event {
     EvidenceExported(exported::Exported),
     /// A checkpoint was shown to a timestamping authority.
     Anchored(anchored::Anchored),
+    /// This log takes the place of another.
+    LogSuccessor(succession::Succession),
     /// The policy set in force differs from the one before.
     PolicyChanged {
         /// Digest of the set before.

@@ -175,6 +175,8 @@ impl Replay<'_> {
             "cert.issued" => return self.issued(entry),
             "key.remembered" => return self.remembered(entry),
             "cert.revoked" => self.revoked(entry),
+            // Serials that a lost end of the log may have given out are not given out again.
+            "log.successor" => return entry.body().number("serial").unwrap_or(0),
             "identity.reinstated" => {
                 if let Some(who) = who(entry) {
                     self.state.unbar(&who);

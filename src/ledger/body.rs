@@ -13,6 +13,7 @@ use crate::domain::event::anchored::Anchored;
 use crate::domain::event::change::Change;
 use crate::domain::event::masked::Applied;
 use crate::domain::event::sftp::Moved;
+use crate::domain::event::succession::Succession;
 use crate::domain::event::{Counters, Decided, Event, Extent, Read};
 use crate::domain::session::Exit;
 use crate::domain::{Digest, Text};
@@ -258,6 +259,7 @@ impl Writer<'_> {
                 .maybe("seed", exported.sample.map(|(seed, _)| number(seed)))
                 .maybe("count", exported.sample.map(|(_, count)| number(count))),
             Event::Anchored(anchored) => self.anchored(body, anchored),
+            Event::LogSuccessor(before) => successor(body, before),
             Event::PolicyChanged { old, new, files } => {
                 body.digest("old", old).set("new", show(new)).set("files", texts(files))
             }
@@ -297,6 +299,17 @@ impl Writer<'_> {
         self.payloads.push((payload.hash, payload.stored));
         value
     }
+}
+
+fn successor(body: Body, before: &Succession) -> Body {
+    body.set("origin", text(&before.origin))
+        .set("key", text(&before.key))
+        .set("size", number(before.size))
+        .set("root", show(&before.root))
+        .set("signature", text(&before.signature))
+        .set("kept", number(before.kept))
+        .maybe("witnessed", before.witnessed.map(number))
+        .set("serial", show(&before.serial))
 }
 
 fn moved(moved: &Moved) -> Value {

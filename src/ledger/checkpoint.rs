@@ -103,6 +103,11 @@ impl Key {
         if key.to_string() == text { Ok(key) } else { Err(Error::Key("does not have its own id")) }
     }
 
+    /// Whether both are one key, whatever it is named.
+    pub fn is_one_with(&self, other: &Self) -> bool {
+        self.public == other.public
+    }
+
     /// The name.
     pub fn name(&self) -> &str {
         &self.name

@@ -9,6 +9,7 @@ use crate::domain::event::glass::{Broken, Reviewed};
 use crate::domain::event::held::{Notified, Requested, Resolved, Used, Viewed, Voted};
 use crate::domain::event::masked::Applied;
 use crate::domain::event::sftp::{Moved, Operation};
+use crate::domain::event::succession::Succession;
 use crate::domain::event::{Actor, Counters, Decided, Event, Extent, Fact, Outcome, Read, TargetRef};
 use crate::domain::identity::{Flow, Kind};
 use crate::domain::session::{Exit, Jump, RecordingId, SessionId};
@@ -22,7 +23,7 @@ pub(super) const SALT: [u8; 32] = [0x5a; 32];
 pub(super) const TEXTS: [&str; 5] =
     ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found", "looks right to me"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 48;
+pub(super) const EVENTS: usize = 49;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -53,6 +54,7 @@ pub(super) fn all() -> Vec<(String, Fact)> {
         .chain(anchored())
         .chain([to_socket()])
         .chain([again()])
+        .chain([succeeded()])
         .collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
@@ -120,6 +122,7 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::EvidenceExported(_) => 39,
         Event::Anchored(_) => 46,
         Event::UpstreamAgain { .. } => 47,
+        Event::LogSuccessor(_) => 48,
     }
 }
 
@@ -606,4 +609,19 @@ fn anchored() -> [Fact; 2] {
 
 fn again() -> Fact {
     in_session(Event::UpstreamAgain { serial: 4212, key_id: "corp/ZjNjMWEw".into() }, 1)
+}
+
+/// An older copy was brought back.
+fn succeeded() -> Fact {
+    let before = Succession {
+        origin: "bastion.example.com/sallyport/7f3a".into(),
+        key: "bastion.example.com/sallyport/7f3a+c7d3a05e+AVW0SVwJ0Yd3tbFGTuvXxKUJEyRbHQZfLpPVu5S5yZ2M".into(),
+        size: 81_742,
+        root: digest("tree"),
+        signature: "x9OgXg==".into(),
+        kept: 81_700,
+        witnessed: Some(81_745),
+        serial: 1_004_212,
+    };
+    Fact::new(RecordId::from_parts(time(), 0), Outcome::Success, Event::LogSuccessor(before))
 }

@@ -34,6 +34,7 @@ pub mod reconcile;
 pub mod sequencer;
 mod served;
 pub mod stamp;
+pub mod succession;
 pub mod tiles;
 pub mod trust;
 pub mod verify;
@@ -356,7 +357,9 @@ impl View {
 }
 
 /// The file of the last signed checkpoint.
-const CHECKPOINT: &str = "checkpoint";
+pub const CHECKPOINT: &str = "checkpoint";
+/// The file of the entries that are in no full bundle yet.
+pub const TAIL: &str = tail::NAME;
 
 /// Whether the text behind a payload's hash is in a store, as it was written.
 pub async fn has_payload(blobs: &Blobs, hash: &Digest) -> Result<bool, Error> {
@@ -402,7 +405,7 @@ pub enum Error {
     /// The stored log is older than what was signed.
     #[error(
         "the log has {found} entries, but {signed} were signed: it was restored from an older copy. \
-         Bring back the newer copy of the state folder"
+         Bring back the newer copy of the state folder; if there is none, 'sallyport store succeed' goes on without the rest"
     )]
     Restored {
         /// What is there.

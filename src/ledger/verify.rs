@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use super::bundle::{self, Listed, Manifest, ReadError, Reader};
 use super::checkpoint::{self, Checkpoint, Key};
 use super::population::Dates;
+use super::succession::Succeeded;
 use super::trust::{self, Trust};
 use crate::domain::{Digest, Timestamp};
 use crate::merkle::{self, Frontier};
@@ -102,6 +103,8 @@ pub struct Report {
     pub policies: u64,
     /// Tables that are in it, each the one that follows from the records.
     pub populations: u64,
+    /// Logs whose place this one has taken, by its records of the period.
+    pub successions: Vec<Succeeded>,
     /// Everything that is wrong; at most [`MAX_FAULTS`].
     pub faults: Vec<Fault>,
 }
@@ -333,6 +336,21 @@ impl<'a, R: Read> Judge<'a, R> {
         }
     }
 
+    /// A log that went before has the key of this one, or one that the trust file names.
+    fn compare_successions(&mut self) {
+        let trusted = match self.belief {
+            Belief::Trust(trust) => trust.logs.as_slice(),
+            Belief::Bundle | Belief::Nobody => &[],
+        };
+        for succeeded in &self.content.successions {
+            let is_known = self.key.iter().chain(trusted).any(|key| key.is_one_with(&succeeded.key));
+            if !is_known {
+                let place = format!("{}: record {}", bundle::RECORDS, succeeded.seq);
+                self.faults.wrong(&place, "names a log before it by a key that nobody vouches for");
+            }
+        }
+    }
+
     fn bytes(&self, name: &str) -> &[u8] {
         self.small.get(name).map_or(&[], Vec::as_slice)
     }
@@ -340,6 +358,7 @@ impl<'a, R: Read> Judge<'a, R> {
     /// What was read, against what was signed.
     fn compare(&mut self) {
         self.compare_times();
+        self.compare_successions();
         if let Some(behind) = self.behind.take() {
             self.content.compare_root(&behind, &mut self.faults);
         }
@@ -436,6 +455,7 @@ impl<'a, R: Read> Judge<'a, R> {
             texts: content.texts,
             policies: content.policies,
             populations: content.populations,
+            successions: content.successions,
             faults: self.faults.0,
         }
     }

@@ -351,6 +351,7 @@ func check(bundle io.Reader, trust string) error {
 	}
 	counts, recordings, texts := map[string]int64{}, map[string]extent{}, map[string]bool{}
 	var stored whole
+	var successions []string
 	lines := bufio.NewScanner(bytes.NewReader(files["records.jsonl"]))
 	for lines.Scan() {
 		index, hash := log.size, tlog.RecordHash(lines.Bytes())
@@ -387,6 +388,12 @@ func check(bundle io.Reader, trust string) error {
 				}
 			}
 			switch record.Kind {
+			case "log.successor":
+				told, err := succeeded(record.Body, trust)
+				if err != nil {
+					return fmt.Errorf("records.jsonl: record %d: %w", index, err)
+				}
+				successions = append(successions, told)
 			case "recording.commit", "recording.close", "recording.recovered", "recording.failed":
 				name := fmt.Sprintf("recordings/%s/%v", record.Session, record.Body["recording"])
 				frames, _ := strconv.ParseInt(fmt.Sprint(record.Body["frames"]), 10, 64)
@@ -478,8 +485,42 @@ func check(bundle io.Reader, trust string) error {
 			return errors.New(name + ".cast.zst: is not the recording that a record speaks of")
 		}
 	}
+	for _, told := range successions {
+		fmt.Println(told)
+	}
 	fmt.Printf("records %d to %d, %d recordings, %d texts, %d tables; witnesses not checked\n", before, behind-1, len(recordings), len(texts), checked)
 	return nil
+}
+
+// succeeded checks the checkpoint of the log before, which a record names: signed by its key, which the trust file has.
+func succeeded(body map[string]interface{}, trust string) (string, error) {
+	field := func(name string) string { return fmt.Sprint(body[name]) }
+	verifier, err := note.NewVerifier(field("key"))
+	if err != nil {
+		return "", err
+	}
+	root, err := hex.DecodeString(field("root"))
+	if err != nil {
+		return "", err
+	}
+	text := field("origin") + "\n" + field("size") + "\n" + base64.StdEncoding.EncodeToString(root) + "\n"
+	signed := text + "\n\u2014 " + verifier.Name() + " " + field("signature") + "\n"
+	if _, _, err := checkpoint([]byte(signed), verifier); err != nil {
+		return "", errors.New("names a checkpoint that the log before has not signed")
+	}
+	for _, line := range strings.Split(trust, "\n") {
+		words := strings.Fields(line)
+		if len(words) >= 2 && words[0] == "log" && public(words[1]) == public(field("key")) {
+			return fmt.Sprintf("succeeds %s, which had signed %s: %s are here", verifier.Name(), field("size"), field("kept")), nil
+		}
+	}
+	return "", errors.New("names a log before it by a key that nobody vouches for")
+}
+
+// public is the key itself in name+id+key.
+func public(key string) string {
+	parts := strings.SplitN(key, "+", 3)
+	return parts[len(parts)-1]
 }
 
 func payloads(body map[string]interface{}, found map[string]bool) {

@@ -1,9 +1,10 @@
 //! Bundles of evidence as an auditor gets them, and what changes do to them.
 
 use super::*;
-use crate::ledger::proof;
+use crate::domain::Digest;
 use crate::ledger::trust::Trust;
 use crate::ledger::verify::{Belief, Report, Verdict, verify};
+use crate::ledger::{checkpoint, proof, succession};
 
 pub(super) const PERIOD: &str = "--from 2026-11-23T21:00:00Z --to 2026-11-23T21:10:00Z";
 
@@ -115,6 +116,33 @@ async fn any_byte_that_is_changed_is_found() {
         }
         bundle.push(0);
         assert_eq!(judge(&bundle, &trust).verdict, Verdict::Tampered);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_before_counts_only_by_a_key_that_somebody_vouches_for() {
+    with(async |house| {
+        let signer = Signer::in_memory().unwrap();
+        let key = checkpoint::Key::new("bastion.example.com/before", signer.log_key()).unwrap();
+        let before = checkpoint::Checkpoint { origin: key.name().to_owned(), size: 9, root: Digest::of(b"tree") };
+        let note = before.sign(&key, |text| signer.sign_note(text));
+        let named = succession::name(note.as_bytes(), &key, 1, None, 1).unwrap();
+        let fact = Fact::new(RecordId::new(house.clock.now()), Outcome::Success, Event::LogSuccessor(named));
+        house.sessions.ledger().append_one(fact).await.unwrap();
+        used(&house).await;
+        let (bundle, mut trust) = (bundle(&house, "").await, trust(&house).await);
+        let report = judge(&bundle, &trust);
+        assert_eq!(report.verdict, Verdict::Tampered);
+        assert_eq!(
+            faults(&report),
+            "records.jsonl: record 1: names a log before it by a key that nobody vouches for\n"
+        );
+        trust.logs.push(key.clone());
+        let report = judge(&bundle, &trust);
+        assert_eq!((report.verdict, faults(&report)), (Verdict::VerifiedUnwitnessed, String::new()));
+        let found: Vec<_> = report.successions.iter().map(|one| (one.seq, &one.key, one.kept, one.lost())).collect();
+        assert_eq!(found, [(1, &key, 1, 8)]);
     })
     .await;
 }

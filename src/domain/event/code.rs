@@ -73,6 +73,7 @@ impl Event {
             Self::LogStop { .. } => ("log.stop", 7001),
             Self::LogHeartbeat(_) => ("log.heartbeat", 7002),
             Self::ClockStep { .. } => ("clock.step", 7003),
+            Self::LogSuccessor(_) => ("log.successor", 7004),
             Self::StoreRebuilt { .. } => ("store.rebuilt", 7040),
             Self::EvidenceViewed { .. } => ("evidence.viewed", 7010),
             Self::EvidenceExported(_) => ("evidence.exported", 7011),

@@ -432,6 +432,7 @@ class Judge:
         self.withheld = self.texts = self.recordings = self.policies = self.populations = 0
         self.dates, self.tables = None, []
         self.witnesses, self.quorum = {}, None
+        self.successions = []
 
     def wrong(self, place, what, is_gap=False):
         if len(self.faults) < 100:
@@ -584,6 +585,8 @@ class Judge:
             self.wrong(place, "is older than the one before it")
         self.last = entry["time"]
         self.counts[entry["kind"]] = self.counts.get(entry["kind"], 0) + 1
+        if entry["kind"] == "log.successor":
+            self.successor(entry, place)
         for digest in payloads(entry["body"]):
             self.wanted.setdefault("blobs/%s" % digest, (index, None))
         if self.dates:
@@ -600,6 +603,25 @@ class Judge:
                 self.wanted["recordings/%s/%s.cast.zst" % (entry["session"], body["recording"])] = (index, extent)
             except (KeyError, TypeError, ValueError):
                 self.wrong(place, "does not say how much of the recording is stored")
+
+    def successor(self, entry, place):
+        """The log takes another's place, and names the last checkpoint of it that is known."""
+        body = entry["body"]
+        try:
+            key, size, kept = Key(str(body.get("key"))), int(body["size"]), int(body["kept"])
+            lost = max(0, size - kept, int(body.get("witnessed", 0)) - kept)
+            root = bytes.fromhex(str(body.get("root")))
+            lines = body.get("origin"), size, base64.b64encode(root).decode(), key.name, body.get("signature")
+            if checkpoint(("%s\n%d\n%s\n\n" % lines[:3] + DASH + "%s %s\n" % lines[3:]).encode(), key) != (size, root):
+                raise ValueError
+        except (KeyError, TypeError, ValueError):
+            self.wrong(place, "names a checkpoint that the log before has not signed")
+            return
+        if kept > entry["seq"]:
+            self.wrong(place, "says that it keeps more entries than stand before it")
+        if all(key.public != known.public for known in [self.key] + (self.trust[0] if self.trust else [])):
+            self.wrong(place, "names a log before it by a key that nobody vouches for")
+        self.successions.append({"record": entry["seq"], "origin": key.name, "size": size, "kept": kept, "lost": lost})
 
     def file(self, name):
         if name.endswith(".frames"):
@@ -730,7 +752,7 @@ def main(words):
     if options["--json"]:
         faults = [{"place": place, "what": what} for place, what, _ in judge.faults]
         told = {"verdict": verdict, "signer": key, "first": judge.first, "faults": faults, "counts": judge.counts}
-        told.update(policies=judge.policies, populations=judge.populations)
+        told.update(policies=judge.policies, populations=judge.populations, successions=judge.successions)
         told.update(texts=judge.texts, recordings=judge.recordings, withheld=judge.withheld)
         told["end"] = judge.tree.size if judge.tree else judge.first
         print(json.dumps(told, indent=2))
@@ -739,6 +761,9 @@ def main(words):
         print("  signed by %s" % ascii(key).strip("'"))
         for name, time in judge.witnesses.items():
             print("  witness %s, %d seconds after 1970" % (ascii(name)[1:-1], time))
+        for one in judge.successions:
+            print("  succeeds %s: the first %d records are here, %d are lost (record %d)" % (
+                ascii(one["origin"])[1:-1], one["kept"], one["lost"], one["record"]))
         for place, what, _ in judge.faults:
             print("FAULT %s: %s" % (ascii(place)[1:-1], ascii(what)[1:-1]))
     return 0 if verdict in ("verified", "verified, unwitnessed") else 3

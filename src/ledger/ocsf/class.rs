@@ -113,6 +113,7 @@ pub(super) fn class(kind: &str, outcome: Outcome) -> &'static Class {
         "evidence.exported" => const { &Class::of(1008, "Event Log Activity", 3, "Export") },
         "log.start" => const { &lifecycle(3, "Start") },
         "log.stop" => const { &lifecycle(4, "Stop") },
+        "log.successor" => const { &lifecycle(99, "Succeed") },
         "anchor.receipt" => const { &lifecycle(99, "Anchor") },
         "log.heartbeat" => const { &lifecycle(99, "Heartbeat") },
         _ => const { &lifecycle(99, "Other") },

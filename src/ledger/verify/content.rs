@@ -11,6 +11,7 @@ use super::super::checkpoint::Checkpoint;
 use super::super::entry::{self, Entry};
 use super::super::policies;
 use super::super::population::{Control, Dates};
+use super::super::succession::{self, Succeeded};
 use super::Faults;
 use crate::domain::event::Extent;
 use crate::domain::{Digest, Timestamp};
@@ -29,6 +30,8 @@ pub(super) struct Content {
     pub(super) texts: u64,
     pub(super) policies: u64,
     pub(super) populations: u64,
+    /// Logs whose place this one has taken.
+    pub(super) successions: Vec<Succeeded>,
     /// What the tables must come to; none in bundles that have none.
     tables: Option<Tables>,
     /// Files that records speak of and that have not come yet.
@@ -167,6 +170,11 @@ impl Content {
         }
         self.times = Some((self.times.map_or(time, |(first, _)| first), time));
         *self.counts.entry(entry.kind().to_owned()).or_default() += 1;
+        match succession::read(&entry) {
+            Some(Ok(succeeded)) => self.successions.push(succeeded),
+            Some(Err(what)) => faults.wrong(&place(), what),
+            None => {}
+        }
         self.speaks_of(&entry, faults);
     }
 

@@ -42,3 +42,16 @@ eventually 10 gone "$W1"
 serve
 console whoami >/dev/null || fail 'a witness that is away keeps the bastion from serving'
 stop_bastion TERM
+# Where the newer copy is gone, what the witness was heard to have signed is enough to go on as another log.
+rm -r "$STATE"
+cp -a older "$STATE"
+code=0
+"$SALLYPORT" store succeed --config "$CONFIG" >out 2>&1 || code=$?
+equal 'exit code where nothing here shows a loss' "$code" 1
+contains 'what is missing' "$(cat out)" '--witnessed N'
+signed=$(sed -n 's/.*witness w1 has signed \([0-9]*\) entries.*/\1/p' refused.log)
+"$SALLYPORT" store succeed --config "$CONFIG" --witnessed "$signed" >out || fail "store succeed: $(cat out)"
+contains 'what the witness knew' "$(cat out)" "$signed entries were signed"
+serve
+console whoami >/dev/null || fail 'the log that goes on'
+stop_bastion TERM
