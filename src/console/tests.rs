@@ -263,6 +263,7 @@ impl House {
             env_dropped: &[],
             reason: None,
             wait: None,
+            unmask: false,
             profiles: &[],
             glass: None,
         };
@@ -699,6 +700,7 @@ fn shell<'a>(who: &'a Arc<Caller>, target: &'a str) -> Ask<'a> {
         env_dropped: &[],
         reason: None,
         wait: None,
+        unmask: false,
         profiles: &[],
         glass: None,
     }

@@ -287,6 +287,8 @@ pub enum Event {
     },
     /// A rule hid something in a session.
     MaskApplied(masked::Applied),
+    /// A session was seen unmasked.
+    MaskLifted(masked::Lifted),
     /// A recording is complete.
     RecordingClose {
         /// Which.

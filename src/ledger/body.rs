@@ -233,6 +233,9 @@ impl Writer<'_> {
                 .maybe("fingerprints", (!applied.fingerprints.is_empty()).then(|| fingerprints(applied)))
                 .set("first_us", number(applied.first_us))
                 .set("last_us", number(applied.last_us)),
+            Event::MaskLifted(lifted) => {
+                body.set("recording", show(&lifted.recording)).set("seen", by_word(&lifted.seen))
+            }
             Event::RecordingLost { recording, said, frames } => {
                 body.set("recording", show(recording)).set("said", number(*said)).set("frames", number(*frames))
             }

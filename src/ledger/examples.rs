@@ -7,7 +7,7 @@ use crate::domain::event::change::Change;
 use crate::domain::event::exported::Exported;
 use crate::domain::event::glass::{Broken, Reviewed};
 use crate::domain::event::held::{Notified, Requested, Resolved, Used, Viewed, Voted};
-use crate::domain::event::masked::Applied;
+use crate::domain::event::masked::{Applied, Lifted};
 use crate::domain::event::sftp::{Moved, Operation};
 use crate::domain::event::succession::Succession;
 use crate::domain::event::{Actor, Counters, Decided, Event, Extent, Fact, Outcome, Read, TargetRef};
@@ -23,7 +23,7 @@ pub(super) const SALT: [u8; 32] = [0x5a; 32];
 pub(super) const TEXTS: [&str; 5] =
     ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found", "looks right to me"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 49;
+pub(super) const EVENTS: usize = 50;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -55,6 +55,7 @@ pub(super) fn all() -> Vec<(String, Fact)> {
         .chain([to_socket()])
         .chain([again()])
         .chain([succeeded()])
+        .chain([lifted()])
         .collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
@@ -113,6 +114,7 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::ApprovalViewed(_) => 37,
         Event::ApprovalNotified(_) => 38,
         Event::MaskApplied(_) => 40,
+        Event::MaskLifted(_) => 49,
         Event::GlassBroken(_) => 41,
         Event::GlassReviewed(_) => 42,
         Event::ChannelSubsystem { .. } => 43,
@@ -588,6 +590,11 @@ fn files() -> Vec<Fact> {
 fn forwarded() -> Fact {
     let (to, originator) = ("10.0.3.9:5432".to_owned(), "127.0.0.1:51544".to_owned());
     in_session(Event::ChannelForward { to, originator: Some(originator) }, 0)
+}
+
+fn lifted() -> Fact {
+    let seen = BTreeMap::from([("url-password".into(), 2)]);
+    in_session(Event::MaskLifted(Lifted { recording: recording(), seen }), 0)
 }
 
 fn to_socket() -> Fact {

@@ -45,6 +45,8 @@ pub struct Ask<'a> {
     pub reason: Option<&'a str>,
     /// How long the client would wait for people, if it says so.
     pub wait: Option<Duration>,
+    /// The client asks to see the output as the target printed it.
+    pub unmask: bool,
     /// Mask profiles that hold already: those of the prompt that it is a line of.
     pub profiles: &'a [String],
     /// Past approval.

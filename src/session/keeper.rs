@@ -16,6 +16,7 @@ use super::masking::Hidden;
 use super::tap::{Counts, Stopwatch, broken};
 use super::{Counted, Inner};
 use crate::domain::RecordId;
+use crate::domain::event::masked::Lifted;
 use crate::domain::event::{Event, Extent, Fact, Outcome, TargetRef};
 use crate::domain::identity::Caller;
 use crate::domain::session::{End, Exit};
@@ -37,6 +38,8 @@ pub struct Keeper {
     pub(super) counts: Arc<Counts>,
     /// What the mask rules hid.
     pub(super) hidden: Arc<Hidden>,
+    /// The client sees what the recording has masked.
+    pub(super) unmasked: bool,
     pub(super) closing: oneshot::Receiver<Closing>,
     /// Told here when the recording cannot go on.
     pub(super) cut: Cut,
@@ -152,6 +155,10 @@ impl Keeper {
         let mut facts = vec![kept];
         let applied = self.hidden.applied(self.summary.recording).into_iter();
         facts.extend(applied.map(|applied| self.fact(Outcome::Success, Event::MaskApplied(applied))));
+        if self.unmasked {
+            let lifted = Lifted { recording: self.summary.recording, seen: self.hidden.printed() };
+            facts.push(self.fact(Outcome::Success, Event::MaskLifted(lifted)));
+        }
         facts.push(self.ended(&end, exit));
         match self.inner.ledger.append(facts).await {
             Ok(receipts) => {

@@ -109,9 +109,14 @@ impl Veil {
 
     /// Whether something waits that may become a secret.
     pub(super) fn holds(&self) -> bool {
+        self.held() > 0
+    }
+
+    /// How many bytes wait.
+    pub(super) fn held(&self) -> usize {
         match &self.way {
-            Way::Masked(masker) => masker.held() > 0,
-            Way::Digest(_) | Way::Followed => false,
+            Way::Masked(masker) => masker.held(),
+            Way::Digest(_) | Way::Followed => 0,
         }
     }
 
@@ -194,6 +199,16 @@ impl Hidden {
     pub(super) fn totals(&self) -> BTreeMap<Arc<str>, u64> {
         let mut totals = BTreeMap::new();
         for ((rule, _), tally) in &*self.tallies.lock().unwrap_or_else(PoisonError::into_inner) {
+            *totals.entry(rule.clone()).or_default() += tally.count;
+        }
+        totals
+    }
+
+    /// How many secrets each rule hid in what the target printed.
+    pub(super) fn printed(&self) -> BTreeMap<Arc<str>, u64> {
+        let mut totals = BTreeMap::new();
+        let tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((rule, _), tally) in tallies.iter().filter(|((_, stream), _)| *stream != "input") {
             *totals.entry(rule.clone()).or_default() += tally.count;
         }
         totals

@@ -49,6 +49,7 @@ pub mod space;
 mod standing;
 pub mod tap;
 mod transfer;
+mod unmask;
 mod votes;
 
 pub use ask::{Ask, Opened, Refused};

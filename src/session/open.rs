@@ -20,6 +20,7 @@ use super::profile::served;
 use super::registry::{Entry, Orders};
 use super::tap::{Counts, DownTap, Stopwatch, UpTap};
 use super::transfer::{may_pass, moves_files};
+use super::unmask::{Bare, not_held};
 use super::{Counted, Sessions};
 use crate::approval::Granted;
 use crate::domain::event::{Event, Fact, Outcome, TargetRef};
@@ -49,6 +50,8 @@ struct New<'a> {
     rules: Arc<Rules>,
     /// The second decision: that what a command moves may pass as it is, or that a connection may lead past what is recorded.
     beside: Option<Judged>,
+    /// The second decision too: that the client may see what is recorded masked.
+    unmasked: Option<Judged>,
 }
 
 impl Sessions {
@@ -78,7 +81,7 @@ impl Sessions {
             }
         };
         let decided = ask.fact(now, judged.decision.recorded(), judged.event()).towards(place.clone());
-        let permitted = judged.permitted(&ask, decided.id);
+        let permitted = judged.permitted(&ask, decided.id).map_err(|refused| not_held(&ask, refused));
         let permitted = permitted.and_then(|kept| may_pass(&ask.action, &target).map(|()| kept));
         let permitted = permitted.and_then(|kept| self.masked_by(&ask, &target, &kept).map(|masked| (kept, masked)));
         let (obligations, (profiles, rules)) = match permitted {
@@ -105,6 +108,10 @@ impl Sessions {
         let (session, recording) = (ask.session(now, (&target, &login))?, RecordingId::new(now));
         let transfer = self.transfer(&ask, judged.decision.reading.as_ref(), (&target, &login), now);
         let beside = transfer.or(beyond);
+        let (decided, obligations, unmasked) = match beside {
+            Some(_) => (decided, obligations, None),
+            None => self.unmasked(&ask, (&target, &login), now, (decided, obligations)).await?,
+        };
         let new = New {
             ask: &ask,
             now,
@@ -119,6 +126,7 @@ impl Sessions {
             profiles,
             rules,
             beside,
+            unmasked,
         };
         let gauge =
             self.limits().space.gauge(&new.ask.caller.identity.principal(), ask.purpose(), new.ask.share.clone());
@@ -201,6 +209,7 @@ impl Sessions {
             held,
             glass: new.ask.glass.is_some(),
             profiles: new.profiles.clone(),
+            unmasked: new.unmasked.is_some(),
             orders,
         };
         let files = (new.ask.action == Action::Sftp).then(|| Files {
@@ -234,6 +243,7 @@ impl Sessions {
                 counts: counts.clone(),
                 cut: cut.clone(),
                 durable,
+                bare: new.unmasked.is_some().then(Bare::default),
                 out: Veil::new("stdout", &manner, &hidden).wide(&columns),
                 err: Veil::new("stderr", &manner, &hidden),
             },
@@ -248,6 +258,7 @@ impl Sessions {
                 watch: watch.clone(),
                 counts,
                 hidden,
+                unmasked: new.unmasked.is_some(),
                 closing: closed,
                 cut: cut.clone(),
                 counted: Counted::new(inner.ledger.counters()),
@@ -395,7 +406,7 @@ impl New<'_> {
         decided.session = Some(self.session);
         let decision = decided.id;
         let mut facts = vec![decided];
-        facts.extend(self.beside.as_ref().map(|judged| {
+        facts.extend(self.beside.iter().chain(&self.unmasked).map(|judged| {
             let fact = ask.fact(self.now, judged.decision.recorded(), judged.event());
             fact.within(self.session).towards(self.place.clone())
         }));

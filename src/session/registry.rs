@@ -11,11 +11,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::{Sessions, glass, profile};
+use super::{Sessions, glass, profile, unmask};
 use crate::domain::event::{Event, Fact, Outcome, TargetRef};
 use crate::domain::identity::Caller;
 use crate::domain::session::{Action, End, SessionId};
-use crate::domain::target::Login;
+use crate::domain::target::{Login, Target};
 use crate::domain::{RecordId, Timestamp};
 use crate::policy;
 
@@ -44,12 +44,35 @@ pub(super) struct Entry {
     pub(super) glass: bool,
     /// By which profiles it is masked.
     pub(super) profiles: BTreeSet<String>,
+    /// Its client sees it unmasked.
+    pub(super) unmasked: bool,
     pub(super) orders: watch::Sender<Orders>,
 }
 
 impl Entry {
-    fn is_masked(&self) -> bool {
-        matches!(self.action, Action::Shell | Action::Exec(_))
+    /// The longest it may take by these decisions of now, if they say; else the action that ends it.
+    fn goes_on(
+        &self,
+        decision: &policy::Decision,
+        unmask: Option<&policy::Decision>,
+        target: &Target,
+    ) -> Result<Option<Option<Duration>>, policy::Asked<'_>> {
+        let mut limits = match &decision.outcome {
+            policy::Outcome::Hold(_) if self.held => return Ok(None),
+            policy::Outcome::Allow(limits) if self.keeps(limits, target) => limits.clone(),
+            policy::Outcome::Allow(_) | policy::Outcome::Hold(_) | policy::Outcome::Deny => return Err(self.asked()),
+        };
+        if let Some(unmask) = unmask {
+            limits = limits.merge(unmask::permits(unmask, target).ok_or(policy::Asked::Unmask)?);
+        }
+        Ok(Some(if self.glass { glass::bounded(limits.max_session) } else { limits.max_session }))
+    }
+
+    /// It keeps the mask rules that it began with: where more must be hidden now, it may not go on.
+    fn keeps(&self, limits: &policy::Obligations, target: &Target) -> bool {
+        let is_masked = matches!(self.action, Action::Shell | Action::Exec(_));
+        let hides = !is_masked || profile::asked(target, limits).is_subset(&self.profiles);
+        hides && limits.unserved(profile::served(&self.action)).is_none()
     }
 
     fn asked(&self) -> policy::Asked<'_> {
@@ -125,42 +148,40 @@ impl Sessions {
     /// Whether it was told to end.
     async fn judge_one_again(&self, entry: &Entry, because: &[RecordId]) -> bool {
         let now = self.0.clock.now();
-        let found = self.find(Some(entry.login.as_str()), &entry.target);
-        // It keeps the rules that it began with: where more must be hidden now, it may not go on.
-        let masked = |limits: &policy::Obligations| match &found {
-            Some((target, _)) if entry.is_masked() => profile::asked(target, limits).is_subset(&entry.profiles),
-            _ => true,
-        };
-        let (decision, end) = match &found {
-            None => (None, End::Removed),
+        let (asked, decision, end) = match self.find(Some(entry.login.as_str()), &entry.target) {
+            None => (entry.asked(), None, End::Removed),
             Some((target, login)) => {
                 let caller = self.as_of_now(&entry.caller);
-                let request = policy::Request {
-                    identity: &caller.identity,
-                    sign_in: &caller.sign_in,
-                    action: entry.asked(),
-                    target: Some((target, login)),
-                    owner: None,
-                    now,
-                    source: caller.source.ip(),
-                    pty: entry.pty,
-                };
                 let policy = self.0.policy.borrow().clone();
-                (Some(policy::decide(&policy, &request)), End::Denied)
+                let judge = |action| {
+                    let request = policy::Request {
+                        identity: &caller.identity,
+                        sign_in: &caller.sign_in,
+                        action,
+                        target: Some((&target, &login)),
+                        owner: None,
+                        now,
+                        source: caller.source.ip(),
+                        pty: entry.pty,
+                    };
+                    policy::decide(&policy, &request)
+                };
+                let decision = judge(entry.asked());
+                let unmask = entry.unmasked.then(|| judge(policy::Asked::Unmask));
+                match entry.goes_on(&decision, unmask.as_ref(), &target) {
+                    Ok(max) => {
+                        if let Some(max) = max {
+                            entry.orders.send_if_modified(|orders| std::mem::replace(&mut orders.max, max) != max);
+                        }
+                        return false;
+                    }
+                    Err(asked) => {
+                        (asked, unmask.filter(|_| asked == policy::Asked::Unmask).or(Some(decision)), End::Denied)
+                    }
+                }
             }
         };
-        match decision.as_ref().map(|decision| &decision.outcome) {
-            Some(policy::Outcome::Allow(limits))
-                if limits.unserved(profile::served(&entry.action)).is_none() && masked(limits) =>
-            {
-                let max = if entry.glass { glass::bounded(limits.max_session) } else { limits.max_session };
-                entry.orders.send_if_modified(|orders| std::mem::replace(&mut orders.max, max) != max);
-                return false;
-            }
-            Some(policy::Outcome::Hold(_)) if entry.held => return false,
-            _ => {}
-        }
-        self.record_end(entry, decision.as_ref(), because, now).await;
+        self.record_end(entry, (asked, decision.as_ref()), because, now).await;
         info!(session = %entry.session, host = entry.target, end = end.as_str(), "session not allowed any more");
         entry.orders.send_if_modified(|orders| {
             let first = orders.end.is_none();
@@ -174,13 +195,13 @@ impl Sessions {
     async fn record_end(
         &self,
         entry: &Entry,
-        decision: Option<&policy::Decision>,
+        (asked, decision): (policy::Asked<'_>, Option<&policy::Decision>),
         because: &[RecordId],
         now: Timestamp,
     ) {
         let decided = match decision {
-            Some(decision) => decision.to_decided(entry.asked().as_str(), 0),
-            None => policy::unknown_target(&self.0.policy.borrow().clone(), entry.asked().as_str()),
+            Some(decision) => decision.to_decided(asked.as_str(), 0),
+            None => policy::unknown_target(&self.0.policy.borrow().clone(), asked.as_str()),
         };
         let mut fact = Fact::new(RecordId::new(now), Outcome::Deny, Event::AuthzDecision(decided))
             .by(&entry.caller)

@@ -9,11 +9,12 @@ use bytes::Bytes;
 use super::cut::Cut;
 use super::limits::Limit;
 use super::masking::Veil;
+use super::unmask::Bare;
 use crate::clock::Clock;
 use crate::domain::session::{End, Stream};
 use crate::recording::{self, Event, Sink};
 
-/// Bytes that may be shown: they went through the tap. Nothing else reaches a client.
+/// Bytes that may be shown: they went through the tap, and are masked unless a permit of `unmask` says otherwise. Nothing else reaches a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Masked(Bytes);
 
@@ -98,6 +99,8 @@ pub struct DownTap {
     pub(super) cut: Cut,
     /// Nothing is released before it is on disk.
     pub(super) durable: bool,
+    /// Where the client sees the bytes as they came.
+    pub(super) bare: Option<Bare>,
     pub(super) out: Veil,
     pub(super) err: Veil,
 }
@@ -108,7 +111,7 @@ impl DownTap {
     pub async fn output(&mut self, stream: Stream, bytes: Bytes) -> Result<Masked, recording::Error> {
         let at = self.watch.at();
         let masked = self.veil(stream).feed(&bytes, at);
-        self.pass(stream, masked).await
+        self.pass(stream, masked, &bytes).await
     }
 
     /// Whether something of this stream waits that may become a secret.
@@ -123,14 +126,14 @@ impl DownTap {
     pub async fn release(&mut self, stream: Stream) -> Result<Masked, recording::Error> {
         let at = self.watch.at();
         let masked = self.veil(stream).release(at);
-        self.pass(stream, masked).await
+        self.pass(stream, masked, &[]).await
     }
 
     /// The stream has ended: what waits may be shown.
     pub async fn finish(&mut self, stream: Stream) -> Result<Masked, recording::Error> {
         let at = self.watch.at();
         let masked = self.veil(stream).finish(at);
-        let passed = self.pass(stream, masked).await?;
+        let passed = self.pass(stream, masked, &[]).await?;
         let veil = match stream {
             Stream::Stdout => &mut self.out,
             Stream::Stderr => &mut self.err,
@@ -146,12 +149,15 @@ impl DownTap {
         }
     }
 
-    async fn pass(&mut self, stream: Stream, masked: Bytes) -> Result<Masked, recording::Error> {
+    /// `came` is what the stream has brought since.
+    async fn pass(&mut self, stream: Stream, masked: Bytes, came: &[u8]) -> Result<Masked, recording::Error> {
         if !masked.is_empty() && self.veil(stream).is_kept() {
             self.keep(stream, masked.clone()).await.inspect_err(|error| note(&self.cut, error))?;
         }
-        self.counts.bytes_out.fetch_add(masked.len() as u64, Ordering::Relaxed);
-        Ok(Masked(masked))
+        let held = self.veil(stream).held();
+        let shown = self.bare.as_mut().map_or(masked, |bare| bare.feed(stream, came, held));
+        self.counts.bytes_out.fetch_add(shown.len() as u64, Ordering::Relaxed);
+        Ok(Masked(shown))
     }
 
     async fn keep(&self, stream: Stream, bytes: Bytes) -> Result<(), recording::Error> {

@@ -300,6 +300,7 @@ impl House {
             env_dropped: &[],
             reason: None,
             wait: None,
+            unmask: false,
             profiles: &[],
             glass: None,
         };

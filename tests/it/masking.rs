@@ -102,3 +102,81 @@ async fn a_profile_that_does_not_exist_is_a_fault_of_policy_and_of_labels() {
     assert!(faults.contains("did you mean \"addresses\"?"), "{faults}");
     world.stop().await;
 }
+
+const UNMASK: &str = r#"
+@id("bob-sees") permit (principal in Sallyport::Group::"users", action == Sallyport::Action::"unmask", resource == Sallyport::Target::"web1");
+"#;
+const HELD: &str = r#"
+@id("hold") @require_approval("1")
+forbid (principal, action == Sallyport::Action::"exec", resource) unless { context.approval.count >= 1 };
+"#;
+const ASKS: [&str; 2] = ["-o", "SetEnv=SALLYPORT_UNMASK=1"];
+const SHOWN: &str = "PGPASSWORD=hunter2 card 4111 1111 1111 1111 at 192.0.2.7 .\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_permit_nothing_is_unmasked_and_nothing_runs() {
+    let world = world(POLICY).await;
+    let bob = world.person(Person::Bob).await;
+    let line =
+        "sallyport: no rule lets you see that unmasked; nothing was run. Without SALLYPORT_UNMASK it is masked\n";
+    assert_eq!(shown(&bob.with("deploy+web1", &ASKS, &[PRINTS]).await), (Some(126), String::new(), line.into()));
+    let held = format!("{POLICY}{UNMASK}{HELD}");
+    world.reload(&world.config, Some(&held)).await.unwrap();
+    let refused = shown(&bob.with("deploy+web1", &ASKS, &[PRINTS]).await);
+    assert!(refused.0 == Some(126) && refused.2.contains("shown masked; nothing was run"), "{refused:?}");
+    let always = world.config.replace("env = \"test\"", "env = \"test\", mask = \"mandatory\"");
+    world.reload(&always, Some(&format!("{POLICY}{UNMASK}"))).await.unwrap();
+    let refused = shown(&bob.with("deploy+web1", &ASKS, &[PRINTS]).await);
+    assert!(refused.0 == Some(126) && refused.2.contains("always masked"), "{refused:?}");
+    assert!(world.web.runs().is_empty());
+    let left = world.stop().await;
+    let actions = |one: &sallyport::ledger::entry::Entry| one.body().text("action").unwrap().to_owned();
+    let decided: Vec<_> = left.log.of("authz.decision").into_iter().map(actions).collect();
+    let decided: Vec<_> = decided.iter().filter(|action| *action != "certify").collect();
+    assert_eq!(decided, ["exec", "unmask", "exec", "exec", "unmask"]);
+    assert!(left.log.of("session.start").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_a_permit_the_client_sees_what_the_recording_has_masked() {
+    let policy: &'static str = Box::leak(format!("{POLICY}{UNMASK}").into_boxed_str());
+    let world = world(policy).await;
+    let bob = world.person(Person::Bob).await;
+    let both = format!("{PRINTS}; printf 'password=%s\\n' hunter3 >&2");
+    let (code, out, err) = shown(&bob.with("deploy+web1", &ASKS, &[&both]).await);
+    assert_eq!((code, out.as_str(), err.as_str()), (Some(0), SHOWN, "password=hunter3\n"));
+    let masked = SHOWN.replace("hunter2", "[password-assign]");
+    assert_eq!(shown(&bob.run("deploy+web1", PRINTS).await).1, masked, "who does not ask sees nothing");
+    let mut terminal = bob.terminal("deploy+web1", &ASKS, &[PRINTS], (100, 40));
+    terminal.sees("PGPASSWORD=hunter2 card").await;
+    assert_eq!(terminal.ends().await.0, Some(0));
+    let ended = world.ended(3).await;
+    let replay = world.replay_of(ended[0].session).await;
+    assert_eq!(replay.out(), masked);
+    let left = world.stop().await;
+    let lifted = left.log.of("mask.lifted");
+    let seen: Vec<_> =
+        lifted.iter().map(|one| serde_json::to_string(one.body().part("seen").unwrap().map()).unwrap()).collect();
+    assert_eq!(seen, ["{\"password-assign\":2}", "{\"password-assign\":1}"]);
+    assert!(lifted.iter().all(|one| one.actor().text("name").is_some()));
+    let kinds = left.log.kinds(ended[0].session);
+    assert_eq!(&kinds[..2], ["authz.decision", "authz.decision"], "{kinds:?}");
+    assert_eq!(kinds.iter().filter(|kind| **kind == "mask.applied").count(), 2, "{kinds:?}");
+    let tells = |entry: &sallyport::ledger::entry::Entry| String::from_utf8_lossy(entry.bytes()).contains("hunter");
+    assert!(!left.log.0.iter().any(tells));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_see_it_any_more_is_cut() {
+    let policy: &'static str = Box::leak(format!("{POLICY}{UNMASK}").into_boxed_str());
+    let world = world(policy).await;
+    let bob = world.person(Person::Bob).await;
+    let mut ssh = bob.terminal("deploy+web1", &ASKS, &["echo begun; exec sleep 1000"], (80, 24));
+    ssh.sees("begun").await;
+    let done = world.reload(&world.config, Some(POLICY)).await.unwrap();
+    assert_eq!(done.ended, 1);
+    ssh.sees("does not allow it any more").await;
+    let left = world.stop().await;
+    let last = left.log.of("authz.decision").into_iter().next_back().unwrap();
+    assert_eq!(last.body().text("action"), Some("unmask"));
+}

@@ -56,6 +56,7 @@ impl Event {
             Self::RecordingFailed { .. } => ("recording.failed", 2104),
             Self::RecordingLost { .. } => ("recording.lost", 2105),
             Self::MaskApplied(_) => ("mask.applied", 2110),
+            Self::MaskLifted(_) => ("mask.lifted", 2111),
             Self::AuthzDecision(_) => ("authz.decision", 3001),
             Self::ApprovalRequested(_) => ("approval.requested", 5000),
             Self::ApprovalVoted(_) => ("approval.voted", 5001),

@@ -1,5 +1,6 @@
-//! What was hidden in a session, as a record says it: which rule, where, how often. Never what.
+//! What was hidden in a session, or seen in it, as a record says it: which rule, where, how often. Never what.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::Digest;
@@ -25,4 +26,13 @@ pub struct Applied {
     pub first_us: u64,
     /// When the last one was.
     pub last_us: u64,
+}
+
+/// What a client saw as the target printed it, under a permit of `unmask`. The recording has it masked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lifted {
+    /// The session's recording.
+    pub recording: RecordingId,
+    /// How many secrets by rule.
+    pub seen: BTreeMap<Arc<str>, u64>,
 }

@@ -140,6 +140,7 @@ impl Channel {
             env_dropped: &way.environment.dropped,
             reason: way.wishes.reason.as_deref(),
             wait: way.wishes.wait,
+            unmask: way.wishes.unmask,
             profiles: way.profiles,
             glass: way.glass,
         };

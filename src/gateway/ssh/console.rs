@@ -80,7 +80,7 @@ pub(crate) async fn run(mut channel: Channel, start: Start) {
 
 /// What was typed for the console does not reach the target's shell.
 async fn visit(mut channel: Channel, glass: &Glass, (environment, terminal): (&Environment, Option<Terminal>)) {
-    let wishes = Wishes { reason: Some(glass.reason.clone()), wait: None };
+    let wishes = Wishes { reason: Some(glass.reason.clone()), ..Wishes::default() };
     let (login, target) = (Some(glass.login.as_str()), glass.target.as_str());
     let way = Way { login, target, environment, wishes: &wishes, profiles: &[], glass: Some(glass) };
     if channel.relay(&way, Action::Shell, &terminal).await.is_err() {

@@ -44,6 +44,7 @@ impl Channel {
             env_dropped: &[],
             reason: None,
             wait: None,
+            unmask: false,
             profiles: &[],
             glass: None,
         };

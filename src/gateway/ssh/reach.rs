@@ -107,6 +107,7 @@ impl Hand {
             env_dropped: &[],
             reason: Some("targets check"),
             wait: None,
+            unmask: false,
             profiles: &[],
             glass: None,
         };

@@ -63,6 +63,8 @@ pub struct Environment {
     pub reason: Option<String>,
     /// `SALLYPORT_WAIT`, meant for the bastion.
     pub wait: Option<String>,
+    /// `SALLYPORT_UNMASK`, meant for the bastion.
+    pub unmask: Option<String>,
 }
 
 /// What a client says to the bastion itself.
@@ -72,6 +74,8 @@ pub struct Wishes {
     pub reason: Option<String>,
     /// How long it would wait for people.
     pub wait: Option<Duration>,
+    /// It asks for output without masking.
+    pub unmask: bool,
 }
 
 /// How many variables are kept.
@@ -92,6 +96,7 @@ impl Environment {
             match name {
                 "SALLYPORT_REASON" => self.reason = text(),
                 "SALLYPORT_WAIT" => self.wait = text(),
+                "SALLYPORT_UNMASK" => self.unmask = text(),
                 _ => {}
             }
             return;
@@ -122,7 +127,12 @@ impl Environment {
             parse_span(text).ok_or_else(what)
         };
         let wait = self.wait.as_deref().filter(|text| !text.is_empty()).map(span).transpose()?;
-        Ok(Wishes { reason: reason.map(str::to_owned), wait })
+        let unmask = match self.unmask.as_deref().unwrap_or_default() {
+            "" | "0" => false,
+            "1" => true,
+            other => return Err(format!("SALLYPORT_UNMASK cannot be '{}': write 1", printable(other, 32))),
+        };
+        Ok(Wishes { reason: reason.map(str::to_owned), wait, unmask })
     }
 }
 
@@ -198,14 +208,18 @@ mod tests {
             assert!(env.passed.is_empty() && env.dropped.is_empty());
             env.wishes()
         };
-        let wait = |span| Ok(Wishes { reason: None, wait: Some(Duration::from_secs(span)) });
+        let wait = |span| Ok(Wishes { wait: Some(Duration::from_secs(span)), ..Wishes::default() });
         assert_eq!(said("SALLYPORT_WAIT", "10m"), wait(600));
         assert_eq!(said("SALLYPORT_WAIT", ""), Ok(Wishes::default()));
         let wrong = "SALLYPORT_WAIT cannot be 'soon\\u{1b}': write a span such as 10m or 90s";
         assert_eq!(said("SALLYPORT_WAIT", "soon\x1b"), Err(wrong.to_owned()));
-        let why = |text: &str| Ok(Wishes { reason: Some(text.into()), wait: None });
+        let why = |text: &str| Ok(Wishes { reason: Some(text.into()), ..Wishes::default() });
         assert_eq!(said("SALLYPORT_REASON", " OPS-1234 "), why("OPS-1234"));
         assert_eq!(said("SALLYPORT_REASON", "  "), Ok(Wishes::default()));
+        assert_eq!(said("SALLYPORT_UNMASK", "1"), Ok(Wishes { unmask: true, ..Wishes::default() }));
+        assert_eq!(said("SALLYPORT_UNMASK", "0"), Ok(Wishes::default()));
+        let wrong = "SALLYPORT_UNMASK cannot be 'yes': write 1";
+        assert_eq!(said("SALLYPORT_UNMASK", "yes"), Err(wrong.to_owned()));
         assert_eq!(said("SALLYPORT_REASON", &"x".repeat(1024)), why(&"x".repeat(1024)));
         assert!(said("SALLYPORT_REASON", &"x".repeat(1025)).unwrap_err().contains("say it shorter"));
     }

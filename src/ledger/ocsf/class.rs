@@ -101,6 +101,9 @@ pub(super) fn class(kind: &str, outcome: Outcome) -> &'static Class {
                     .controls()
             }
         }
+        "mask.lifted" => {
+            const { &Class::of(2006, "Data Security Finding", 1, "Create").titled("A session was seen unmasked") }
+        }
         "authz.decision" => const { &Class::of(3003, "Authorize Session", 1, "Assign Privileges").controls() },
         "approval.requested" => const { &api(1, "Create") },
         "approval.viewed" | "evidence.viewed" => const { &api(2, "Read") },
