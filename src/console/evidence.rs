@@ -16,6 +16,7 @@ use crate::ledger::{Kept, bundle};
 use crate::policy::Asked;
 
 mod export;
+mod pack;
 mod population;
 mod prove;
 

@@ -20,7 +20,7 @@ use crate::recording::{self, Reader};
 
 /// What the records of a period come to, before the first of them is written.
 #[derive(Default)]
-struct Contents {
+pub(super) struct Contents {
     /// Of all lines.
     bytes: u64,
     counts: BTreeMap<String, u64>,
@@ -28,10 +28,10 @@ struct Contents {
     tables: BTreeMap<Control, u64>,
     policies: BTreeSet<Digest>,
     /// By their place in the bundle.
-    texts: BTreeMap<String, Digest>,
+    pub(super) texts: BTreeMap<String, Digest>,
     /// By session and id.
-    recordings: BTreeMap<String, Extent>,
-    missing: Vec<Missing>,
+    pub(super) recordings: BTreeMap<String, Extent>,
+    pub(super) missing: Vec<Missing>,
 }
 
 /// How many records one read takes.
@@ -42,7 +42,7 @@ impl Visit<'_> {
         let ledger = self.room.sessions.ledger();
         let (first, end) = (range.first(), range.end());
         let mut contents = self.look_over(range).await?;
-        let mut out = Out { visit: self, writer: Writer::default() };
+        let mut out = Out::new(self);
 
         let prefix = ledger.prefix(first).await?;
         let peaks = prefix.peaks().iter().fold(String::new(), |text, peak| text + &format!("{peak}\n"));
@@ -81,17 +81,7 @@ impl Visit<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        for (name, hash) in std::mem::take(&mut contents.texts) {
-            match ledger.stored_payload(&hash).await {
-                Ok(Some(stored)) => out.whole(&name, &stored).await?,
-                Ok(None) => contents.misses(name, "not kept"),
-                Err(error) if error.is_damage() => contents.misses(name, "damaged"),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        for (name, extent) in std::mem::take(&mut contents.recordings) {
-            self.recording(&name, extent, &mut out, &mut contents).await?;
-        }
+        self.kept(&mut out, &mut contents).await?;
         let missing = contents.missing.len();
         let manifest = Manifest {
             format: bundle::FORMAT.to_owned(),
@@ -109,7 +99,7 @@ impl Visit<'_> {
         let note = ledger.sign_manifest(&manifest, &encoded);
         out.whole(bundle::MANIFEST, &encoded).await?;
         out.whole(bundle::NOTE, note.as_bytes()).await?;
-        self.say.bytes(Stream::Stdout, Bytes::from_static(&bundle::END)).await?;
+        out.finish().await?;
         let mut told = format!("records {first} to {}: whole\n", end.saturating_sub(1));
         if missing > 0 {
             let _ = writeln!(
@@ -118,6 +108,22 @@ impl Visit<'_> {
             );
         }
         self.say.err(&told).await
+    }
+
+    /// Texts and recordings, as far as they are kept.
+    pub(super) async fn kept(&self, out: &mut Out<'_>, contents: &mut Contents) -> Result<(), Error> {
+        for (name, hash) in std::mem::take(&mut contents.texts) {
+            match self.room.sessions.ledger().stored_payload(&hash).await {
+                Ok(Some(stored)) => out.whole(&name, &stored).await?,
+                Ok(None) => contents.misses(name, "not kept"),
+                Err(error) if error.is_damage() => contents.misses(name, "damaged"),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        for (name, extent) in std::mem::take(&mut contents.recordings) {
+            self.recording(&name, extent, out, contents).await?;
+        }
+        Ok(())
     }
 
     /// Reads all records once: how long they are and what they speak of must be known before they are written.
@@ -231,13 +237,18 @@ impl Contents {
     }
 }
 
-struct Out<'a> {
+/// The tar file on its way.
+pub(super) struct Out<'a> {
     visit: &'a Visit<'a>,
     writer: Writer,
 }
 
-impl Out<'_> {
-    async fn whole(&mut self, name: &str, content: &[u8]) -> Result<(), Error> {
+impl<'a> Out<'a> {
+    pub(super) fn new(visit: &'a Visit<'a>) -> Self {
+        Self { visit, writer: Writer::default() }
+    }
+
+    pub(super) async fn whole(&mut self, name: &str, content: &[u8]) -> Result<(), Error> {
         let bytes = self.writer.whole(name, content).map_err(super::Fault::from)?;
         self.send(bytes).await
     }
@@ -255,6 +266,10 @@ impl Out<'_> {
     async fn end(&mut self) -> Result<(), Error> {
         let bytes = self.writer.end().map_err(super::Fault::from)?;
         self.send(bytes).await
+    }
+
+    pub(super) async fn finish(&self) -> Result<(), Error> {
+        self.send(Bytes::from_static(&bundle::END)).await
     }
 
     async fn send(&self, bytes: Bytes) -> Result<(), Error> {

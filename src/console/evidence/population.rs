@@ -5,7 +5,7 @@
 use clap::Args;
 
 use super::super::line::{Since, since};
-use super::{Error, Range, Visit};
+use super::{Error, Fault, Range, Visit};
 use crate::ledger::entry::Entry;
 use crate::ledger::population::{Control, Sample};
 use crate::policy::Asked;
@@ -36,6 +36,10 @@ pub(in crate::console) struct SampleOf {
     /// The number that picks: the auditor's, so that nobody else chooses.
     #[arg(long, value_name = "NUMBER")]
     seed: u64,
+    /// One tar file with the rows, and for each its record and what belongs to it: other records, each with its proof,
+    /// recordings and texts.
+    #[arg(long)]
+    pack: bool,
 }
 
 fn control(name: &str) -> Result<Control, String> {
@@ -63,6 +67,9 @@ impl Visit<'_> {
     }
 
     pub(super) async fn sample(&self, asked: &SampleOf) -> Result<(), Error> {
+        if asked.pack && self.say.terminal().is_some() {
+            return Err(Fault::ToTerminal.into());
+        }
         let decision = self.permitted(Asked::Audit).await?;
         let (range, control) = (self.enclosing(&asked.of).await?, asked.of.control);
         self.leaves(&range, Some(control), Some((asked.seed, asked.count.into())), decision).await?;
@@ -83,7 +90,11 @@ impl Visit<'_> {
             picked.len(),
             asked.seed,
         );
+        let indexes: Vec<u64> = picked.iter().map(|(index, _)| *index).collect();
         let lines: String = picked.into_iter().map(|(_, line)| line).collect();
+        if asked.pack {
+            return self.pack(&range, &indexes, &format!("{head}{how}{}{lines}", control.head())).await;
+        }
         self.say.out(&format!("{head}{how}{}{lines}", control.head())).await
     }
 

@@ -12,7 +12,7 @@ use crate::domain::RecordId;
 use crate::domain::event::exported::Exported;
 use crate::domain::event::{Event, Fact, Outcome};
 use crate::ledger::entry::{Entry, decode};
-use crate::ledger::proof;
+use crate::ledger::{Kept, proof};
 use crate::policy::Asked;
 
 /// Which record.
@@ -63,9 +63,7 @@ impl Visit<'_> {
         fact.refs.push(decision);
         let ledger = self.room.sessions.ledger();
         ledger.append_one(fact).await?;
-        let hashes = ledger.inclusion(index, behind.checkpoint.size).await?;
-        let note = String::from_utf8_lossy(&behind.note);
-        let proof = proof::encode(index, &hashes, &note);
+        let proof = self.proof(index, &behind).await?;
         let record = String::from_utf8_lossy(entry.bytes());
         let head = fields(
             &[
@@ -81,6 +79,12 @@ impl Visit<'_> {
         let head: String = head.lines().map(|line| format!("# {line}\n")).collect();
         let value = json!({ "record": record, "proof": proof });
         self.answer(asked.form, &format!("{head}{record}\n\n{proof}"), &value).await
+    }
+
+    /// That record `index` is under this checkpoint.
+    pub(super) async fn proof(&self, index: u64, behind: &Kept) -> Result<String, Error> {
+        let hashes = self.room.sessions.ledger().inclusion(index, behind.checkpoint.size).await?;
+        Ok(proof::encode(index, &hashes, &String::from_utf8_lossy(&behind.note)))
     }
 
     async fn recorded(&self, which: Which) -> Result<Option<Entry>, Error> {

@@ -3,9 +3,11 @@
 use super::evidence::{PERIOD, bundle, faults, judge, trust, used};
 use super::*;
 use crate::domain::Digest;
-use crate::ledger::bundle::{Reader, Writer};
+use crate::ledger::bundle::{Reader, Writer, recorded};
 use crate::ledger::population::lot;
+use crate::ledger::proof;
 use crate::ledger::verify::Verdict;
+use crate::merkle;
 
 /// Head and rows of a table.
 fn parts(text: &str) -> (String, Vec<String>) {
@@ -83,6 +85,68 @@ async fn a_sample_follows_from_the_auditors_number_alone() {
         let exported = entries.iter().rfind(|entry| entry.kind() == "evidence.exported").unwrap();
         assert_eq!((exported.body().number("seed"), exported.body().number("count")), (Some(20_261_002), Some(5)));
         assert_eq!(house.run(&audrey(), "evidence sample --control sessions").await.code, 2);
+    })
+    .await;
+}
+
+/// Name and content of each file of a tar.
+fn files(tar: &[u8]) -> BTreeMap<String, Vec<u8>> {
+    let (mut reader, mut files) = (Reader::new(tar), BTreeMap::new());
+    while let Some((name, size)) = reader.next_file().unwrap() {
+        files.insert(name, reader.whole(size).unwrap().unwrap());
+        assert!(reader.finish().unwrap().1);
+    }
+    files
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_packed_sample_has_each_sampled_session_with_its_proofs_and_its_recording_and_no_other() {
+    with(async |house| {
+        let mut sessions = Vec::new();
+        for _ in 0..9 {
+            sessions.push(house.exec(&alice(), &[(Stream::Stdout, b"built")]).await.to_string());
+        }
+        house.clock.advance(Duration::from_secs(3600));
+        let line = "evidence sample --control sessions -n 2 --seed 7 --to 2026-11-23T21:10:00Z";
+        let (_, rows) = parts(house.run(&audrey(), line).await.text());
+        let packed = house.run(&audrey(), &format!("{line} --pack")).await;
+        assert_eq!(packed.code, 0, "{}", packed.err);
+        used(&house).await;
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let again = house.run(&audrey(), &format!("{line} --pack")).await;
+        assert!(again.out == packed.out, "the same seed and period give the same bytes");
+
+        let (files, trust) = (files(&packed.out), trust(&house).await);
+        assert_eq!(parts(std::str::from_utf8(&files["sample.csv"]).unwrap()).1, rows);
+        assert_eq!(files["missing.txt"], b"");
+        let sampled: Vec<_> = sessions.iter().filter(|id| rows.iter().any(|row| row.contains(id.as_str()))).collect();
+        assert_eq!(sampled.len(), 2);
+        let mut closed = 0;
+        for (name, content) in files.iter().filter(|(name, _)| name.starts_with("records/")) {
+            let entry = proof::check(std::str::from_utf8(content).unwrap(), &trust).unwrap().entry;
+            assert_eq!(*name, format!("records/{}", entry.seq()));
+            let session = entry.session().map(|session| session.to_string());
+            assert!(session.is_none_or(|session| sampled.contains(&&session)), "{name}");
+            if entry.kind() == "recording.close" {
+                closed += 1;
+                let (recording, extent) = recorded(&entry).unwrap();
+                let stored = &files[&format!("recordings/{recording}.cast.zst")];
+                let lengths = std::str::from_utf8(&files[&format!("recordings/{recording}.frames")]).unwrap();
+                let (mut at, mut leaves) = (0, Vec::new());
+                for length in lengths.lines().map(|line| line.parse::<usize>().unwrap()) {
+                    leaves.push(merkle::leaf_hash(&stored[at..at + length]));
+                    at += length;
+                }
+                assert_eq!((at, merkle::root(&leaves)), (stored.len(), extent.root));
+            }
+        }
+        assert_eq!(closed, 2);
+        assert_eq!(files.keys().filter(|name| name.ends_with(".cast.zst")).count(), 2);
+        let texts: Vec<_> = files.iter().filter(|(name, _)| name.starts_with("blobs/")).collect();
+        assert!(!texts.is_empty() && texts.iter().all(|(name, text)| **name == format!("blobs/{}", Digest::of(text))));
+        let size = TerminalSize { cols: 80, rows: 24 };
+        assert_eq!(house.talk(&audrey(), Some(&format!("{line} --pack")), Some(size), Vec::new()).await.code, 2);
+        assert_eq!(house.run(&alice(), &format!("{line} --pack")).await.code, 4);
     })
     .await;
 }
