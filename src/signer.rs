@@ -95,6 +95,8 @@ pub struct TargetDraft {
     pub pty: bool,
     /// Whether it may open forwarded connections.
     pub forward: bool,
+    /// Whether the client's agent may be lent to it.
+    pub agent: bool,
 }
 
 /// Whose host certificate it is.
@@ -238,6 +240,9 @@ impl Signer {
         }
         if draft.forward {
             builder.extension("permit-port-forwarding", "").map_err(Error::Build)?;
+        }
+        if draft.agent {
+            builder.extension("permit-agent-forwarding", "").map_err(Error::Build)?;
         }
         builder.sign(&self.0.target_ca).map_err(Error::Build)
     }

@@ -261,13 +261,15 @@ impl House {
             terminal: pty.then_some(("xterm", size)),
             env_passed: &[],
             env_dropped: &[],
+            agent: false,
             reason: None,
             wait: None,
             unmask: false,
             profiles: &[],
             glass: None,
         };
-        let Opened { governed, permit: _, files: _, up: _, mut down, keeper } = self.sessions.open(ask).await.unwrap();
+        let Opened { governed, permit: _, files: _, lending: _, up: _, mut down, keeper } =
+            self.sessions.open(ask).await.unwrap();
         let id = governed.id();
         let act = async {
             for (stream, bytes) in output {
@@ -698,6 +700,7 @@ fn shell<'a>(who: &'a Arc<Caller>, target: &'a str) -> Ask<'a> {
         terminal: None,
         env_passed: &[],
         env_dropped: &[],
+        agent: false,
         reason: None,
         wait: None,
         unmask: false,
@@ -874,7 +877,7 @@ async fn keys_steer_a_replay() {
 #[tokio::test(start_paused = true)]
 async fn a_live_session_replays_up_to_what_is_stored() {
     with(async |house| {
-        let Opened { governed, permit: _, files: _, up: _, mut down, keeper } =
+        let Opened { governed, permit: _, files: _, lending: _, up: _, mut down, keeper } =
             house.sessions.open(shell(&alice(), "web")).await.unwrap();
         let id = governed.id();
         let act = async {

@@ -18,6 +18,7 @@ pub mod exported;
 mod fact;
 pub mod glass;
 pub mod held;
+pub mod lent;
 pub mod masked;
 mod outcome;
 pub mod sftp;
@@ -242,6 +243,8 @@ pub enum Event {
         /// Address and port in the client's words, printable ASCII only; of a socket it says nothing.
         originator: Option<String>,
     },
+    /// A program at the target is about to use the client's agent, or has.
+    ChannelAgent(lent::Lent),
     /// Something was done to a file, or refused.
     SftpOperation(sftp::Operation),
     /// Whoever asked for the session said why.

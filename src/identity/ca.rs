@@ -39,6 +39,8 @@ pub struct TargetAsk<'a> {
     pub pty: bool,
     /// Whether for one forwarded connection, and nothing else.
     pub forward: bool,
+    /// Whether the client's agent may be lent to it.
+    pub agent: bool,
     /// The lasting key of a target that knows no certificates.
     pub key_file: Option<&'a Path>,
     /// The one command that may run, where a person agreed to exactly that.
@@ -130,6 +132,7 @@ impl Identities {
                     source: ask.source,
                     pty: ask.pty,
                     forward: ask.forward,
+                    agent: ask.agent,
                     force_command: ask.force_command,
                 };
                 let draft = certificate::target(&target, key.public_key(), serial, now)?;
@@ -215,6 +218,7 @@ fn target_issued(draft: &TargetDraft) -> Event {
     options.extend(command.map(|command| format!("force-command=sha256:{}", Digest::of(command.as_bytes()))));
     options.extend(draft.pty.then(|| "permit-pty".to_owned()));
     options.extend(draft.forward.then(|| "permit-port-forwarding".to_owned()));
+    options.extend(draft.agent.then(|| "permit-agent-forwarding".to_owned()));
     Event::CertIssued {
         authority: "target",
         serial: draft.serial,

@@ -99,6 +99,8 @@ pub struct Target<'a> {
     pub pty: bool,
     /// Whether for one forwarded connection.
     pub forward: bool,
+    /// Whether the client's agent may be lent to it.
+    pub agent: bool,
     /// The one command that may run, where a person agreed to exactly that.
     pub force_command: Option<&'a Command>,
 }
@@ -120,6 +122,7 @@ pub fn target(ask: &Target<'_>, key: &PublicKey, serial: u64, now: Timestamp) ->
         force_command,
         pty: ask.pty,
         forward: ask.forward,
+        agent: ask.agent,
     })
 }
 
@@ -220,6 +223,7 @@ mod tests {
             source: "10.0.0.1".parse().unwrap(),
             pty: false,
             forward: false,
+            agent: false,
             force_command: Some(&command),
         };
         let key = new_key("").unwrap();

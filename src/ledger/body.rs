@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::event::anchored::Anchored;
 use crate::domain::event::change::Change;
+use crate::domain::event::lent::Passed;
 use crate::domain::event::masked::Applied;
 use crate::domain::event::sftp::Moved;
 use crate::domain::event::succession::Succession;
@@ -147,6 +148,14 @@ impl Writer<'_> {
             Event::ChannelSubsystem { name } => body.set("name", *name),
             Event::ChannelForward { to, originator } => {
                 body.set("to", text(to)).maybe("originator", originator.as_deref().map(text))
+            }
+            Event::ChannelAgent(lent) => {
+                let of = |count: fn(&Passed) -> u64| lent.ended.as_ref().map(|passed| number(count(passed)));
+                body.set("use", number(u64::from(lent.number)))
+                    .set("what", if lent.ended.is_some() { "closed" } else { "opened" })
+                    .maybe("to_agent", of(|passed| passed.to_agent))
+                    .maybe("from_agent", of(|passed| passed.from_agent))
+                    .maybe("duration_us", of(|passed| passed.duration_us))
             }
             Event::SftpOperation(done) => body
                 .set("what", done.what)

@@ -7,6 +7,7 @@ use crate::domain::event::change::Change;
 use crate::domain::event::exported::Exported;
 use crate::domain::event::glass::{Broken, Reviewed};
 use crate::domain::event::held::{Notified, Requested, Resolved, Used, Viewed, Voted};
+use crate::domain::event::lent::{Lent, Passed};
 use crate::domain::event::masked::{Applied, Lifted};
 use crate::domain::event::sftp::{Moved, Operation};
 use crate::domain::event::succession::Succession;
@@ -23,7 +24,7 @@ pub(super) const SALT: [u8; 32] = [0x5a; 32];
 pub(super) const TEXTS: [&str; 5] =
     ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found", "looks right to me"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 50;
+pub(super) const EVENTS: usize = 51;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -56,6 +57,7 @@ pub(super) fn all() -> Vec<(String, Fact)> {
         .chain([again()])
         .chain([succeeded()])
         .chain([lifted()])
+        .chain(lent())
         .collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
@@ -125,6 +127,7 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::Anchored(_) => 46,
         Event::UpstreamAgain { .. } => 47,
         Event::LogSuccessor(_) => 48,
+        Event::ChannelAgent(_) => 50,
     }
 }
 
@@ -599,6 +602,12 @@ fn lifted() -> Fact {
 
 fn to_socket() -> Fact {
     in_session(Event::ChannelForward { to: "/run/app/app.sock".to_owned(), originator: None }, 0)
+}
+
+/// Begun, and over.
+fn lent() -> [Fact; 2] {
+    let passed = Passed { to_agent: 620, from_agent: 534, duration_us: 48_211 };
+    [None, Some(passed)].map(|ended| in_session(Event::ChannelAgent(Lent { number: 0, ended }), 0))
 }
 
 /// Stamped, and not.

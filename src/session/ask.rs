@@ -10,6 +10,7 @@ use super::glass::Glass;
 use super::governed::Governed;
 use super::hold::Hold;
 use super::keeper::Keeper;
+use super::lending::Lending;
 use super::permit::Permit;
 use super::space::Purpose;
 use super::tap::{DownTap, UpTap};
@@ -41,6 +42,8 @@ pub struct Ask<'a> {
     pub env_passed: &'a [(String, String)],
     /// Names of environment variables that were dropped.
     pub env_dropped: &'a [String],
+    /// Whether the client would lend its agent.
+    pub agent: bool,
     /// Why, in the client's words.
     pub reason: Option<&'a str>,
     /// How long the client would wait for people, if it says so.
@@ -69,6 +72,8 @@ pub struct Opened {
     pub permit: Permit,
     /// Of a session by SFTP: where its operations are recorded.
     pub files: Option<Files>,
+    /// Where the client's agent is lent to the target: each use is recorded there.
+    pub lending: Option<Lending>,
     /// For the pump from the client.
     pub up: UpTap,
     /// For the pump to the client.

@@ -9,14 +9,14 @@ use thiserror::Error;
 use tokio::time::timeout;
 use tracing::warn;
 
-use super::Sessions;
+use super::{Ask, Refused, Sessions};
 use crate::approval::glass::{Broken, Fault, Place, check};
 use crate::approval::{self, Id, glass};
 use crate::domain::event::{Event, Fact, Outcome, TargetRef, glass as said};
 use crate::domain::identity::Caller;
-use crate::domain::session::{End, SessionId};
+use crate::domain::session::{Action, End, SessionId};
 use crate::domain::target::{Login, Target};
-use crate::domain::{RecordId, Text, printable};
+use crate::domain::{RecordId, Text, Timestamp, printable};
 use crate::ledger;
 use crate::policy::{self, Asked};
 use crate::recording::index;
@@ -245,6 +245,17 @@ struct Review {
 impl Review {
     fn is_allowed(&self) -> bool {
         matches!(self.decision.outcome, policy::Outcome::Allow(_))
+    }
+}
+
+impl Ask<'_> {
+    /// The session's id: past approval the one that was alerted.
+    pub(super) fn session(&self, now: Timestamp, (target, login): (&Target, &Login)) -> Result<SessionId, Refused> {
+        match self.glass {
+            None => Ok(SessionId::new(now)),
+            Some(glass) if self.action == Action::Shell && glass.take(target, login) => Ok(glass.session),
+            Some(_) => Err(Refused::Lapsed("that glass is not for this; nothing was run".to_owned())),
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! A decision on its way into the ledger, and what it lets whoever asked do.
 
+use std::collections::BTreeMap;
+
 use super::hold::Hold;
 use super::{Ask, Refused, glass};
-use crate::domain::event::Event;
+use crate::domain::event::{Event, TargetRef};
 use crate::domain::{RecordId, printable};
 use crate::policy::{self, Obligations};
 
@@ -41,4 +43,9 @@ impl Judged {
             policy::Outcome::Deny => Err(Refused::NoTarget(printable(ask.target, 64))),
         }
     }
+}
+
+/// What somebody asked for, and is no target.
+pub(super) fn nowhere(name: String, host: String, login: String) -> TargetRef {
+    TargetRef { name, host, login, host_key: None, labels: BTreeMap::new() }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Sessions;
 use super::ask::Refused;
-use super::open::nowhere;
+use super::judged::nowhere;
 use crate::domain::event::{Event, Fact, Outcome};
 use crate::domain::identity::Caller;
 use crate::domain::target::Target;

@@ -36,6 +36,7 @@ mod hold;
 mod judged;
 mod jump;
 pub mod keeper;
+pub mod lending;
 pub mod limits;
 mod masking;
 mod open;

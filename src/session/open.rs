@@ -1,6 +1,6 @@
 //! The order of a session: decide → record the decision → open the recording → hand out the permit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -12,8 +12,9 @@ use super::ask::{Ask, Opened, Refused};
 use super::files::Files;
 use super::governed::Governed;
 use super::hold::used;
-use super::judged::Judged;
+use super::judged::{Judged, nowhere};
 use super::keeper::Keeper;
+use super::lending::{self, Lending};
 use super::masking::{Columns, Hidden, Manner, Veil};
 use super::permit::{ExecPermit, ForwardPermit, Permit, SftpPermit, ShellPermit};
 use super::profile::served;
@@ -52,6 +53,8 @@ struct New<'a> {
     beside: Option<Judged>,
     /// The second decision too: that the client may see what is recorded masked.
     unmasked: Option<Judged>,
+    /// The decision on the client's agent, if it would be lent.
+    agent: Option<Judged>,
 }
 
 impl Sessions {
@@ -112,6 +115,7 @@ impl Sessions {
             Some(_) => (decided, obligations, None),
             None => self.unmasked(&ask, (&target, &login), now, (decided, obligations)).await?,
         };
+        let agent = self.lends(&ask, granted.is_some(), (&target, &login), now);
         let new = New {
             ask: &ask,
             now,
@@ -127,7 +131,9 @@ impl Sessions {
             rules,
             beside,
             unmasked,
+            agent,
         };
+        let without = lending::without(&ask, new.agent.as_ref());
         let gauge =
             self.limits().space.gauge(&new.ask.caller.identity.principal(), ask.purpose(), new.ask.share.clone());
         let started = self.0.recordings.start(new.header(&self.0.bastion), Arc::new(gauge));
@@ -147,6 +153,9 @@ impl Sessions {
         let mut opened = self.opened(new, sink, writer, follows, mark).await;
         for name in ask.env_dropped {
             opened.governed.mark(&format!("env dropped {name}")).await;
+        }
+        if let Some(why) = without {
+            opened.governed.mark(why).await;
         }
         // What is seen there must be on disk first: a store that takes nothing is noticed before anything begins.
         if opened.down.durable
@@ -189,6 +198,8 @@ impl Sessions {
             Action::Sftp => Permit::Sftp(SftpPermit::new(new.session)),
             Action::Forward(forward) => Permit::Forward(ForwardPermit::new(new.session, forward.clone())),
         };
+        let lends = new.agent.as_ref().is_some_and(|judged| lending::permits(&judged.decision));
+        let permit = if lends { permit.with_agent() } else { permit };
         let held = new.granted.is_some();
         let durable = new.target.durable() || new.obligations.durable || held || new.ask.glass.is_some();
         let purpose = new.ask.purpose();
@@ -225,10 +236,12 @@ impl Sessions {
             durable,
             reach: new.obligations.sftp.clone(),
         });
+        let lending = lends.then(|| Lending::new(inner, new.ask, (new.session, new.place.clone()), cut.clone()));
         let registered = self.register(entry, mark).await;
         Opened {
             permit,
             files,
+            lending,
             up: UpTap {
                 sink: sink.clone(),
                 watch: watch.clone(),
@@ -358,15 +371,6 @@ impl Ask<'_> {
         }
     }
 
-    /// The session's id: past approval the one that was alerted.
-    fn session(&self, now: Timestamp, (target, login): (&Target, &Login)) -> Result<SessionId, Refused> {
-        match self.glass {
-            None => Ok(SessionId::new(now)),
-            Some(glass) if self.action == Action::Shell && glass.take(target, login) => Ok(glass.session),
-            Some(_) => Err(Refused::Lapsed("that glass is not for this; nothing was run".to_owned())),
-        }
-    }
-
     pub(super) fn fact(&self, now: Timestamp, outcome: Outcome, event: Event) -> Fact {
         let mut fact = Fact::new(RecordId::new(now), outcome, event).by(self.caller);
         fact.channel = Some(self.channel);
@@ -406,7 +410,8 @@ impl New<'_> {
         decided.session = Some(self.session);
         let decision = decided.id;
         let mut facts = vec![decided];
-        facts.extend(self.beside.iter().chain(&self.unmasked).map(|judged| {
+        let judged = self.beside.iter().chain(&self.unmasked).chain(&self.agent);
+        facts.extend(judged.map(|judged| {
             let fact = ask.fact(self.now, judged.decision.recorded(), judged.event());
             fact.within(self.session).towards(self.place.clone())
         }));
@@ -487,11 +492,6 @@ impl New<'_> {
             ended: None,
         }
     }
-}
-
-/// What somebody asked for, and is no target.
-pub(super) fn nowhere(name: String, host: String, login: String) -> TargetRef {
-    TargetRef { name, host, login, host_key: None, labels: BTreeMap::new() }
 }
 
 pub(super) fn failed(what: &'static str, cause: &dyn fmt::Debug) -> Refused {

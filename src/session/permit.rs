@@ -24,6 +24,8 @@ pub struct ShellPermit {
     session: SessionId,
     /// People agreed to this standard input, and to no other.
     input: Option<Bytes>,
+    /// The client's agent goes along.
+    agent: bool,
 }
 
 /// Proof that `command` may run in this session. It carries the command: what runs is what was allowed.
@@ -35,6 +37,8 @@ pub struct ExecPermit {
     approved: bool,
     /// They agreed to this standard input, and to no other.
     input: Option<Bytes>,
+    /// The client's agent goes along.
+    agent: bool,
 }
 
 impl Permit {
@@ -51,6 +55,24 @@ impl Permit {
         match self {
             Self::Forward(permit) => Some(permit.forward()),
             Self::Shell(_) | Self::Exec(_) | Self::Sftp(_) => None,
+        }
+    }
+
+    /// The same, with the client's agent, for what can use one.
+    pub(super) fn with_agent(self) -> Self {
+        match self {
+            Self::Shell(permit) => Self::Shell(ShellPermit { agent: true, ..permit }),
+            Self::Exec(permit) => Self::Exec(ExecPermit { agent: true, ..permit }),
+            Self::Sftp(_) | Self::Forward(_) => self,
+        }
+    }
+
+    /// Whether the client's agent may be lent to it.
+    pub fn agent(&self) -> bool {
+        match self {
+            Self::Shell(permit) => permit.agent,
+            Self::Exec(permit) => permit.agent,
+            Self::Sftp(_) | Self::Forward(_) => false,
         }
     }
 
@@ -106,7 +128,7 @@ impl ForwardPermit {
 
 impl ShellPermit {
     pub(super) fn new(session: SessionId, input: Option<Bytes>) -> Self {
-        Self { session, input }
+        Self { session, input, agent: false }
     }
 
     /// In which session.
@@ -117,12 +139,12 @@ impl ShellPermit {
 
 impl ExecPermit {
     pub(super) fn new(session: SessionId, command: Command) -> Self {
-        Self { session, command, approved: false, input: None }
+        Self { session, command, approved: false, input: None, agent: false }
     }
 
     /// For exactly what people agreed to.
     pub(super) fn approved(session: SessionId, command: Command, input: Option<Bytes>) -> Self {
-        Self { session, command, approved: true, input }
+        Self { session, command, approved: true, input, agent: false }
     }
 
     /// The one command that may run, where people agreed to exactly that.

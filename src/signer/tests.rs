@@ -33,6 +33,7 @@ fn target(change: impl FnOnce(&mut TargetDraft)) -> Result<Certificate, Error> {
         force_command: None,
         pty: false,
         forward: false,
+        agent: false,
     };
     change(&mut draft);
     Signer::in_memory().unwrap().sign_target(draft)
@@ -73,6 +74,7 @@ fn a_draft_within_the_rules_is_signed_by_its_own_authority() {
         force_command: Some("systemctl restart api".into()),
         pty: true,
         forward: false,
+        agent: false,
     };
     let certificate = signer.sign_target(draft).unwrap();
     assert_eq!(certificate.signature_key(), signer.target_ca().key_data());

@@ -298,6 +298,7 @@ impl House {
             terminal: None,
             env_passed: &[],
             env_dropped: &[],
+            agent: false,
             reason: None,
             wait: None,
             unmask: false,
@@ -305,7 +306,7 @@ impl House {
             glass: None,
         };
         let opened = self.sessions.open(ask).await;
-        let Opened { governed, permit: _, files: _, up: _, mut down, keeper } = opened.unwrap();
+        let Opened { governed, permit: _, files: _, lending: _, up: _, mut down, keeper } = opened.unwrap();
         let act = async {
             let text = noise(number as u64, kib * 1024);
             for from in (0..text.len()).step_by(PIECE) {

@@ -10,6 +10,7 @@
 #![allow(unreachable_pub, missing_docs, reason = "nothing here is for others")]
 
 mod again;
+mod agent;
 mod approval;
 mod console;
 mod exec;

@@ -48,6 +48,7 @@ impl Event {
             Self::ChannelShell { .. } => ("channel.shell", 2011),
             Self::ChannelSubsystem { .. } => ("channel.subsystem", 2012),
             Self::ChannelForward { .. } => ("channel.forward", 2013),
+            Self::ChannelAgent(_) => ("channel.agent", 2014),
             Self::SftpOperation(_) => ("sftp.operation", 2020),
             Self::RecordingOpen { .. } => ("recording.open", 2100),
             Self::RecordingCommit { .. } => ("recording.commit", 2101),

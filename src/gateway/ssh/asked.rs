@@ -13,7 +13,7 @@ use crate::session::budget::Share;
 /// Resizes and signals that may wait for a channel's task; more are dropped.
 const LIVE_QUEUE: usize = 64;
 /// Uploads stop growing over this backlog of one channel.
-const BLOCKED_AT: usize = 512 * 1024;
+pub(super) const BLOCKED_AT: usize = 512 * 1024;
 
 /// What a client asks to start, with all it said before.
 pub(crate) struct Start {

@@ -15,6 +15,7 @@ use tracing::{Instrument as _, debug, info_span, warn};
 use super::address::Destination;
 use super::again::Again;
 use super::asked::{Live, Start, What};
+use super::back::Towards;
 use super::pump::{Down, Ended, First, Quiet, Up, Waiting, say};
 use super::request::{self, Environment, Terminal};
 use super::sftp::Following;
@@ -26,6 +27,7 @@ use crate::domain::identity::Caller;
 use crate::domain::session::{Action, End, Exit, Jump};
 use crate::session::budget::Share;
 use crate::session::files::Files;
+use crate::session::lending::Lending;
 use crate::session::permit::Permit;
 use crate::session::tap::{DownTap, UpTap};
 use crate::session::{Ask, Governed, Opened, Refused};
@@ -34,8 +36,6 @@ mod reached;
 
 /// How often a paused target is told that we are still there, and an unread upload is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// How long an upload may stand still after its client has gone.
-const DRAIN_LOOK: Duration = Duration::from_secs(2);
 /// Exit status of what policy refuses.
 pub(super) const DENIED: u32 = 126;
 
@@ -58,6 +58,8 @@ pub(crate) struct Channel {
     pub(crate) backlog: Waiting,
     /// What it may hold; it tells when the channel must end.
     pub(crate) share: Share,
+    /// What was opened towards the client.
+    pub(super) towards: Towards,
     /// The client closed the channel or is gone.
     pub(crate) gone: CancellationToken,
     /// A connection to the target that was begun when the client had authenticated.
@@ -138,6 +140,7 @@ impl Channel {
             terminal: asked.as_ref().map(|terminal| (terminal.term.as_str(), terminal.size)),
             env_passed: &way.environment.passed,
             env_dropped: &way.environment.dropped,
+            agent: way.environment.agent,
             reason: way.wishes.reason.as_deref(),
             wait: way.wishes.wait,
             unmask: way.wishes.unmask,
@@ -161,7 +164,7 @@ impl Channel {
             Ok(opened) => opened,
             Err(not) => return self.not(terminal, not).await,
         };
-        let Opened { governed, permit, files, up, down, keeper } = opened;
+        let Opened { governed, permit, files, lending, up, down, keeper } = opened;
         let span = info_span!(
             "session",
             session = %governed.id(),
@@ -171,7 +174,7 @@ impl Channel {
         );
         self.rooms.drain.spawn(keeper.run().instrument(span.clone()));
         let early = kept.as_ref().and_then(held::Kept::early);
-        let carried = (up, down, files);
+        let carried = ((up, down, files), lending);
         Ok(self.govern(governed, (asked, early), way.environment, permit, carried).instrument(span).await)
     }
 
@@ -182,7 +185,7 @@ impl Channel {
         (asked, early): (&Option<Terminal>, Option<(Bytes, bool)>),
         environment: &Environment,
         permit: Permit,
-        carried: Carried,
+        (carried, lending): (Carried, Option<Lending>),
     ) -> Option<Exit> {
         let terminal = asked.is_some();
         let first = match (permit.input(), early) {
@@ -196,7 +199,10 @@ impl Channel {
         };
         let end = match reached {
             Err(end) => self.cut(&governed, terminal, end).await,
-            Ok(Ok(upstream)) => self.carry(&governed, upstream, terminal, carried, first).await,
+            Ok(Ok(upstream)) => {
+                let _lent = self.lend(&governed, &upstream, lending).await;
+                self.carry(&governed, upstream, terminal, carried, first).await
+            }
             Ok(Err(error)) => {
                 let name = governed.target().name.as_str();
                 warn!(error = ?error, "target not usable");
@@ -308,7 +314,7 @@ impl Channel {
                     self.tell_of_stop(governed, terminal).await;
                 }
                 () = self.rooms.drain.cutting().cancelled() => break self.cut(governed, terminal, End::Drain).await,
-                () = drained(&self.gone, &self.backlog) => break End::ByClient,
+                () = self.backlog.drained(&self.gone) => break End::ByClient,
                 _ = look.tick() => upstream.keep_alive_while_paused().await,
             }
         };
@@ -402,18 +408,5 @@ impl Channel {
         }
         let _ = self.write.eof().await;
         let _ = self.write.close().await;
-    }
-}
-
-/// Done once the client is gone and what it had sent is either delivered or stands still.
-async fn drained(gone: &CancellationToken, backlog: &Waiting) {
-    gone.cancelled().await;
-    loop {
-        let before = backlog.bytes();
-        tokio::time::sleep(DRAIN_LOOK).await;
-        let after = backlog.bytes();
-        if after == 0 || after >= before {
-            return;
-        }
     }
 }

@@ -15,6 +15,7 @@ use tracing::{Instrument as _, Span, debug, info};
 use super::address::Destination;
 use super::again::Again;
 use super::asked::{Asked, Live, Start, What};
+use super::back::Towards;
 use super::busy::Busy;
 use super::channel::Channel;
 use super::jump::Road;
@@ -58,6 +59,7 @@ pub(crate) struct Connection {
     ahead: Option<Ahead>,
     again: Again,
     channels: HashMap<ChannelId, Asked>,
+    towards: Towards,
     opened: u32,
     pace: Pace,
     place: unauthenticated::Place,
@@ -107,6 +109,7 @@ impl Connection {
             ahead: None,
             again: Again::default(),
             channels: HashMap::new(),
+            towards: Towards::default(),
             opened: 0,
             pace: Pace::default(),
             place,
@@ -116,7 +119,7 @@ impl Connection {
     }
 
     fn blocked(&self) -> bool {
-        self.channels.values().any(Asked::is_blocked)
+        self.channels.values().any(Asked::is_blocked) || self.towards.is_blocked()
     }
 
     /// `key` is what was proved, `authority` what spoke for it.
@@ -286,6 +289,7 @@ impl Handler for Connection {
             backlog,
             share,
             gone,
+            towards: self.towards.clone(),
             ahead: self.ahead.take(),
             again: self.again.clone(),
             lasting: false,
@@ -352,6 +356,8 @@ impl Handler for Connection {
     async fn data(&mut self, channel: ChannelId, data: &[u8], _: &mut Session) -> Result<(), russh::Error> {
         if let Some(asked) = self.channels.get(&channel) {
             asked.backlog.add(data.len());
+        } else {
+            self.towards.add(channel, data.len());
         }
         let blocked = (self.blocked(), self.channels.get(&channel).is_some_and(Asked::is_blocked));
         self.pace.packet(&self.control, blocked, data.len());
@@ -367,6 +373,8 @@ impl Handler for Connection {
     ) -> Result<(), russh::Error> {
         if let Some(asked) = self.channels.get(&channel) {
             asked.backlog.add(data.len());
+        } else {
+            self.towards.add(channel, data.len());
         }
         Ok(())
     }
@@ -453,8 +461,8 @@ impl Handler for Connection {
         refuse(session, channel, "X11 forwarding is not carried")
     }
 
-    async fn agent_request(&mut self, _: ChannelId, _: &mut Session) -> Result<bool, russh::Error> {
-        Ok(false)
+    async fn agent_request(&mut self, channel: ChannelId, _: &mut Session) -> Result<bool, russh::Error> {
+        Ok(self.would_lend(channel))
     }
 
     async fn window_change_request(

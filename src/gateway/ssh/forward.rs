@@ -42,24 +42,26 @@ impl Channel {
             terminal: None,
             env_passed: &[],
             env_dropped: &[],
+            agent: false,
             reason: None,
             wait: None,
             unmask: false,
             profiles: &[],
             glass: None,
         };
-        let Opened { governed, permit, files: _, up, down, keeper } = match self.rooms.sessions.open(ask).await {
-            Ok(opened) => opened,
-            Err(refused) => {
-                // The same for a target that is none.
-                let why = match refused {
-                    Refused::NoTarget(name) => format!("no rule lets you forward through '{name}' to {to}"),
-                    refused => refused.to_string(),
-                };
-                let _ = prohibited(reply, &why).await;
-                return;
-            }
-        };
+        let Opened { governed, permit, files: _, lending: _, up, down, keeper } =
+            match self.rooms.sessions.open(ask).await {
+                Ok(opened) => opened,
+                Err(refused) => {
+                    // The same for a target that is none.
+                    let why = match refused {
+                        Refused::NoTarget(name) => format!("no rule lets you forward through '{name}' to {to}"),
+                        refused => refused.to_string(),
+                    };
+                    let _ = prohibited(reply, &why).await;
+                    return;
+                }
+            };
         let span = info_span!(
             "forward",
             session = %governed.id(),

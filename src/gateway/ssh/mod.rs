@@ -27,8 +27,10 @@ use crate::session::limits::Limit;
 
 pub mod address;
 mod again;
+mod agent;
 mod algorithms;
 mod asked;
+mod back;
 pub mod breaker;
 mod busy;
 mod channel;
@@ -53,6 +55,7 @@ mod sign_in;
 mod stream;
 mod unauthenticated;
 mod upstream;
+mod watch;
 mod way;
 
 use busy::{Busy, idle};

@@ -28,6 +28,9 @@ const QUIET: Duration = Duration::from_millis(20);
 /// What was held at the end gets so long to be stored and written.
 const REST_WITHIN: Duration = Duration::from_secs(1);
 
+/// How long an upload may stand still after its client has gone.
+const DRAIN_LOOK: Duration = Duration::from_secs(2);
+
 /// Input that waited goes out in pieces of this size.
 const PIECE_BYTES: usize = 32 * 1024;
 
@@ -69,6 +72,19 @@ impl Waiting {
     /// A packet of this length has left.
     pub(crate) fn taken(&self, len: usize) {
         self.0.change(-cost(len));
+    }
+
+    /// Done once the client is gone and what it had sent is either delivered or stands still.
+    pub(super) async fn drained(&self, gone: &CancellationToken) {
+        gone.cancelled().await;
+        loop {
+            let before = self.bytes();
+            sleep(DRAIN_LOOK).await;
+            let after = self.bytes();
+            if after == 0 || after >= before {
+                return;
+            }
+        }
     }
 
     /// How much waits.

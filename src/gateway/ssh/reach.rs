@@ -105,16 +105,18 @@ impl Hand {
             action,
             env_passed: &[],
             env_dropped: &[],
+            agent: false,
             reason: Some("targets check"),
             wait: None,
             unmask: false,
             profiles: &[],
             glass: None,
         };
-        let Opened { governed, permit, files: _, up: _up, mut down, keeper } = match self.sessions.open(ask).await {
-            Ok(opened) => opened,
-            Err(refused) => return Trial::of(Grade::Bad, refused.to_string(), "ask those who keep the policy"),
-        };
+        let Opened { governed, permit, files: _, lending: _, up: _up, mut down, keeper } =
+            match self.sessions.open(ask).await {
+                Ok(opened) => opened,
+                Err(refused) => return Trial::of(Grade::Bad, refused.to_string(), "ask those who keep the policy"),
+            };
         self.drain.spawn(keeper.run());
         let (trial, end) = match self.signed_in(&caller, &governed).await {
             Err((error, hint)) => (told(target, login, &error, &hint), End::Unreachable(error.step())),
@@ -162,6 +164,7 @@ impl Hand {
             source,
             pty: false,
             forward: false,
+            agent: false,
             key_file: target.key_file.as_deref(),
             force_command: None,
         };

@@ -59,6 +59,8 @@ pub struct Environment {
     pub passed: Vec<(String, String)>,
     /// Names only.
     pub dropped: Vec<String>,
+    /// Whether the client would lend its agent (`auth-agent-req@openssh.com`).
+    pub agent: bool,
     /// `SALLYPORT_REASON`, meant for the bastion.
     pub reason: Option<String>,
     /// `SALLYPORT_WAIT`, meant for the bastion.

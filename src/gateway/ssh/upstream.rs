@@ -8,17 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use russh::client;
-use russh::keys::ssh_key::HashAlg;
-use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh::{ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
+use russh::keys::PrivateKeyWithHashAlg;
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::back::Door;
 use super::host_check::HostCheck;
 use super::pump::Waiting;
 use super::request::{Environment, Terminal};
 use super::stream::{Control, Steered};
+use super::watch::Watch;
 use crate::domain::Timestamp;
 use crate::domain::forward::Forward;
 use crate::domain::target::{Login, Target};
@@ -43,6 +44,7 @@ pub(crate) struct Connected {
     handle: client::Handle<Watch>,
     control: Control,
     backlog: Backlog,
+    door: Door,
     /// Our own address of this connection: the one that the target sees unless a NAT stands between.
     pub(crate) local: SocketAddr,
     /// Fingerprint of the host key, or of the key in the host certificate.
@@ -62,6 +64,7 @@ pub(crate) struct SignedIn {
     handle: client::Handle<Watch>,
     control: Control,
     backlog: Backlog,
+    door: Door,
     pub(crate) host_key: String,
     /// Our own address, as in [`Connected`].
     pub(crate) local: SocketAddr,
@@ -95,7 +98,7 @@ impl Backlog {
         self.waiting.charge(share);
     }
 
-    fn add(&self, len: usize) {
+    pub(super) fn add(&self, len: usize) {
         self.waiting.add(len);
         if self.waiting.bytes() > PAUSE_AT {
             self.control.pause(true);
@@ -123,10 +126,12 @@ pub(crate) async fn connect(target: &Target, now: Timestamp) -> Result<Connected
     let local = stream.local_addr().map_err(Error::Dial)?;
     let control = Control::default();
     let backlog = Backlog { waiting: Waiting::default(), control: control.clone() };
+    let door = Door::new();
     let seen = Arc::new(std::sync::OnceLock::new());
     let watch = Watch {
         check: HostCheck::of(target, now).map_err(|_| Error::HostTrust)?,
         backlog: backlog.clone(),
+        door: door.clone(),
         seen: seen.clone(),
     };
     let config = Arc::new(client::Config {
@@ -151,7 +156,7 @@ pub(crate) async fn connect(target: &Target, now: Timestamp) -> Result<Connected
         }
     };
     let host_key = seen.get().cloned().unwrap_or_default();
-    Ok(Connected { handle, control, backlog, local, host_key, since: now })
+    Ok(Connected { handle, control, backlog, door, local, host_key, since: now })
 }
 
 async fn dial(target: &Target) -> Result<TcpStream, Error> {
@@ -222,8 +227,8 @@ impl Connected {
         let answer = answer.await;
         match answer {
             Ok(Ok(result)) if result.success() => {
-                let Self { handle, control, backlog, local, host_key, since } = self;
-                Ok(SignedIn { handle, control, backlog, host_key, local, by, since })
+                let Self { handle, control, backlog, door, local, host_key, since } = self;
+                Ok(SignedIn { handle, control, backlog, door, host_key, local, by, since })
             }
             Ok(Ok(_)) => {
                 self.end().await;
@@ -312,6 +317,15 @@ impl Upstream {
         environment: &Environment,
         permit: Permit,
     ) -> Result<(), Error> {
+        if permit.agent() {
+            self.write.agent_forward(true).await.map_err(Error::Ssh)?;
+            match self.answer("a forwarded agent").await {
+                Ok(()) => self.on.door.open(),
+                // As with a target that is reached directly: what was asked for runs without.
+                Err(Error::NotGranted(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
         if let Some(terminal) = terminal {
             let (cols, rows) = (u32::from(terminal.size.cols), u32::from(terminal.size.rows));
             let (width, height) = terminal.pixels;
@@ -338,6 +352,11 @@ impl Upstream {
                 self.answer("file transfer by SFTP").await
             }
         }
+    }
+
+    /// What the target opens towards the client comes in there.
+    pub(super) fn door(&self) -> &Door {
+        &self.on.door
     }
 
     /// The half that the downward pump reads. Once.
@@ -381,32 +400,4 @@ async fn goodbye(handle: &client::Handle<Watch>, control: &Control) {
     control.pause(false);
     let _ = timeout(GOODBYE, handle.disconnect(Disconnect::ByApplication, "session ended", "en")).await;
     control.kill_soon(GOODBYE);
-}
-
-/// The library's callbacks for one upstream connection.
-pub(crate) struct Watch {
-    check: HostCheck,
-    backlog: Backlog,
-    seen: Arc<std::sync::OnceLock<String>>,
-}
-
-impl client::Handler for Watch {
-    type Error = Error;
-
-    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Error> {
-        let fingerprint = shown.public_key().fingerprint(HashAlg::Sha256).to_string();
-        self.check.accept(shown).map_err(|why| Error::HostKey { why, fingerprint: fingerprint.clone() })?;
-        let _ = self.seen.set(fingerprint);
-        Ok(true)
-    }
-
-    async fn data(&mut self, _: ChannelId, data: &[u8], _: &mut client::Session) -> Result<(), Error> {
-        self.backlog.add(data.len());
-        Ok(())
-    }
-
-    async fn extended_data(&mut self, _: ChannelId, _: u32, data: &[u8], _: &mut client::Session) -> Result<(), Error> {
-        self.backlog.add(data.len());
-        Ok(())
-    }
 }

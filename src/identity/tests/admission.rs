@@ -159,6 +159,7 @@ async fn what_signs_in_at_a_target_is_in_the_ledger_before_it_exists() {
         source: "10.0.0.1".parse().unwrap(),
         pty: true,
         forward: false,
+        agent: false,
         key_file: None,
         force_command: None,
     };

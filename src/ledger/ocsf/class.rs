@@ -86,6 +86,7 @@ pub(super) fn class(kind: &str, outcome: Outcome) -> &'static Class {
         "session.reason" => const { &ssh(99, "Reason") },
         "channel.exec" | "channel.shell" => const { &process(1, "Launch") },
         "channel.subsystem" => const { &ssh(99, "Subsystem") },
+        "channel.agent" => const { &ssh(99, "Agent") },
         "channel.forward" => const { &ssh(99, "Forward") },
         "sftp.operation" => const { &Class::of(1001, "File System Activity", 99, "SFTP Operation") },
         "recording.open" => const { &ssh(99, "Recording Opened") },

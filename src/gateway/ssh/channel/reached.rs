@@ -20,8 +20,10 @@ impl Channel {
         environment: &Environment,
         permit: Permit,
     ) -> Result<Upstream, Error> {
-        // What people agreed to has a sign-in of its own, whose certificate permits that and nothing else.
-        let is_plain = !self.lasting && terminal.is_none() && permit.forward().is_none() && permit.forced().is_none();
+        // What people agreed to has a sign-in of its own, whose certificate permits that and nothing else. What has the
+        // client's agent has one too: no other session is to be reached by it.
+        let is_alone = permit.forward().is_some() || permit.forced().is_some() || permit.agent();
+        let is_plain = !self.lasting && terminal.is_none() && !is_alone;
         let again = if is_plain {
             self.again.take((governed.target(), governed.login()), self.rooms.clock.now())
         } else {
@@ -114,6 +116,7 @@ impl Channel {
             source: target.seen_as.unwrap_or(local.ip()),
             pty: false,
             forward: permit.is_some_and(|permit| permit.forward().is_some()),
+            agent: permit.is_some_and(Permit::agent),
             key_file: target.key_file.as_deref(),
             force_command: permit.and_then(Permit::forced),
         }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use russh::Channel as Opened;
 use russh::server::{ChannelOpenHandle, Handle, Msg};
+use russh::{Channel as Opened, ChannelId};
 use tracing::{Instrument as _, info};
 
 use super::super::address::Destination;
@@ -82,6 +82,18 @@ impl Connection {
         Ok(())
     }
 
+    /// The client would lend its agent to what it starts there. Whether it may, as of now: what counts is decided when
+    /// that begins.
+    pub(super) fn would_lend(&mut self, channel: ChannelId) -> bool {
+        let (Some(caller), Some(asked)) = (&self.caller, self.channels.get_mut(&channel)) else { return false };
+        let Destination::Target { login, target } = &self.destination else { return false };
+        if asked.start.is_none() {
+            return false;
+        }
+        asked.environment.agent = true;
+        self.rooms.sessions.would_lend(caller, login.as_deref(), target)
+    }
+
     /// A connection to a socket in the target's file system.
     pub(super) async fn socketwards(
         &mut self,
@@ -129,6 +141,7 @@ impl Connection {
             backlog,
             share,
             gone,
+            towards: self.towards.clone(),
             ahead: self.ahead.take(),
             again: self.again.clone(),
             lasting: false,

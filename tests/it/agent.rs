@@ -1,0 +1,55 @@
+//! The client's agent: whether it goes along, and what is recorded of it. How it is used, a case with a real sshd shows.
+
+use sallyport::demo::issuer::Person;
+use sallyport::domain::event::Outcome;
+
+use super::support::{Setup, World};
+
+const LENT: &str = r#"
+@id("all") permit (principal, action in [Sallyport::Action::"exec", Sallyport::Action::"agent"], resource is Sallyport::Target);
+@id("in") permit (principal, action == Sallyport::Action::"certify", resource);
+@id("not-there") forbid (principal, action == Sallyport::Action::"agent", resource == Sallyport::Target::"db1");
+"#;
+
+async fn asks(world: &World, user: &str) -> Vec<bool> {
+    let bob = world.person(Person::Bob).await;
+    let library = bob.bare(user).await;
+    let mut talk = library.open().await;
+    talk.write.agent_forward(true).await.unwrap();
+    talk.until(|got| got.answers.len() == 1).await;
+    talk.write.exec(true, "echo on").await.unwrap();
+    talk.write.eof().await.unwrap();
+    let got = talk.ends().await;
+    assert_eq!((got.out.as_str(), got.status), ("on\n", Some(0)));
+    got.answers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_goes_along_where_a_rule_permits_it_and_a_session_without_goes_on() {
+    let world = Setup { policy: Some(LENT), ..Setup::new() }.start().await;
+    // That target takes none, as a target may.
+    assert_eq!(asks(&world, "deploy+web1").await, [true, true]);
+    let ended = world.ended(1).await;
+    let replay = world.replay_of(ended[0].session).await;
+    assert_eq!(replay.markers, ["the target does not take a forwarded agent", "exit 0"]);
+    assert_eq!(asks(&world, "deploy+db1").await, [false, true]);
+    let refused = world.ended(2).await.into_iter().find(|one| one.target == "db1").unwrap();
+    let replay = world.replay_of(refused.session).await;
+    assert_eq!(replay.markers, ["the agent is not forwarded: no rule permits it here", "exit 0"]);
+
+    let left = world.stop().await;
+    let decided = left.log.of("authz.decision");
+    let agent = |session| {
+        let of = decided.iter().filter(|one| one.session() == Some(session));
+        let mut asked = of.filter(|one| one.body().text("action") == Some("agent"));
+        asked.next().map(|one| one.outcome() == Outcome::Allow)
+    };
+    assert_eq!((agent(ended[0].session), agent(refused.session)), (Some(true), Some(false)));
+    let permits = |session| {
+        let issued = left.log.of("cert.issued");
+        let one = issued.into_iter().find(|one| one.session() == Some(session)).unwrap();
+        one.body().texts("options").unwrap().contains(&"permit-agent-forwarding")
+    };
+    assert!(permits(ended[0].session) && !permits(refused.session));
+    assert!(left.log.of("channel.agent").is_empty());
+}
