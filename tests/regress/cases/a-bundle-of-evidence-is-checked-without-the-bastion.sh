@@ -41,6 +41,16 @@ grep ^yes, table | while IFS= read -r row; do
 done | sort | head -n 2 | cut -c 66- | sort >by_hand
 equal 'the sample' "$(grep -v '^#' sample | tail -n +2 | sort)" "$(cat by_hand)"
 
+# The same sample packed: stock tar opens it, and each record in it is proved.
+console evidence sample --control decisions -n 2 --seed 20261001 --from "$from" --to "$to" --pack >pack.tar 2>pack.err || fail "pack: $(cat pack.err)"
+mkdir pack
+tar -xf pack.tar -C pack
+equal 'the sample in the pack' "$(grep -v '^#' pack/sample.csv)" "$(grep -v '^#' sample)"
+for one in pack/records/*; do
+  "$SALLYPORT" evidence verify-record "$one" --trust trust >out || fail "$one: $(cat out)"
+done
+[ -e "pack/records/$(tail -n 1 by_hand | awk -F, '{ print $(NF - 1) }')" ] || fail 'a sampled record is not in the pack'
+
 # One record with its proof.
 console evidence prove 3 >record || fail 'prove'
 "$SALLYPORT" evidence verify-record record --trust trust >out || fail "verify-record: $(cat out)"
