@@ -2,6 +2,7 @@
 new_bastion
 serve
 sign_in alice
+trust_bastion
 mapfile -t options < <(ssh_options)
 place="$TARGET_LOGIN+db1@127.0.0.1"
 accepted() { grep -c '^Accepted publickey' sshd-auth.log || true; }
@@ -15,7 +16,7 @@ $n"
   equal "exit code of command $n" "$code" "$n"
 done
 printf 'a file\n' >file
-scp -q "${options[@]}" "${master[@]}" file "$place:again-$$" || fail 'scp'
+ssh "${options[@]}" "${master[@]}" "$place" "cat >again-$$" <file || fail "the way up"
 equal 'the file' "$(ssh "${options[@]}" "${master[@]}" "$place" "cat again-$$; rm again-$$")" 'a file'
 equal 'sign-ins at the target' "$(accepted)" 1
 equal 'sessions' "$(console sessions list --json | jq '.sessions | length')" 7
