@@ -2,13 +2,15 @@
 //!
 //! Builds, decides nothing. What is missing is missing: nothing is filled in that would help the asker.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use cedar_policy::{Context, EntityUid, Request as CedarRequest, RestrictedExpression as Value, Schema};
+use cedar_policy::{EntityUid, Request as CedarRequest, Schema};
+use cedar_policy_core::ast::{self, Value};
+use smol_str::SmolStr;
 
-use super::scene::{Scene, text};
+use super::scene::Scene;
 use super::scope::Cut;
 use super::{Policy, Reading};
 use crate::domain::Timestamp;
@@ -194,7 +196,7 @@ pub(super) struct Case<'a> {
     /// The rules that can speak of it.
     pub(super) cut: Arc<Cut>,
     /// Its context without the approvals.
-    context: Vec<(String, Value)>,
+    context: BTreeMap<SmolStr, Value>,
     pub(super) reading: Option<Reading>,
 }
 
@@ -229,23 +231,19 @@ impl<'a> Case<'a> {
     }
 
     fn put(&self, approvals: &Approvals, schema: Option<&Schema>) -> Result<CedarRequest, Unfit> {
-        let approval = match self.request.action.is_on_target() {
-            true => Some(("approval".to_owned(), self.approval(approvals)?)),
-            false => None,
-        };
-        let pairs = self.context.iter().cloned().chain(approval);
-        let context = Context::from_pairs(pairs).map_err(|error| error.to_string())?;
+        let mut context = self.context.clone();
+        if self.request.action.is_on_target() {
+            context.insert("approval".into(), self.approval(approvals));
+        }
+        let context = ast::Context::Value(Arc::new(context)).into();
         let (principal, resource) = (self.scene.principal.clone(), self.scene.resource.clone());
         CedarRequest::new(principal, self.action.clone(), resource, context, schema).map_err(|error| error.to_string())
     }
 
-    fn approval(&self, approvals: &Approvals) -> Result<Value, Unfit> {
+    fn approval(&self, approvals: &Approvals) -> Value {
         let words = &self.policy.words;
-        let groups = approvals.groups.iter().map(|group| Value::new_entity_uid(words.entity(&words.group, group)));
-        record([
-            ("count".to_owned(), Value::new_long(i64::from(approvals.count))),
-            ("groups".to_owned(), Value::new_set(groups)),
-        ])
+        let groups = approvals.groups.iter().map(|group| named(words.entity(&words.group, group)));
+        record([("count", i64::from(approvals.count).into()), ("groups", Value::set(groups, None))])
     }
 }
 
@@ -254,29 +252,29 @@ fn context(
     policy: &Policy,
     request: &Request<'_>,
     (source, reading): (&Value, Option<&Reading>),
-) -> Result<Vec<(String, Value)>, Unfit> {
+) -> Result<BTreeMap<SmolStr, Value>, Unfit> {
     let words = &policy.words;
-    let mut context = vec![
-        ("now", Value::new_datetime(datetime(request.now))),
-        ("source_ip", source.clone()),
-        ("flow", text(request.sign_in.flow.as_str())),
-        ("auth_age_s", Value::new_long(auth_age(request))),
-        ("groups_age_s", Value::new_long(seconds(request.now.since(request.sign_in.at).as_secs()))),
-    ];
+    let mut context: BTreeMap<SmolStr, Value> = BTreeMap::new();
+    let mut add = |name: &'static str, value: Value| context.insert(SmolStr::new_static(name), value);
+    add("now", words.time(datetime(request.now))?);
+    add("source_ip", source.clone());
+    add("flow", request.sign_in.flow.as_str().into());
+    add("auth_age_s", auth_age(request).into());
+    add("groups_age_s", seconds(request.now.since(request.sign_in.at).as_secs()).into());
     let on_target = || request.target.ok_or_else(|| format!("{} needs a target", request.action.as_str()));
     let command = match request.action {
         Asked::Exec(command) | Asked::Transfer(command) => Some(command),
         Asked::Review | Asked::Watch | Asked::Terminate => {
             let own = request.owner == Some(&request.identity.principal());
-            context.push(("own", Value::new_bool(own)));
-            return Ok(owned(context));
+            add("own", own.into());
+            return Ok(context);
         }
         Asked::Approve => {
             let owner = request.owner.ok_or("a vote needs to know whose request it is for")?;
-            context.push(("requester", Value::new_entity_uid(words.entity(&words.user, owner.as_str()))));
-            return Ok(owned(context));
+            add("requester", named(words.entity(&words.user, owner.as_str())));
+            return Ok(context);
         }
-        Asked::Explain | Asked::Audit | Asked::Certify | Asked::Revoke => return Ok(owned(context)),
+        Asked::Explain | Asked::Audit | Asked::Certify | Asked::Revoke => return Ok(context),
         Asked::Shell
         | Asked::Sftp
         | Asked::Forward(_)
@@ -288,41 +286,39 @@ fn context(
         | Asked::BreakGlass => None,
     };
     let (_, login) = on_target()?;
-    context.push(("login", text(login.as_str())));
+    add("login", login.as_str().into());
     if let Some(to) = request.action.endpoint() {
-        let fields =
-            [("host".to_owned(), text(&to.host())), ("port".to_owned(), Value::new_long(i64::from(to.port())))];
-        context.push(("destination", record(fields)?));
+        add("destination", record([("host", to.host().into()), ("port", i64::from(to.port()).into())]));
     }
     if command.is_some() || request.action == Asked::Shell {
-        context.push(("pty", Value::new_bool(request.pty)));
+        add("pty", request.pty.into());
     }
     if let (Some(command), Some(reading)) = (command, reading) {
         let raw = String::from_utf8_lossy(command.bytes());
-        let set = |texts: &BTreeSet<String>| Value::new_set(texts.iter().map(|one| text(one)));
+        let set = |texts: &BTreeSet<String>| Value::set(texts.iter().map(|one| one.as_str().into()), None);
         let fields = [
-            ("length".to_owned(), Value::new_long(seconds(command.bytes().len() as u64))),
-            ("raw".to_owned(), text(&raw)),
-            ("simple".to_owned(), Value::new_bool(reading.is_simple())),
-            ("opaque".to_owned(), Value::new_bool(reading.is_opaque())),
-            ("elevated".to_owned(), Value::new_bool(reading.elevated)),
-            ("harmless".to_owned(), Value::new_bool(reading.harmless)),
-            ("argv0".to_owned(), text(reading.argv.first().map_or("", String::as_str))),
-            ("argv".to_owned(), text(&reading.joined())),
-            ("programs".to_owned(), set(&reading.programs)),
-            ("classes".to_owned(), set(&reading.classes)),
+            ("length", seconds(command.bytes().len() as u64).into()),
+            ("raw", raw.as_ref().into()),
+            ("simple", reading.is_simple().into()),
+            ("opaque", reading.is_opaque().into()),
+            ("elevated", reading.elevated.into()),
+            ("harmless", reading.harmless.into()),
+            ("argv0", reading.argv.first().map_or("", String::as_str).into()),
+            ("argv", reading.joined().into()),
+            ("programs", set(&reading.programs)),
+            ("classes", set(&reading.classes)),
         ];
-        context.push(("command", record(fields)?));
+        add("command", record(fields));
     }
-    Ok(owned(context))
+    Ok(context)
 }
 
-fn record(fields: impl IntoIterator<Item = (String, Value)>) -> Result<Value, Unfit> {
-    Value::new_record(fields).map_err(|error| error.to_string())
+fn record<const N: usize>(fields: [(&'static str, Value); N]) -> Value {
+    Value::record(fields.map(|(name, value)| (SmolStr::new_static(name), value)), None)
 }
 
-fn owned(context: Vec<(&'static str, Value)>) -> Vec<(String, Value)> {
-    context.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+fn named(uid: EntityUid) -> Value {
+    ast::EntityUID::from(uid).into()
 }
 
 /// Absent means oldest: an issuer that does not say when somebody signed in must not look fresh. A

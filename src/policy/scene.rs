@@ -9,9 +9,11 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cedar_policy::{Entities, Entity, EntityUid, RestrictedExpression as Value};
+use cedar_policy_core::ast;
 
 use super::Policy;
 use super::request::{Asked, Request, Unfit};
+use super::schema;
 use super::scope::Place;
 use crate::domain::identity::{Identity, IssuerName, Kind};
 use crate::domain::target::TargetName;
@@ -31,7 +33,7 @@ pub(super) struct Scene {
     pub(super) resource: EntityUid,
     environment: Vec<EntityUid>,
     pub(super) entities: Entities,
-    pub(super) source: Value,
+    pub(super) source: ast::Value,
 }
 
 /// Everything that a scene is made of. Of the groups, only those that a rule can name: some people are in thousands.
@@ -135,7 +137,7 @@ impl Scene {
             }
         }
         let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
-        let source = Value::new_ip(request.source.to_canonical().to_string());
+        let source = schema::value(Value::new_ip(request.source.to_canonical().to_string()))?;
         Ok(Self { of: Of::new(policy, request), principal, groups, resource, environment, entities, source })
     }
 

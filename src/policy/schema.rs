@@ -4,9 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use cedar_policy::{EntityId, EntityTypeName, EntityUid, Schema};
+use cedar_policy::{Context, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema};
+use cedar_policy_core::ast::{self, Name, RestrictedExpr, Value};
 
 use super::Asked;
+use super::request::Unfit;
 use crate::domain::Digest;
 
 /// The schema as shipped, in Cedar's schema language.
@@ -23,6 +25,7 @@ pub(super) struct Words {
     pub(super) issuer: EntityTypeName,
     pub(super) target: EntityTypeName,
     pub(super) bastion: EntityUid,
+    datetime: Name,
     actions: BTreeMap<&'static str, EntityUid>,
 }
 
@@ -49,8 +52,14 @@ impl Words {
             issuer: name("Issuer")?,
             target: name("Target")?,
             bastion: EntityUid::from_type_name_and_id(name("Bastion")?, EntityId::new("bastion")),
+            datetime: "datetime".parse().map_err(|error| format!("{error}"))?,
             actions,
         })
+    }
+
+    /// A time. The engine's own function parses its own name each time, which takes as long as evaluating a policy.
+    pub(super) fn time(&self, text: String) -> Result<Value, Unfit> {
+        value(RestrictedExpr::call_extension_fn(self.datetime.clone(), [RestrictedExpr::val(text)]).into())
     }
 
     /// The entity of an action.
@@ -66,5 +75,14 @@ impl Words {
     /// The entity of this type and id.
     pub(super) fn entity(&self, kind: &EntityTypeName, id: &str) -> EntityUid {
         EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
+    }
+}
+
+/// What an expression comes to: a context is made of values, so that each is computed once.
+pub(super) fn value(expression: RestrictedExpression) -> Result<Value, Unfit> {
+    let only = Context::from_pairs([(String::new(), expression)]).map_err(|error| error.to_string())?;
+    match only.as_ref() {
+        ast::Context::Value(fields) => fields.values().next().cloned().ok_or_else(|| "no value".to_owned()),
+        ast::Context::RestrictedResidual(_) => Err("not a value".to_owned()),
     }
 }
