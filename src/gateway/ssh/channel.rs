@@ -16,6 +16,7 @@ use super::address::Destination;
 use super::again::Again;
 use super::asked::{Live, Start, What};
 use super::back::Towards;
+use super::echo::Typed;
 use super::pump::{Down, Ended, First, Quiet, Up, Waiting, say};
 use super::request::{self, Environment, Terminal};
 use super::sftp::Following;
@@ -239,6 +240,7 @@ impl Channel {
         };
         let exit = Arc::new(OnceLock::new());
         let (following, replies) = files.map(Following::new).map(|(one, replies)| (Arc::new(one), replies)).unzip();
+        let typed = terminal.then(Typed::default);
         let up = Up {
             client: client_read,
             target: upstream.write.clone(),
@@ -246,6 +248,7 @@ impl Channel {
             backlog: self.backlog.clone(),
             first,
             files: following.clone(),
+            typed: typed.clone(),
         };
         let down = Down {
             target: target_read,
@@ -253,6 +256,7 @@ impl Channel {
             handle: self.handle.clone(),
             tap: down,
             backlog: upstream.backlog().clone(),
+            typed,
             quiet: Quiet::default(),
             exit: exit.clone(),
             lasting: self.lasting,

@@ -36,6 +36,7 @@ mod busy;
 mod channel;
 mod connection;
 mod console;
+mod echo;
 mod forward;
 mod guarded;
 mod held;

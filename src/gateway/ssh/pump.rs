@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::echo::Typed;
 use super::held::DROPPED;
 use super::sftp::Following;
 use super::{count, upstream};
@@ -139,6 +140,8 @@ pub(crate) struct Up {
     pub(crate) first: Option<First>,
     /// Of an SFTP conversation.
     pub(crate) files: Option<Arc<Following>>,
+    /// Of a terminal.
+    pub(super) typed: Option<Typed>,
 }
 
 /// Input that does not come from the client's channel any more.
@@ -189,6 +192,9 @@ impl Up {
                         if self.tap.input(&data).await.is_err() {
                             return Ended::Recording;
                         }
+                        if let Some(typed) = &self.typed {
+                            typed.sent(&data);
+                        }
                         if let Err(ended) = self.pass(data).await {
                             return ended;
                         }
@@ -234,6 +240,8 @@ pub(crate) struct Down {
     pub(crate) handle: server::Handle,
     pub(crate) tap: DownTap,
     pub(crate) backlog: upstream::Backlog,
+    /// Of a terminal.
+    pub(super) typed: Option<Typed>,
     pub(crate) quiet: Quiet,
     /// What the target said of the exit, as soon as it has.
     pub(crate) exit: Arc<OnceLock<Exit>>,
@@ -346,9 +354,14 @@ impl Down {
             (Some((files, _)), Stream::Stdout) => files.answers(data).await?,
             _ => data,
         };
+        let is_echo = stream == Stream::Stdout && self.typed.as_ref().is_some_and(|typed| typed.echoed(&data));
         let masked = self.tap.output(stream, data).await.map_err(|_| Ended::Recording)?;
-        self.quiet.set(stream, self.tap.holds(stream));
+        let holds = self.tap.holds(stream);
+        self.quiet.set(stream, holds && !is_echo);
         self.send(stream, masked).await?;
+        if holds && is_echo {
+            self.release(stream).await?;
+        }
         self.backlog.written(len);
         Ok(())
     }
