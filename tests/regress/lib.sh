@@ -126,7 +126,7 @@ start_issuers() {
   PEOPLE="http://127.0.0.1:$people" PIPELINES="http://127.0.0.1:$pipelines"
   export PEOPLE PIPELINES
   start issuers env SECRETS="$SUITE/.secrets" NODE_NO_WARNINGS=1 "$NODE" "$HERE/node/issuer.mjs" "$people" "$pipelines"
-  eventually 20 grep -q '^ready' issuers.log || { cat issuers.log; return 1; }
+  eventually 20 grep -qs '^ready' issuers.log || { cat issuers.log; return 1; }
 }
 
 # make_tls NAME: NAME.pem and NAME.key for localhost, signed by NAME-ca.pem.

@@ -25,7 +25,7 @@ if [ "$kind" = inet ]; then forward=(-D "127.0.0.1:$near"); else forward=(-L "12
 ssh -F "$CONFIG" -o LogLevel=INFO -T "${forward[@]}" "m-$WAY" bash <server.sh >ready 2>server.err &
 carrier=$!
 trap 'code=$?; kill $carrier 2>/dev/null || true; wait $carrier 2>/dev/null || true; cat server.err >&2; exit $code' EXIT
-for _ in $(seq 400); do grep -q '^ready' ready && break; kill -0 $carrier || exit 9; sleep 0.05; done
+for _ in $(seq 400); do grep -qs '^ready' ready && break; kill -0 $carrier || exit 9; sleep 0.05; done
 far=$(awk '{print $2}' ready)
 timeout 30 python3 - "$near" "$far" "$kind" <<'PROGRAM'
 import os, socket, struct, sys, threading
