@@ -150,19 +150,11 @@ impl Report {
             self.skipped.push("names in the policies: they are looked up once the config has no fault".to_owned());
             return;
         }
-        let files = match config.policy_files() {
+        let files = match rules::files(config) {
             Ok(files) => files,
             Err(faults) => return self.all(faults),
         };
         let commands = config.commands().map_err(|faults| self.all(faults)).ok();
-        if files.is_empty() {
-            let at = format!("policy.dir ({})", config.policy.dir.display());
-            self.fault(
-                at,
-                "has no *.cedar file: nobody may do anything",
-                "copy the starter policies there, see docs/POLICY.md",
-            );
-        }
         match Policy::load(&files, &config.catalogue()) {
             Ok(policy) => {
                 self.look(policy.rules().count(), "rule");

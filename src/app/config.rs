@@ -242,25 +242,28 @@ impl Policy {
     }
 
     fn paths(&self) -> Result<Vec<PathBuf>, Faults> {
-        let entries = rights::way(&self.dir).and_then(|real| {
-            let read = std::fs::read_dir(real).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-            read.map_err(|error| (format!("cannot be read: {error}"), "name a folder of *.cedar files".to_owned()))
+        let paths = rights::way(&self.dir).and_then(|real| {
+            let refused = |error| (format!("cannot be read: {error}"), "name a folder of *.cedar files".to_owned());
+            policies_in(&real).map_err(refused)
         });
-        let entries = entries.map_err(|(what, mend)| {
+        paths.map_err(|(what, mend)| {
             let mut faults = Faults::default();
             faults.add(format!("policy.dir ({})", self.dir.display()), what, mend);
             faults
-        })?;
-        let mut paths: Vec<_> = entries.into_iter().map(|entry| entry.path()).filter(|path| is_policy(path)).collect();
-        paths.sort();
-        Ok(paths)
+        })
     }
 }
 
-/// Editors leave hidden files behind.
-fn is_policy(path: &Path) -> bool {
-    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    !hidden && path.extension().is_some_and(|extension| extension == "cedar")
+/// The policy files of a folder, sorted. Editors leave hidden files behind: those are none.
+pub fn policies_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let is_policy = |path: &PathBuf| {
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        !hidden && path.extension().is_some_and(|extension| extension == "cedar")
+    };
+    let entries = std::fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+    let mut paths: Vec<_> = entries.into_iter().map(|entry| entry.path()).filter(is_policy).collect();
+    paths.sort();
+    Ok(paths)
 }
 
 /// Turns what is written into what is meant; notes every fault on the way.

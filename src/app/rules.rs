@@ -18,6 +18,8 @@ use crate::domain::target::{Login, Target};
 use crate::domain::{RecordId, Timestamp};
 use crate::policy::{Asked, Explanation, Policy, Request, explain, nearest};
 
+pub mod check;
+
 /// The rules of a config, with what is known about commands, once they answer the config's own cases as expected.
 pub fn load(config: &Config, now: Timestamp) -> Result<Policy, StartError> {
     let files = config.policy_files()?;
@@ -25,6 +27,19 @@ pub fn load(config: &Config, now: Timestamp) -> Result<Policy, StartError> {
     let policy = Policy::load(&files, &config.catalogue())?.with_commands(commands);
     check_cases(config, &policy, now)?;
     Ok(policy)
+}
+
+/// Name and text of each of the config's policy files; that there is none is a fault.
+pub fn files(config: &Config) -> Result<Vec<(String, String)>, Faults> {
+    let files = config.policy_files()?;
+    if !files.is_empty() {
+        return Ok(files);
+    }
+    let mut faults = Faults::default();
+    let at = format!("policy.dir ({})", config.policy.dir.display());
+    let mend = "copy the starter policies there, see docs/POLICY.md";
+    faults.add(at, "has no *.cedar file: nobody may do anything", mend);
+    Err(faults)
 }
 
 /// Who would ask for what.
@@ -200,21 +215,24 @@ pub fn cases(config: &Config, policy: &Policy, text: &str, now: Timestamp) -> Re
 /// Puts the cases that the config names. A policy that answers one otherwise is not to be used.
 pub fn check_cases(config: &Config, policy: &Policy, now: Timestamp) -> Result<(), Faults> {
     let mut faults = Faults::default();
+    for (case, wrong) in tests_of(config, policy, now)?.into_iter().filter_map(|case| Some((case.name, case.wrong?))) {
+        faults.add(case, wrong, "mend the rule, or the case if it expects the wrong thing");
+    }
+    if faults.0.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// How each case that the config names is answered; its name begins with that of its file.
+fn tests_of(config: &Config, policy: &Policy, now: Timestamp) -> Result<Vec<Tried>, Faults> {
+    let (mut faults, mut tried) = (Faults::default(), Vec::new());
     for (name, text) in config.policy_tests()? {
         match cases(config, policy, &text, now) {
-            Ok(tried) => {
-                for (case, wrong) in tried.into_iter().filter_map(|case| Some((case.name, case.wrong?))) {
-                    faults.add(
-                        format!("{name}: {case}"),
-                        wrong,
-                        "mend the rule, or the case if it expects the wrong thing",
-                    );
-                }
+            Ok(more) => {
+                tried.extend(more.into_iter().map(|case| Tried { name: format!("{name}: {}", case.name), ..case }));
             }
             Err(more) => faults.add_of(&name, more),
         }
     }
-    if faults.0.is_empty() { Ok(()) } else { Err(faults) }
+    if faults.0.is_empty() { Ok(tried) } else { Err(faults) }
 }
 
 fn tried(config: &Config, policy: &Policy, case: &Case, now: Timestamp, faults: &mut Faults) -> Option<Tried> {

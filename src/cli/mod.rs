@@ -126,6 +126,11 @@ struct Which {
 }
 
 impl Which {
+    /// Whether a config was named, or lies where one is looked for.
+    fn is_there(&self) -> bool {
+        self.config.is_some() || variable("SALLYPORT_CONFIG").is_some() || self.path().exists()
+    }
+
     fn path(&self) -> PathBuf {
         let here = Path::new(FILE_NAME);
         let named = self.config.clone().or_else(|| variable("SALLYPORT_CONFIG").map(PathBuf::from));
@@ -272,6 +277,9 @@ enum Error {
     /// The config.
     #[error("the config has faults\n{0}")]
     Config(Faults),
+    /// What `policy check` was to look at.
+    #[error("{0}")]
+    Unfit(Faults),
     /// `init`.
     #[error("init")]
     Init(#[source] app::init::Error),
@@ -315,7 +323,7 @@ impl Error {
     fn code(&self) -> u8 {
         match self {
             Self::Said(code) => *code,
-            Self::Missing { .. } | Self::Argument { .. } | Self::Config(_) | Self::Unasked(_) => USAGE,
+            Self::Missing { .. } | Self::Argument { .. } | Self::Config(_) | Self::Unfit(_) | Self::Unasked(_) => USAGE,
             Self::Init(app::init::Error::Config(_)) => USAGE,
             Self::Serve(
                 app::ServeError::Config(_)

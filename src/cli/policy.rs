@@ -13,11 +13,15 @@ use crate::clock::Clock;
 use crate::domain::identity::Kind;
 use crate::policy::Policy;
 
+mod check;
 mod diff;
 
 /// Below `policy`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Name every fault of the rules with its line and its mend; exit code 2 for a fault, 3 if a case of the config is
+    /// answered otherwise than expected.
+    Check(check::Check),
     /// What would be answered to somebody, by which rules, how the command is read, and what came near.
     Explain(Explain),
     /// Put the cases of a file; exit code 3 if one is answered otherwise than expected.
@@ -72,6 +76,7 @@ pub(super) struct Test {
 
 pub(super) fn run(command: Command) -> Result<(), Error> {
     match command {
+        Command::Check(asked) => check::run(&asked),
         Command::Explain(asked) => explained(asked),
         Command::Test(asked) => test(&asked),
         Command::Diff(asked) => diff::run(&asked),
@@ -200,13 +205,18 @@ fn test(asked: &Test) -> Result<(), Error> {
             let name = terminal::printable(&case.name);
             let _ = match &case.wrong {
                 None => writeln!(text, "ok      {name}"),
-                Some(wrong) => writeln!(text, "FAILED  {name}: {}", terminal::printable(wrong)),
+                Some(wrong) => writeln!(text, "{}", told_wrong(&case.name, wrong)),
             };
         }
         let _ = writeln!(text, "{} passed, {failed} failed", tried.len() - failed);
         terminal::out(&text)?;
     }
     if failed == 0 { Ok(()) } else { Err(Error::Said(FAULTS)) }
+}
+
+/// A case that was answered otherwise.
+fn told_wrong(name: &str, wrong: &str) -> String {
+    format!("FAILED  {}: {}", terminal::printable(name), terminal::printable(wrong))
 }
 
 fn claim(text: &str) -> Result<(String, String), &'static str> {

@@ -2,11 +2,11 @@
 //!
 //! Every fault of every file is found in one go; a set with a fault is not loaded at all.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use cedar_policy::{Policy as CedarPolicy, PolicyId, PolicySet, ValidationMode, Validator};
+use cedar_policy::{Policy as CedarPolicy, PolicyId, PolicySet, ValidationMode, ValidationWarning, Validator};
 use miette::Diagnostic;
 
 use super::fault::{Fault, Faults};
@@ -58,9 +58,7 @@ pub(super) fn load(files: &[(String, String)], catalogue: Option<&Catalogue>) ->
     }
     let statements = parse(&sources, &mut faults);
     let set = validate(&statements, &words, &mut faults);
-    if let Some(catalogue) = catalogue {
-        statements.iter().for_each(|statement| statement.lint(catalogue, &mut faults));
-    }
+    statements.iter().for_each(|statement| statement.lint(catalogue, &mut faults));
     faults.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     faults.dedup();
     match faults.is_empty() {
@@ -145,20 +143,35 @@ fn validate(statements: &[Statement<'_>], words: &Words, faults: &mut Vec<Fault>
         }
     }
     let result = Validator::new(words.schema.clone()).validate(&set, ValidationMode::Strict);
-    let errors = result.validation_errors().map(|e| (e.policy_id().to_string(), e as &dyn Diagnostic));
-    let warnings = result.validation_warnings().map(|w| (w.policy_id().to_string(), w as &dyn Diagnostic));
-    for (id, diagnostic) in errors.chain(warnings) {
-        if let Some(statement) = by_id.get(&id) {
+    // That a rule concerns nothing follows from a word in it that does not exist: whoever mends that has mended both.
+    let errors =
+        result.validation_errors().map(|error| (error.policy_id().to_string(), false, error as &dyn Diagnostic));
+    let warnings = result.validation_warnings().map(|warning| {
+        let follows =
+            matches!(warning, ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_));
+        (warning.policy_id().to_string(), follows, warning as &dyn Diagnostic)
+    });
+    let found: Vec<_> = errors.chain(warnings).collect();
+    let causes: BTreeSet<&String> = found.iter().filter(|(_, follows, _)| !follows).map(|(id, ..)| id).collect();
+    for (id, follows, diagnostic) in &found {
+        if *follows && causes.contains(id) {
+            continue;
+        }
+        if let Some(statement) = by_id.get(id) {
             let mend = "see docs/POLICY.md for the words that exist";
-            faults.push(statement.source.diagnosed(&statement.range, diagnostic, mend));
+            faults.push(statement.source.diagnosed(&statement.range, *diagnostic, mend));
         }
     }
     set
 }
 
 impl Statement<'_> {
-    fn lint(&self, catalogue: &Catalogue, faults: &mut Vec<Fault>) {
-        let mut findings = lint::unknown_ids(&self.policy.entity_literals(), &self.rule, catalogue);
+    fn lint(&self, catalogue: Option<&Catalogue>, faults: &mut Vec<Fault>) {
+        let literals = self.policy.entity_literals();
+        let mut findings = lint::single_ids(&literals);
+        if let Some(catalogue) = catalogue {
+            findings.extend(lint::unknown_ids(&literals, &self.rule, catalogue));
+        }
         match self.policy.to_json() {
             Ok(json) => findings.extend(lint::conditions(&self.rule, &json)),
             // Conditions that cannot be looked at are not trusted.

@@ -20,6 +20,19 @@ pub(super) struct Finding {
     pub(super) mend: String,
 }
 
+/// Ids of single people and pipelines: nobody can look one up.
+pub(super) fn single_ids(literals: &[EntityUid]) -> Vec<Finding> {
+    let kinds = literals.iter().map(|uid| uid.type_name().basename());
+    let single = kinds.filter(|kind| ["User", "Pipeline"].contains(kind));
+    single
+        .map(|kind| Finding {
+            needle: format!("{kind}::"),
+            what: format!("a rule names one {}", kind.to_lowercase()),
+            mend: "put them into a [[group]] of the config and name the group: nobody checks an id here".into(),
+        })
+        .collect()
+}
+
 /// Ids of groups, environments, targets and issuers that nobody knows, in the text of a rule and in its annotations.
 pub(super) fn unknown_ids(literals: &[EntityUid], rule: &Rule, catalogue: &Catalogue) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -30,15 +43,7 @@ pub(super) fn unknown_ids(literals: &[EntityUid], rule: &Rule, catalogue: &Catal
             "Env" => catalogue.environments.iter().map(String::as_str).collect(),
             "Target" => catalogue.targets.iter().map(String::as_str).collect(),
             "Issuer" => catalogue.issuers.iter().map(String::as_str).collect(),
-            "User" | "Pipeline" => {
-                findings.push(Finding {
-                    needle: format!("{kind}::"),
-                    what: format!("a rule names one {}", kind.to_lowercase()),
-                    mend: "put them into a [[group]] of the config and name the group: nobody checks an id here".into(),
-                });
-                continue;
-            }
-            // Actions and the bastion are part of the schema: Cedar itself knows their ids.
+            // People and pipelines: `single_ids`. Actions and the bastion are part of the schema: Cedar knows their ids.
             _ => continue,
         };
         if !known.contains(&id) {

@@ -425,6 +425,27 @@ fn a_hold_says_one_number_in_a_place_that_opens() {
 }
 
 #[test]
+fn a_word_that_does_not_exist_is_one_fault_and_not_what_follows_from_it() {
+    let rule = "@id(\"a\")\nforbid (principal, action == Sallyport::Action::\"shel\", resource);";
+    let faults = load(rule).err().unwrap();
+    assert_eq!(faults.0.len(), 1, "{faults}");
+    assert!(faults.0[0].mend.contains("shell"), "{faults}");
+}
+
+#[test]
+fn without_a_config_only_names_are_not_looked_up() {
+    let file = |rule: &str| [("a.cedar".to_owned(), format!("@id(\"a\") {rule};"))];
+    let exec = "action == Sallyport::Action::\"exec\", resource is Sallyport::Target";
+    assert_eq!(Policy::count(&file(&format!("permit (principal in Sallyport::Group::\"anybody\", {exec})"))), Ok(1));
+    let single = format!("permit (principal == Sallyport::User::\"corp:ann\", {exec})");
+    let open = format!("forbid (principal, {exec}) when {{ context.command.raw like \"rm *\" }}");
+    for (rule, want) in [(single, "a rule names one user"), (open, "a pattern on the text of a command")] {
+        let faults = Policy::count(&file(&rule)).unwrap_err();
+        assert!(faults.to_string().contains(want), "{faults}");
+    }
+}
+
+#[test]
 fn what_could_fail_open_is_refused() {
     let forbid = |condition: &str| {
         format!(

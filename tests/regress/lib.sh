@@ -270,6 +270,7 @@ new_bastion() {
   "$SALLYPORT" init --name localhost --issuer "$PEOPLE" --client-id sallyport --single-tenant --internal --dir "$PWD" \
     >init.log 2>&1 || { cat init.log; fail 'init'; }
   start_sshd "$(public_key target_ca)" "${SSHD_LINES:-}"
+  mkdir -m 755 checkpoint
   cat >"$CONFIG" <<CONFIG
 name = "localhost"
 state = "$STATE"
