@@ -10,7 +10,7 @@ use super::file::{self, File, commands};
 pub use super::file::{Fault, Faults};
 use super::rights::{self, Readers};
 use super::siem::sink::Sink;
-use super::timestamps;
+use super::{copies, timestamps};
 use crate::approval::{self, notify::Channel};
 use crate::domain::Digest;
 use crate::domain::identity::{Group, IssuerName};
@@ -20,6 +20,7 @@ use crate::identity::profile::IssuerSettings;
 use crate::ledger::trust::Trust;
 use crate::policy::{Catalogue, Commands};
 
+mod copy;
 mod group;
 mod issuer;
 mod limit;
@@ -47,6 +48,8 @@ pub struct Config {
     pub witnesses: Option<Trust>,
     /// Who stamps them.
     pub timestamps: Option<timestamps::Settings>,
+    /// Where copies of the log are kept.
+    pub copies: Vec<copies::Place>,
     /// The SSH listener.
     pub ssh: Ssh,
     /// The HTTPS listener, if there is one.
@@ -297,6 +300,7 @@ impl Reader<'_> {
         let witness_file = file.ledger.as_ref().and_then(|ledger| ledger.witness_file.as_deref());
         let witnesses = witness_file.and_then(|path| self.witnesses(path));
         let timestamps = self.timestamps(file.ledger.as_ref());
+        let copies = self.copies(file.ledger.as_ref(), state.as_deref());
         let ssh = self.ssh(file.ssh.as_ref(), name.unwrap_or_default());
         let http = file.http.as_ref().map(|http| self.http(http, name.unwrap_or_default()));
         let policy = self.policy(file.policy.as_ref());
@@ -327,6 +331,7 @@ impl Reader<'_> {
             last_checkpoint_file,
             witnesses,
             timestamps,
+            copies,
             ssh: ssh?,
             http: match http {
                 Some(http) => Some(http?),

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::config::Faults;
 use crate::http::{self, ops};
+use crate::ledger::copied;
 use crate::{identity, ledger, policy, session, store};
 
 /// Why a bastion did not start.
@@ -51,6 +52,14 @@ pub enum StartError {
         signed: u64,
         /// How many the last checkpoint here has.
         found: u64,
+    },
+    /// A copy of the log is none of what is here.
+    #[error("{place}: the copy of the log there {cause}. Nothing was written")]
+    Copied {
+        /// Which.
+        place: String,
+        /// What is wrong with it.
+        cause: Box<copied::Fault>,
     },
     /// Another log is to take this one's place, and that is not done yet.
     #[error("the log is being succeeded by another: run 'sallyport store succeed' again, which finishes that")]

@@ -243,6 +243,8 @@ table! {
         timestamp_url: String,
         /// Between two stamps.
         timestamp_every: String,
+        /// A folder that gets a copy of the log.
+        copy_dir: String,
     }
     /// `[ssh]`
     Ssh {

@@ -23,6 +23,7 @@ pub(super) struct Metrics {
     pub(super) started: Timestamp,
     pub(super) reloads: Arc<Reloads>,
     pub(super) siem: super::siem::Progress,
+    pub(super) copies: super::copies::Progress,
     pub(super) memory_limit_bytes: u64,
 }
 
@@ -56,7 +57,7 @@ impl Reloads {
 
 impl Source for Metrics {
     async fn metrics(&self) -> Vec<Family> {
-        let parts = [self.people(), self.evidence(), self.siem(), self.bounds(), self.process()];
+        let parts = [self.people(), self.evidence(), self.siem(), self.copies(), self.bounds(), self.process()];
         parts.into_iter().flatten().collect()
     }
 
@@ -159,6 +160,21 @@ impl Metrics {
             refused = refused.with(&[("sink", name)], came.refused as f64);
         }
         vec![next, failed, refused]
+    }
+
+    /// How far copies of the log have come; no line for a bastion that has none.
+    fn copies(&self) -> Vec<Family> {
+        let copies = self.copies.read();
+        if copies.is_empty() {
+            return Vec::new();
+        }
+        let mut entries = Family::gauge("sallyport_log_copy_entries", "Entries that each copy of the log has.");
+        let mut failed = Family::counter("sallyport_log_copy_failures_total", "Attempts to copy that failed.");
+        for (place, came) in &copies {
+            entries = entries.with(&[("place", place)], came.entries as f64);
+            failed = failed.with(&[("place", place)], came.failures as f64);
+        }
+        vec![entries, failed]
     }
 
     /// What is bounded, and how often a bound was met.

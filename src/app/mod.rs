@@ -30,6 +30,7 @@ use crate::store::{self, Blobs, Files, Registers, Volume};
 
 pub mod check;
 pub mod config;
+pub mod copies;
 mod disk;
 mod error;
 pub mod file;
@@ -193,6 +194,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         let client = identity::provider::client(true).map_err(identity::Error::from)?;
         witnesses::agree(&ledger, trust, &client).await?;
     }
+    copies::agree(&config.copies, &ledger).await?;
 
     // Before `log.start` names them: only a digest of each stands in the log.
     for text in [policy_now.borrow().clone().text(), crate::policy::SCHEMA] {
@@ -335,9 +337,13 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         let (ledger, registers) = (ledger.clone(), stores.registers.clone());
         drain.spawn(siem::run(sink.clone(), ledger, registers, siem.clone(), drain.stopping().clone()));
     }
+    let watched = Drain::new();
+    let copies = copies::Progress::of(&config.copies);
+    for place in &config.copies {
+        watched.spawn(copies::run(place.clone(), ledger.clone(), copies.clone(), watched.stopping().clone()));
+    }
     let probe = Probe { ledger, ssh: ask, drain: drain.clone() };
     let reloads = Arc::new(Reloads::default());
-    let watched = Drain::new();
     let mut ops_address = None;
     if let Some(place) = &config.ops {
         let listener =
@@ -352,6 +358,7 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
             started: clock.now(),
             reloads: reloads.clone(),
             siem,
+            copies,
             memory_limit_bytes: limits.memory_bytes,
         };
         watched.spawn(ops::serve(listener, metrics, watched.clone()));
@@ -443,7 +450,7 @@ impl Bastion {
             Ok(Err(cause)) => error!(error = ?cause, "the log was not closed"),
             Err(cause) => error!(error = ?cause, "the sequencer"),
         }
-        self.watched.stop();
+        self.watched.finish(copies::AT_END, Duration::ZERO).await;
         drained
     }
 

@@ -14,6 +14,7 @@ use crate::ledger::proof::{self, Proved};
 use crate::ledger::trust::{self, Trust};
 use crate::ledger::verify::{Belief, Report, Verdict, verify};
 
+mod copy;
 mod reconcile;
 
 #[derive(Subcommand, Debug)]
@@ -26,6 +27,10 @@ pub(super) enum Command {
     ///
     /// Exit codes: 0 proved, 3 not, 1 a file could not be read.
     VerifyRecord(VerifyRecord),
+    /// Judge a copy of the whole log, as `[ledger] copy_dir` keeps it: each entry, each hash, and the signed checkpoint.
+    ///
+    /// Exit codes: 0 verified, 3 not verified, 1 the folder could not be read.
+    VerifyCopy(copy::VerifyCopy),
     /// Hold a target's own log of sign-ins against the records of a bundle, by the serials of certificates: sign-ins without a
     /// record, and records without a sign-in.
     ///
@@ -63,6 +68,7 @@ pub(super) fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Verify(asked) => bundle(&asked),
         Command::VerifyRecord(asked) => record(&asked),
+        Command::VerifyCopy(asked) => copy::run(&asked),
         Command::Reconcile(asked) => reconcile::run(&asked),
     }
 }
@@ -243,8 +249,13 @@ fn as_json(report: &Report, belief: Belief<'_>) -> String {
         "missing": manifest.map(|manifest| &manifest.missing),
         "faults": faults.collect::<Vec<_>>(),
     });
+    spelled(&format!("{value:#}\n"))
+}
+
+/// JSON in which nothing can steer a terminal.
+fn spelled(json: &str) -> String {
     let mut out = String::new();
-    for c in format!("{value:#}\n").chars() {
+    for c in json.chars() {
         match c {
             '\n' | ' '..='~' => out.push(c),
             // Inside strings alone: what could steer a terminal is spelled out.

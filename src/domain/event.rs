@@ -13,6 +13,7 @@ use super::{Digest, Text, Timestamp};
 pub mod anchored;
 pub mod change;
 mod code;
+pub mod copied;
 mod decided;
 pub mod exported;
 mod fact;
@@ -374,6 +375,8 @@ pub enum Event {
     EvidenceExported(exported::Exported),
     /// A checkpoint was shown to a timestamping authority.
     Anchored(anchored::Anchored),
+    /// A copy of the log elsewhere has caught up, or cannot.
+    LogCopied(copied::Copied),
     /// This log takes the place of another.
     LogSuccessor(succession::Succession),
     /// The policy set in force differs from the one before.

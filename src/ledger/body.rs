@@ -271,6 +271,11 @@ impl Writer<'_> {
                 .maybe("seed", exported.sample.map(|(seed, _)| number(seed)))
                 .maybe("count", exported.sample.map(|(_, count)| number(count))),
             Event::Anchored(anchored) => self.anchored(body, anchored),
+            Event::LogCopied(copied) => body
+                .set("place", copied.place)
+                .set("size", number(copied.size))
+                .set("root", show(&copied.root))
+                .maybe("reason", copied.came.err()),
             Event::LogSuccessor(before) => successor(body, before),
             Event::PolicyChanged { old, new, files } => {
                 body.digest("old", old).set("new", show(new)).set("files", texts(files))

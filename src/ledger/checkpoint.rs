@@ -13,7 +13,7 @@ use crate::domain::Digest;
 use crate::merkle;
 
 /// Longest note that is read.
-const MAX_NOTE_BYTES: usize = 64 * 1024;
+pub(super) const MAX_NOTE_BYTES: usize = 64 * 1024;
 /// Most signatures on a note that is read.
 const MAX_SIGNATURES: usize = 16;
 /// Longest origin.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::event::anchored::{Anchored, Token};
 use crate::domain::event::change::Change;
+use crate::domain::event::copied::Copied;
 use crate::domain::event::exported::Exported;
 use crate::domain::event::glass::{Broken, Reviewed};
 use crate::domain::event::held::{Notified, Requested, Resolved, Used, Viewed, Voted};
@@ -24,7 +25,7 @@ pub(super) const SALT: [u8; 32] = [0x5a; 32];
 pub(super) const TEXTS: [&str; 5] =
     ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found", "looks right to me"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 51;
+pub(super) const EVENTS: usize = 52;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -58,6 +59,7 @@ pub(super) fn all() -> Vec<(String, Fact)> {
         .chain([succeeded()])
         .chain([lifted()])
         .chain(lent())
+        .chain(copied())
         .collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
@@ -128,6 +130,7 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::UpstreamAgain { .. } => 47,
         Event::LogSuccessor(_) => 48,
         Event::ChannelAgent(_) => 50,
+        Event::LogCopied(_) => 51,
     }
 }
 
@@ -620,6 +623,14 @@ fn anchored() -> [Fact; 2] {
     [(Ok(token), Outcome::Success), (Err("not reached"), Outcome::Failure)].map(|(came, outcome)| {
         let anchored = Anchored { authority: "tsa.example.com".into(), size: 81_700, root: digest("tree"), came };
         Fact::new(RecordId::from_parts(time(), 0), outcome, Event::Anchored(anchored))
+    })
+}
+
+/// Caught up, and not.
+fn copied() -> [Fact; 2] {
+    [(Ok(()), Outcome::Success), (Err("not reached"), Outcome::Failure)].map(|(came, outcome)| {
+        let copied = Copied { place: "folder", size: 81_700, root: digest("tree"), came };
+        Fact::new(RecordId::from_parts(time(), 0), outcome, Event::LogCopied(copied))
     })
 }
 

@@ -22,6 +22,7 @@ use crate::store::{self, Blobs, Files, Key};
 pub mod bundle;
 pub mod check;
 pub mod checkpoint;
+pub mod copied;
 pub mod cosign;
 pub mod cosigned;
 pub mod counts;

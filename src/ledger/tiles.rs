@@ -197,7 +197,7 @@ pub fn decode_tile(bytes: &[u8], width: u64) -> Option<Vec<Digest>> {
 }
 
 /// Each entry behind its length in two bytes.
-fn encode_bundle(entries: &[Bytes]) -> Bytes {
+pub(super) fn encode_bundle(entries: &[Bytes]) -> Bytes {
     let mut out = BytesMut::with_capacity(entries.iter().map(|entry| entry.len() + 2).sum());
     for entry in entries {
         // An entry is at most 32 KiB.

@@ -4,7 +4,8 @@
 //! write, and a later sync would not say so.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -20,7 +21,9 @@ pub struct Disk(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    folder: Folder,
+    path: PathBuf,
+    /// `None`: it is only looked at, and nobody else is kept out.
+    folder: Option<Folder>,
     /// Set at the first write of which nobody knows what it did.
     broken: OnceLock<Arc<io::Error>>,
 }
@@ -33,12 +36,20 @@ impl Disk {
         if marked == Marked::Begun {
             folder.mark(KIND, Marked::Ready).map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
         }
-        Ok(Self(Arc::new(Inner { folder, broken: OnceLock::new() })))
+        Ok(Self(Arc::new(Inner { path: path.to_owned(), folder: Some(folder), broken: OnceLock::new() })))
+    }
+
+    pub(super) fn look(path: &std::path::Path) -> Self {
+        let broken = OnceLock::from(Arc::new(io::Error::from(io::ErrorKind::ReadOnlyFilesystem)));
+        Self(Arc::new(Inner { path: path.to_owned(), folder: None, broken }))
     }
 
     pub(super) async fn read(&self, name: &str) -> Result<Option<Bytes>, Error> {
-        let path = self.0.folder.path().join(name);
-        let bytes = spawn_blocking(move || read(&path)).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        let path = self.0.path.join(name);
+        let is_ours = self.0.folder.is_some();
+        let bytes = spawn_blocking(move || if is_ours { read(&path) } else { read_foreign(&path) })
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)));
         Ok(bytes.map_err(broken)?.map(Bytes::from))
     }
 
@@ -90,7 +101,7 @@ impl Disk {
         job: impl FnOnce(&Inner, PathBuf) -> Result<(), Error> + Send + 'static,
     ) -> Result<(), Error> {
         let inner = Arc::clone(&self.0);
-        let path = inner.folder.path().join(name);
+        let path = inner.path.join(name);
         let done = spawn_blocking(move || match inner.broken.get() {
             Some(error) => Err(Error::Broken(Arc::clone(error))),
             None => job(&inner, path),
@@ -138,6 +149,24 @@ impl Inner {
         Error::Unknown(Arc::clone(self.broken.get_or_init(|| Arc::new(error))))
     }
 }
+
+/// A file that somebody else has made: no more of it than any of ours has, and nothing but a plain file.
+fn read_foreign(path: &std::path::Path) -> io::Result<Option<Vec<u8>>> {
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = match private().read(true).custom_flags(flags).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let mut bytes = Vec::new();
+    if !file.metadata()?.is_file() || file.take(FOREIGN_BYTES + 1).read_to_end(&mut bytes)? as u64 > FOREIGN_BYTES {
+        let what = format!("{} is no file of a log", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    }
+    Ok(Some(bytes))
+}
+
+/// Longer than any file of a log's layout: 256 entries of 32 KiB.
+const FOREIGN_BYTES: u64 = 9 * 1024 * 1024;
 
 /// The error of a write that certainly did not happen.
 pub(super) fn not_done(error: io::Error) -> Error {

@@ -34,6 +34,11 @@ pub fn disk(dir: &Path) -> Result<Files, OpenError> {
     Ok(Files::Disk(files::Disk::open(dir)?))
 }
 
+/// The plain files of the folder `dir`, which somebody else may have made and may be writing to: every write is refused.
+pub fn look(dir: &Path) -> Files {
+    Files::Disk(files::Disk::look(dir))
+}
+
 /// Most keys or registers that one listing returns.
 pub const MAX_LISTED: usize = 1000;
 /// Longest key, encoded.

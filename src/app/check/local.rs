@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{Report, SKEW_S};
 use crate::app::config::Config;
-use crate::app::{init, rights};
+use crate::app::{copies, init, rights};
 use crate::domain::Timestamp;
 use crate::signer::{self, Signer};
 
@@ -60,7 +60,7 @@ impl Report {
             let what = format!("may be entered by others (mode {mode:04o}): recordings and keys lie in it");
             self.warn(at, what, format!("chmod 700 {}", real.display()));
         }
-        if rustix::fs::access(real, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_err() {
+        if !writable(real) {
             self.fault(
                 at,
                 "cannot be written by this user",
@@ -144,7 +144,20 @@ impl Report {
                 _ => self.fault(at, "its folder is not there", "make it, owned by the bastion's user, on another disk"),
             }
         }
+        for copies::Place::Folder(folder) in &config.copies {
+            let at = format!("ledger.copy_dir ({})", folder.display());
+            let mend = "mount its disk, or make it, owned by the bastion's user: the copy waits until it is there";
+            if !folder.is_dir() {
+                self.warn(at, "is not there", mend);
+            } else if !writable(folder) {
+                self.warn(at, "cannot be written by this user", "chown it to the bastion's user");
+            }
+        }
     }
+}
+
+fn writable(folder: &Path) -> bool {
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
 }
 
 /// An error with its causes, each once.

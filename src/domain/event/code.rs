@@ -80,6 +80,7 @@ impl Event {
             Self::EvidenceViewed { .. } => ("evidence.viewed", 7010),
             Self::EvidenceExported(_) => ("evidence.exported", 7011),
             Self::Anchored(_) => ("anchor.receipt", 7030),
+            Self::LogCopied(_) => ("log.copied", 7031),
             Self::SpaceChanged { .. } => ("space.changed", 7020),
             Self::LimitsRefused { .. } => ("limits.refused", 7021),
         }

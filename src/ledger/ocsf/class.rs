@@ -118,6 +118,7 @@ pub(super) fn class(kind: &str, outcome: Outcome) -> &'static Class {
         "log.start" => const { &lifecycle(3, "Start") },
         "log.stop" => const { &lifecycle(4, "Stop") },
         "log.successor" => const { &lifecycle(99, "Succeed") },
+        "log.copied" => const { &lifecycle(99, "Copy") },
         "anchor.receipt" => const { &lifecycle(99, "Anchor") },
         "log.heartbeat" => const { &lifecycle(99, "Heartbeat") },
         _ => const { &lifecycle(99, "Other") },
