@@ -141,8 +141,8 @@ fn shown(answer: &Answer, question: &Question) -> String {
     for error in &decision.errors {
         line("error", &format!("{}: an error denies", printable(error)));
     }
-    for near in &explanation.near {
-        line("near", &format!("{near} speaks of this, but its condition does not hold"));
+    for (word, hint) in explanation.hints() {
+        line(word, &hint);
     }
     if let Some(reading) = &decision.reading {
         line("read as", &printable(&reading.form.to_string()));
@@ -179,6 +179,7 @@ fn as_json(answer: &Answer) -> Value {
         "rules": rules.collect::<Vec<_>>(),
         "errors": decision.errors,
         "near": explanation.near,
+        "needed": explanation.others.iter().map(|(id, whom)| json!({ "rule": id, "whom": whom })).collect::<Vec<_>>(),
         "hold": terms,
         "limits": limits,
         "policy": decision.policy.to_string(),

@@ -61,6 +61,7 @@ impl Visit<'_> {
             "rules": rules.collect::<Vec<_>>(),
             "errors": decision.errors,
             "near": explanation.near,
+            "needed": explanation.others.iter().map(|(id, whom)| json!({ "rule": id, "whom": whom })).collect::<Vec<_>>(),
             "hold": decision.outcome.terms().map(|terms| json!({
                 "quorum": terms.quorum, "approver_groups": terms.approver_groups, "ttl_s": terms.ttl.as_secs(),
             })),
@@ -77,7 +78,7 @@ impl Visit<'_> {
 
 /// A row for each thing that there is to say.
 fn told(explanation: &Explanation) -> Vec<(&'static str, Cell)> {
-    let Explanation { decision, near } = explanation;
+    let decision = &explanation.decision;
     let verdict = Cell::new(decision.outcome.to_string());
     let mut rows = vec![("verdict", if decision.outcome == Outcome::Deny { verdict.bad() } else { verdict })];
     rows.extend(decision.rules.iter().map(|(id, effect)| ("rule", Cell::new(format!("{id} ({})", effect.as_str())))));
@@ -85,8 +86,7 @@ fn told(explanation: &Explanation) -> Vec<(&'static str, Cell)> {
         rows.push(("rule", Cell::new("none: what no rule permits is denied")));
     }
     rows.extend(decision.errors.iter().map(|error| ("error", Cell::new(format!("{error}: an error denies")))));
-    let nearly = |id: &String| ("near", Cell::new(format!("{id} speaks of this, but its condition does not hold")));
-    rows.extend(near.iter().map(nearly));
+    rows.extend(explanation.hints().into_iter().map(|(word, hint)| (word, Cell::new(hint))));
     if let Some(reading) = &decision.reading {
         let list = |words: &BTreeSet<String>| words.iter().cloned().collect::<Vec<_>>().join(" ");
         rows.push(("read as", Cell::new(reading.form.to_string())));

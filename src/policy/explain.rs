@@ -15,6 +15,17 @@ pub struct Explanation {
     /// Permits that speak of this person, action and target, and whose condition does not hold. Sorted by id; empty where
     /// the answer is yes.
     pub near: Vec<String>,
+    /// Where nothing is missing but a permit: those that speak of this action there, by id, and of whom. Sorted by id.
+    pub others: Vec<(String, String)>,
+}
+
+impl Explanation {
+    /// What people are told besides the verdict and its rules, a line each, with its word.
+    pub fn hints(&self) -> Vec<(&'static str, String)> {
+        let near = self.near.iter().map(|id| ("near", format!("{id} speaks of this, but its condition does not hold")));
+        let others = self.others.iter().map(|(id, whom)| ("needed", format!("{whom}: {id} speaks of them")));
+        near.chain(others).collect()
+    }
 }
 
 impl Outcome {
@@ -71,11 +82,16 @@ impl fmt::Display for Outcome {
 /// Decides, and looks for what came near.
 pub fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
     let decision = decide(policy, request);
-    let near = match (&decision.outcome, Case::new(policy, request)) {
-        (Outcome::Deny, Ok(case)) => near(&case, &decision),
-        _ => Vec::new(),
-    };
-    Explanation { decision, near }
+    let (mut close, mut others) = (Vec::new(), Vec::new());
+    if let (Outcome::Deny, Ok(case)) = (&decision.outcome, Case::new(policy, request)) {
+        close = near(&case, &decision);
+        // What a hold holds up and nothing permits lacks the permit, not the approval.
+        let is_hold = |id: &String| policy.rules.get(id).is_some_and(|rule| rule.hold.is_some());
+        if decision.rules.iter().all(|(id, _)| is_hold(id)) {
+            others = policy.scopes.of_others(&case.scene.place(&case.action));
+        }
+    }
+    Explanation { decision, near: close, others }
 }
 
 /// Ids of rules that only one of two sets has, or that read otherwise there. Sorted.

@@ -192,7 +192,7 @@ pub(super) struct Case<'a> {
     pub(super) policy: &'a Policy,
     pub(super) request: &'a Request<'a>,
     pub(super) scene: Arc<Scene>,
-    action: EntityUid,
+    pub(super) action: EntityUid,
     /// The rules that can speak of it.
     pub(super) cut: Arc<Cut>,
     /// Its context without the approvals.

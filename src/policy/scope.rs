@@ -69,6 +69,16 @@ impl Scopes {
         cut
     }
 
+    /// Permits that speak of this action there, and of other people: each by its id, with whom it speaks of. Sorted.
+    pub(super) fn of_others(&self, place: &Place<'_>) -> Vec<(String, String)> {
+        let speaking = self.by_action.get(place.action).into_iter().flatten().filter_map(|at| self.rules.get(*at));
+        let permits = speaking.filter(|(_, rule)| rule.effect() == Effect::Permit);
+        let others = permits.filter(|(scope, _)| scope.has_place(place) && !scope.has_whom(place));
+        let mut others: Vec<_> = others.map(|(scope, rule)| (rule.id().to_string(), scope.whom())).collect();
+        others.sort();
+        others
+    }
+
     fn cut(&self, bits: &[u64]) -> Arc<Cut> {
         let has = |at: usize| bits.get(at / 64).is_some_and(|word| word & (1 << (at % 64)) != 0);
         let speaking = || self.rules.iter().enumerate().filter(|(at, _)| has(*at)).map(|(_, (_, rule))| rule);
@@ -122,21 +132,43 @@ impl Scope {
 
     /// Whether its conditions are asked at all, once its action is.
     fn has(&self, place: &Place<'_>) -> bool {
+        self.has_whom(place) && self.has_place(place)
+    }
+
+    fn has_whom(&self, place: &Place<'_>) -> bool {
         let whose = |of: &EntityUid| is_in(place.principal, place.groups, of);
-        let where_ = |of: &EntityUid| is_in(place.resource, place.environment, of);
-        let whom = match &self.principal {
+        match &self.principal {
             PrincipalConstraint::Any => true,
             PrincipalConstraint::Eq(uid) => is(uid, place.principal),
             PrincipalConstraint::In(uid) => whose(uid),
             PrincipalConstraint::Is(kind) => is_of(place.principal, kind),
             PrincipalConstraint::IsIn(kind, uid) => is_of(place.principal, kind) && whose(uid),
-        };
-        whom && match &self.resource {
+        }
+    }
+
+    fn has_place(&self, place: &Place<'_>) -> bool {
+        let where_ = |of: &EntityUid| is_in(place.resource, place.environment, of);
+        match &self.resource {
             ResourceConstraint::Any => true,
             ResourceConstraint::Eq(uid) => is(uid, place.resource),
             ResourceConstraint::In(uid) => where_(uid),
             ResourceConstraint::Is(kind) => is_of(place.resource, kind),
             ResourceConstraint::IsIn(kind, uid) => is_of(place.resource, kind) && where_(uid),
+        }
+    }
+}
+
+impl Scope {
+    /// Whom it speaks of, in words.
+    fn whom(&self) -> String {
+        let kind = |kind: &EntityTypeName| if kind.basename() == "Pipeline" { "a pipeline" } else { "a person" };
+        let group = |uid: &EntityUid| uid.id().unescaped().to_owned();
+        match &self.principal {
+            PrincipalConstraint::Any => "anybody".to_owned(),
+            PrincipalConstraint::Eq(uid) => group(uid),
+            PrincipalConstraint::In(uid) => format!("whoever is in {}", group(uid)),
+            PrincipalConstraint::Is(of) => kind(of).to_owned(),
+            PrincipalConstraint::IsIn(of, uid) => format!("{} in {}", kind(of), group(uid)),
         }
     }
 }

@@ -105,6 +105,11 @@ fn a_denial_names_the_permit_that_came_near() {
     let config = config();
     let stranger = ask(&config, &policy(&config), &question("db1", "deploy", "uptime"), NOW).unwrap();
     assert!(!stranger.explanation.near.contains(&"sre-production".to_owned()), "a rule for others is not near");
+    let held = ask(&config, &policy(&config), &question("db1", "deploy", "sudo id"), NOW).unwrap();
+    let needed = ("sre-production".to_owned(), "whoever is in sre".to_owned());
+    for answer in [&stranger, &held] {
+        assert!(answer.explanation.others.contains(&needed), "{answer:?}");
+    }
 }
 
 #[test]
