@@ -157,8 +157,13 @@ impl Editor {
         self.back = 0;
     }
 
+    /// The line as it stands, prompt and all, for a screen where something else was said meanwhile.
+    pub fn shown(&self) -> String {
+        format!("\r\x1b[K{}{}", self.prompt, self.text)
+    }
+
     fn redraw(&self) -> Step {
-        Step::Echo(format!("\r\x1b[K{}{}", self.prompt, self.text))
+        Step::Echo(self.shown())
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 
+use super::allotted::warning;
 use super::cut::Cut;
 use super::keeper::Closing;
 use super::limits::Limit;
@@ -40,20 +41,6 @@ pub struct Governed {
 
 /// How long a mark may wait for the recorder's queue; the mark is worth less than the session.
 const MARK_WITHIN: Duration = Duration::from_secs(5);
-
-/// Before the end of the longest time, a terminal hears of it when so much is left.
-const WARN_AT: [Duration; 2] = [Duration::from_secs(300), Duration::from_secs(60)];
-
-/// A warning is worth nothing so long after its moment.
-const LATE: Duration = Duration::from_secs(15);
-
-/// Of a session that may take `max` and has taken `at`: what will be left at the next warning, and how long until it is due.
-fn warning(max: Duration, at: Duration, told: Option<Duration>) -> Option<(Duration, Duration)> {
-    let left = max.saturating_sub(at);
-    // A session that is shorter than a warning's time gets none of that: it began with less.
-    let due = |mark: &&Duration| max > **mark && told.is_none_or(|told| **mark < told) && left + LATE >= **mark;
-    WARN_AT.iter().find(due).map(|mark| (*mark, left.saturating_sub(*mark)))
-}
 
 impl Governed {
     /// Its id.
@@ -155,26 +142,5 @@ impl Governed {
         let host_key = self.host_key.get().cloned();
         drop(self.registered);
         let _ = self.closing.send(Closing { end, host_key });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_session_hears_five_minutes_and_one_minute_before_its_end() {
-        let secs = Duration::from_secs;
-        let next = |max, at, told: Option<u64>| {
-            warning(secs(max), secs(at), told.map(secs)).map(|(mark, wait)| (mark.as_secs(), wait.as_secs()))
-        };
-        assert_eq!(next(3600, 0, None), Some((300, 3300)));
-        assert_eq!(next(3600, 3301, None), Some((300, 0)), "a moment late");
-        assert_eq!(next(3600, 3301, Some(300)), Some((60, 239)));
-        assert_eq!(next(3600, 3541, Some(60)), None);
-        assert_eq!(next(3600, 3400, None), Some((60, 140)), "made shorter meanwhile");
-        assert_eq!(next(3600, 3595, None), None);
-        assert_eq!(next(120, 0, None), Some((60, 60)), "never longer than five minutes");
-        assert_eq!(next(30, 0, None), None);
     }
 }

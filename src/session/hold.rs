@@ -140,13 +140,15 @@ impl Waiting {
         let groups: Vec<_> = request.terms.approver_groups.iter().map(|group| printable(group, 64)).collect();
         let from = if groups.is_empty() { String::new() } else { format!(" from {}", groups.join(", ")) };
         let plural = if left == 1 { "" } else { "s" };
-        let minutes = request.expires.since(now).as_secs().div_ceil(60);
+        let rest = request.expires.since(now);
+        let left_s = rest.as_secs() + u64::from(rest.subsec_nanos() > 0);
+        let span = if left_s < 60 { format!("{left_s} s") } else { format!("{} min", left_s.div_ceil(60)) };
         let at = request.expires.to_string();
         let at = at.get(11..16).unwrap_or_default();
         let id = request.id.to_string();
         let approve = approve(&id);
         format!(
-            "held {id}: needs {left} approval{plural}{from}, expires in {minutes} min ({at} UTC); {approve}; Ctrl-C cancels"
+            "held {id}: needs {left} approval{plural}{from}, expires in {span} ({at} UTC); {approve}; Ctrl-C cancels"
         )
     }
 

@@ -22,6 +22,7 @@ use crate::policy::{self, Policy};
 use crate::recording::Recordings;
 use crate::recording::index::Index;
 
+mod allotted;
 mod ask;
 pub mod audit;
 pub mod budget;
@@ -53,6 +54,7 @@ mod transfer;
 mod unmask;
 mod votes;
 
+pub use allotted::Allotted;
 pub use ask::{Ask, Opened, Refused};
 use failures::Failures;
 pub use glass::Glass;

@@ -14,6 +14,11 @@ unless { context.approval.count >= 1 };
 @id("never-id") forbid (principal, action == Sallyport::Action::"exec", resource) when { context.command.programs.contains("id") };
 @id("admins-approve") permit (principal in Sallyport::Group::"admins", action == Sallyport::Action::"approve", resource);
 "#;
+const BRIEF: &str = r#"
+@id("certify") permit (principal, action == Sallyport::Action::"certify", resource);
+@id("everything") @shell("guarded") @max_session("62s")
+permit (principal, action in [Sallyport::Action::"shell", Sallyport::Action::"exec"], resource is Sallyport::Target);
+"#;
 const READY: &str = " (guarded)> ";
 
 async fn world() -> World {
@@ -122,5 +127,22 @@ async fn a_client_that_goes_ends_the_prompt_and_what_runs_in_it() {
     drop(terminal);
     world.ended(1).await;
     world.web.idle().await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_says_before_its_time_is_over_and_shows_what_was_typed_again() {
+    let world = Setup { policy: Some(BRIEF), ..Setup::new() }.start().await;
+    let bob = world.person(Person::Bob).await;
+    let mut terminal = bob.terminal("deploy+web1", &[], &[], (100, 40));
+    terminal.sees(READY).await;
+    terminal.types("echo typed").await;
+    terminal.sees("sallyport: this session is cut in 1 min: the policy allows it no longer\r\n").await;
+    terminal.sees("(guarded)> echo typed").await;
+    terminal.types("\r").await;
+    terminal.sees("typed\r\n").await;
+    terminal.sees(READY).await;
+    terminal.types("exit\r").await;
+    assert_eq!(terminal.ends().await.0, Some(0));
     world.stop().await;
 }

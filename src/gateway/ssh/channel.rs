@@ -307,8 +307,7 @@ impl Channel {
                 end = governed.cut() => break self.cut(governed, terminal, end).await,
                 left = governed.nearly_over(warned), if terminal => {
                     warned = Some(left);
-                    let minutes = left.as_secs() / 60;
-                    let line = format!("this session is cut in {minutes} min: the policy allows it no longer");
+                    let line = lines::nearly_over(left);
                     governed.mark(&line).await;
                     self.say(terminal, &line).await;
                 }

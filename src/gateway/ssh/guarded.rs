@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use russh::ChannelMsg;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::asked::Live;
 use super::channel::Channel;
@@ -17,7 +17,8 @@ use super::request::Terminal;
 use super::way::Way;
 use crate::console::{Editor, Step};
 use crate::domain::printable;
-use crate::domain::session::{Action, Command, Exit};
+use crate::domain::session::{Action, Command, End, Exit};
+use crate::session::Allotted;
 
 mod carried;
 
@@ -38,6 +39,10 @@ struct Prompt<'a> {
     ahead: VecDeque<u8>,
     /// How the last command ended.
     last: u32,
+    /// What runs when this is over has the same limit of its own, counted from its own start.
+    allotted: Allotted,
+    /// What was left of it when that was last said.
+    warned: Option<Duration>,
 }
 
 /// Why no line came.
@@ -54,6 +59,7 @@ pub(super) async fn run(channel: &mut Channel, way: &Way<'_>, terminal: Option<T
         return channel.refuse(false, line).await;
     }
     channel.lasting = true;
+    let allotted = Allotted::new(max, channel.rooms.clock.clone());
     let mut prompt = Prompt {
         channel,
         way,
@@ -62,16 +68,10 @@ pub(super) async fn run(channel: &mut Channel, way: &Way<'_>, terminal: Option<T
         editor: Editor::default(),
         ahead: VecDeque::new(),
         last: 0,
+        allotted,
+        warned: None,
     };
-    let until_max = async {
-        match max {
-            Some(max) => sleep(max).await,
-            None => std::future::pending().await,
-        }
-    };
-    // What runs when the time is over has the same limit of its own, counted from its own start.
-    let mut until_max = std::pin::pin!(until_max);
-    let over = prompt.serve(&mut until_max).await;
+    let over = prompt.serve().await;
     let last = prompt.last;
     channel.lasting = false;
     match over {
@@ -85,14 +85,14 @@ pub(super) async fn run(channel: &mut Channel, way: &Way<'_>, terminal: Option<T
 }
 
 impl Prompt<'_> {
-    async fn serve(&mut self, until_max: &mut (impl Future<Output = ()> + Unpin)) -> Over {
+    async fn serve(&mut self) -> Over {
         let hello = "a guarded prompt: each line is a command of its own, decided and recorded as such; exit leaves";
         self.channel.say(true, hello).await;
         loop {
             let shown = self.shown();
             self.editor.prompt(&shown);
             self.echo(&shown).await;
-            let line = match self.read(until_max).await {
+            let line = match self.read().await {
                 Ok(line) => line,
                 Err(over) => return over,
             };
@@ -143,7 +143,7 @@ impl Prompt<'_> {
     }
 
     /// The next line that is typed.
-    async fn read(&mut self, until_max: &mut (impl Future<Output = ()> + Unpin)) -> Result<String, Over> {
+    async fn read(&mut self) -> Result<String, Over> {
         let rooms = self.channel.rooms.clone();
         let (caller, stopping) = (self.channel.caller.clone(), rooms.drain.stopping().clone());
         let mut revoked = std::pin::pin!(rooms.identities.until_revoked(&caller));
@@ -182,20 +182,29 @@ impl Prompt<'_> {
                 () = self.channel.gone.cancelled() => return Err(Over::Gone),
                 () = &mut revoked => return Err(Over::Cut(REVOKED.to_owned())),
                 () = rooms.drain.cutting().cancelled() => {
-                    return Err(Over::Cut("the session was cut: the bastion is stopping; connect again in a minute".to_owned()));
+                    return Err(Over::Cut(lines::cut(&End::Drain).to_owned()));
                 }
                 () = stopping.cancelled(), if !told => {
                     told = true;
                     if let Some(line) = lines::stopping(rooms.settings.grace) {
-                        self.channel.say(true, &line).await;
+                        self.tell(&line).await;
                     }
                 }
-                () = &mut *until_max => {
-                    let why = "the session was cut: it has reached the longest time that the policy allows";
-                    return Err(Over::Cut(why.to_owned()));
+                () = self.allotted.over() => return Err(Over::Cut(lines::cut(&End::Limit("max_session")).to_owned())),
+                left = self.allotted.nearly_over(self.warned) => {
+                    self.warned = Some(left);
+                    self.tell(&lines::nearly_over(left)).await;
                 }
             }
         }
+    }
+
+    /// Says something while a line is being typed, and shows that line again below.
+    async fn tell(&mut self, line: &str) {
+        self.echo("\n").await;
+        self.channel.say(true, line).await;
+        let line = self.editor.shown();
+        self.echo(&line).await;
     }
 
     async fn echo(&self, text: &str) {

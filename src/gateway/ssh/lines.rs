@@ -32,6 +32,11 @@ pub(super) fn cut(end: &End) -> &'static str {
     }
 }
 
+/// What people are told when the longest time that policy allows is nearly over.
+pub(super) fn nearly_over(left: Duration) -> String {
+    format!("this session is cut in {} min: the policy allows it no longer", left.as_secs() / 60)
+}
+
 /// What people are told when the bastion stops: how long they have. Nothing, where that is no time at all.
 pub(super) fn stopping(grace: Duration) -> Option<String> {
     let time = match grace.as_secs() {
