@@ -48,6 +48,7 @@ impl Heads {
             | Part::Onward(_)
             | Part::Card
             | Part::Iban
+            | Part::Mail
             | Part::Phone
             | Part::Block => false,
         }

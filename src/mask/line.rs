@@ -2,6 +2,8 @@
 //!
 //! What was seen before a step back counts too: if it was a secret as it stood, it is hidden whatever comes.
 
+use super::amid::AROUND;
+use super::check::Check;
 use super::rule::Rules;
 use super::screen::Step;
 use super::shape::{Then, Verdict};
@@ -117,7 +119,10 @@ impl Masker {
         if self.doomed > before {
             return;
         }
-        if let Verdict::More = self.spot_at(open, false).verdict(&self.rules) {
+        // Any word may become an address: of words only those count that look chosen at random.
+        let is_random = Check::Entropy(30).passes(self.text.get(open..).unwrap_or_default());
+        let rules = self.rules.without_words().filter(|_| !is_random).unwrap_or(&self.rules);
+        if let Verdict::More = self.spot_at(open, false).verdict(rules) {
             self.doomed_by = "unfinished".into();
             self.mark(open, self.cells.len());
         }
@@ -128,8 +133,11 @@ impl Masker {
     fn is_typed(&self, open: usize) -> bool {
         let (before, since) = self.text.split_at_checked(open).unwrap_or_default();
         let begin = before.iter().rposition(|byte| matches!(byte, b'\n' | b'\r')).map_or(0, |at| at + 1);
-        let line = std::str::from_utf8(before.get(begin..).unwrap_or_default());
-        line.is_ok_and(|line| !line.chars().any(|c| c.is_control() && c != '\t'))
+        // As it came: what a terminal does not show is no text either, but for the bytes of escapes.
+        let from = begin.checked_sub(1).and_then(|end| self.cells.get(end)).map_or(0, |end| end.raw + 1);
+        let raw = self.raw.get(from..).unwrap_or_default();
+        let line = std::str::from_utf8(raw.strip_suffix(b"\r").unwrap_or(raw));
+        line.is_ok_and(|line| !line.chars().any(|c| c.is_control() && !"\t\x07\x1b".contains(c)))
             && since.iter().all(|byte| (b' '..=b'~').contains(byte))
     }
 
@@ -189,11 +197,15 @@ impl Masker {
         while let Some(byte) = self.text.get(at).copied() {
             let hidden = match then {
                 Then::Scan => match self.spot_at(at, true).verdict(&rules) {
-                    Verdict::Found(rule, span) => {
+                    Verdict::Found(rule, span) if !rule.is_chance() || self.is_amid_text(at..at + span.hidden.end) => {
                         self.doomed_by = rule.id.clone();
                         then = span.then;
                         at += span.hidden.start;
                         span.hidden.len()
+                    }
+                    Verdict::Found(_, span) => {
+                        at += span.hidden.end;
+                        continue;
                     }
                     Verdict::Nothing | Verdict::More => {
                         at += 1 + self.dull(&rules, at + 1);
@@ -258,8 +270,8 @@ impl Masker {
         let keep = match self.cursor.then {
             // Whether the line that ends here was full is still asked.
             Then::Onward(_) => at.saturating_sub(HISTORY),
-            Then::Scan | Then::Block if self.line >= at => at,
-            Then::Scan | Then::Block => self.line.max(at.saturating_sub(HISTORY)),
+            Then::Scan | Then::Block if self.line >= at => at.saturating_sub(AROUND),
+            Then::Scan | Then::Block => self.line.min(at.saturating_sub(AROUND)).max(at.saturating_sub(HISTORY)),
         };
         let is_all = keep == self.cells.len() && self.cursor.raw == self.raw.len();
         if keep < SLACK && self.cursor.raw < HOLD && !is_all {

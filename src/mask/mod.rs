@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+mod amid;
 mod anchor;
 pub mod check;
 mod class;
@@ -208,9 +209,6 @@ impl Masker {
     /// The stream is a terminal's, and so wide from here on.
     pub fn resize(&mut self, columns: u16) {
         self.screen.resize(usize::from(columns));
-        if let Some(rules) = self.rules.of_terminals() {
-            self.rules = rules.clone();
-        }
     }
 
     /// More input. What can still become a secret stays inside.
@@ -273,6 +271,23 @@ impl Masker {
         self.raw.len().saturating_sub(self.shown.max(self.cursor.raw))
     }
 
+    /// Whether nothing is held but a word that may still become an address, or a token that says later what it is.
+    pub fn holds_a_word(&self) -> bool {
+        let Some(rules) = self.rules.without_words() else { return false };
+        let is_word = |at: usize| {
+            let spot = self.spot_at(at, false);
+            matches!(spot.verdict(rules), shape::Verdict::Nothing)
+                && !matches!(encoded::begins(spot.place.before, spot.place.text, false), encoded::Begins::Yes(_))
+        };
+        let held = self.cells.len() - self.cursor.at;
+        held > 0
+            && held <= LONGEST_WORD
+            && self.cursor.then == Then::Scan
+            && self.cursor.encoded.is_none()
+            && self.margin.is_none()
+            && (self.cursor.at..self.cells.len()).all(is_word)
+    }
+
     fn flush_into(&mut self, out: &mut Masked) {
         self.walk(true, out);
         self.rest(out);
@@ -292,6 +307,9 @@ impl Masker {
 
 /// The most that is held back, escapes included.
 const HOLD: usize = 4096;
+
+/// A longer one may be encoded text, and waits like anything else.
+const LONGEST_WORD: usize = 16;
 
 /// The least that is taken at a time where something may begin.
 const STEP: usize = 48;

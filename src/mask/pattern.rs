@@ -98,6 +98,7 @@ impl Reader<'_> {
         let part = match self.until(')')? {
             "card" => Part::Card,
             "iban" => Part::Iban,
+            "mail" => Part::Mail,
             "phone" => Part::Phone,
             "private-key" => Part::Block,
             "assigned" => {

@@ -186,6 +186,8 @@ pub enum Part {
     Card,
     /// An IBAN of a known country, plain or in groups of four.
     Iban,
+    /// A mail address that no prompt and no file to be copied shows.
+    Mail,
     /// The rest of a telephone number: digits, in groups or not.
     Phone,
     /// A private key: everything until its END line.
@@ -201,6 +203,7 @@ impl Part {
             Self::Run(_, _, most) => *most,
             Self::Until(text, most) => text.len() + most,
             Self::Card | Self::Iban | Self::Phone => 64,
+            Self::Mail => 400,
         }
     }
 }
@@ -209,6 +212,11 @@ impl Rule {
     /// Whether every word may begin it.
     pub(super) fn is_word(&self) -> bool {
         self.before == Before::NoWord && self.start == Start::Any(Class::ALNUM)
+    }
+
+    /// Whether random bytes look like it now and then.
+    pub(super) fn is_chance(&self) -> bool {
+        self.check == check::Check::Mail
     }
 
     /// Whether it begins with a text of its own.
@@ -255,8 +263,8 @@ pub struct Rules {
     sieve: Sieve,
     /// How rules go on that every word may begin.
     words: Option<Words>,
-    /// Those of them that hold in a terminal, where it would be noticed if each word were held until it ends.
-    of_terminals: Option<Arc<Rules>>,
+    /// The others.
+    without_words: Option<Arc<Rules>>,
 }
 
 impl Rules {
@@ -282,8 +290,8 @@ impl Rules {
         let sieve = Sieve::new(&rules);
         let words = Words::of(&rules);
         let others: Vec<Rule> = rules.iter().filter(|rule| !rule.is_word()).cloned().collect();
-        let of_terminals = words.as_ref().map(|_| Arc::new(Self::new(others)));
-        Self { rules, by_first, pairs, sieve, words, of_terminals }
+        let without_words = words.as_ref().map(|_| Arc::new(Self::new(others)));
+        Self { rules, by_first, pairs, sieve, words, without_words }
     }
 
     /// In the order they are asked.
@@ -304,9 +312,9 @@ impl Rules {
         indexes.iter().filter_map(|index| self.rules.get(*index))
     }
 
-    /// Those that hold in a terminal, if they are not the same.
-    pub(super) fn of_terminals(&self) -> Option<&Arc<Self>> {
-        self.of_terminals.as_ref()
+    /// Those that not every word may begin, if they are not the same.
+    pub(super) fn without_words(&self) -> Option<&Arc<Self>> {
+        self.without_words.as_ref()
     }
 
     /// As two bytes tell, or the word that begins there.

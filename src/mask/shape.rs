@@ -7,6 +7,8 @@ use std::ops::Range;
 use super::class::Class;
 use super::rule::{Before, Part, Rule, Rules, Start};
 
+mod mail;
+
 /// What is known of a place.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
@@ -138,6 +140,7 @@ impl<'a> Place<'a> {
                 Part::Phone => at = self.phone(at)?,
                 Part::Card => at = self.card()?,
                 Part::Iban => at = self.iban()?,
+                Part::Mail => at = self.mail()?,
                 Part::Block => then = Then::Block,
             }
         }

@@ -9,6 +9,13 @@ fn every() -> Arc<Rules> {
     Arc::clone(&RULES)
 }
 
+/// Those of a session.
+fn default() -> Arc<Rules> {
+    static RULES: std::sync::LazyLock<Arc<Rules>> =
+        std::sync::LazyLock::new(|| Arc::new(Rules::new(known().filter(|rule| rule.default))));
+    Arc::clone(&RULES)
+}
+
 fn masked(rules: &Arc<Rules>, width: Width, pieces: &[&[u8]]) -> (Vec<u8>, Vec<Hit>) {
     masked_by(Masker::new(Arc::clone(rules), width), pieces)
 }
@@ -222,6 +229,55 @@ fn quiet_lets_go_what_is_held_and_the_rest_is_still_hidden() {
 }
 
 #[test]
+fn of_an_address_that_quiet_let_go_in_its_name_the_rest_is_hidden() {
+    let mut masker = Masker::new(default(), Width::Same);
+    masker.resize(80);
+    assert_eq!(masker.feed(b"$ mail bob").bytes, b"$ mail ");
+    assert!(masker.holds_a_word());
+    assert_eq!(masker.release().bytes, b"bob");
+    let rest = masker.feed(b"@example.org \n");
+    assert_eq!(rest.bytes, b"************ \n");
+    assert_eq!(rest.hits, [Hit { rule: "email".into(), offset: 10, length: 12 }]);
+}
+
+#[test]
+fn what_is_more_than_a_word_waits_as_long_as_anything() {
+    for (input, is_word) in
+        [("$ zeitung", true), ("ghp_", false), ("password=h", false), ("AKIAQ7MZ", false), ("ls ", false)]
+    {
+        let mut masker = Masker::new(default(), Width::Same);
+        masker.feed(input.as_bytes());
+        assert_eq!(masker.holds_a_word(), is_word, "{input}");
+    }
+}
+
+#[test]
+fn an_address_is_hidden_in_text_and_what_looks_like_one_in_binary_data_is_not() {
+    let address = b"bob@example.org ";
+    for before in [&b"EMAIL=a\0B="[..], b"M\xfcller ", b"\x1b[1;32mto \x1b[0m", b"\x93\xfe\x01\x02\n"] {
+        let (out, hits) = masked(&default(), Width::Label, &[before, address]);
+        assert_eq!((out, hits.len()), ([before, b"[email] "].concat(), 1));
+    }
+    let binary = [b"\x93\xfe\x01\x02\xb4\x1f\x80", &address[..]].concat();
+    let bytewise: Vec<&[u8]> = binary.chunks(1).collect();
+    assert_eq!(masked(&default(), Width::Label, &bytewise), (binary.clone(), vec![]));
+    let program = b"%s\n\0bug-coreutils@gnu.org\0%s home page: <%s>\n\0";
+    assert_eq!(masked(&default(), Width::Label, &[program]), (program.to_vec(), vec![]));
+}
+
+#[test]
+fn names_in_a_program_before_a_byte_that_is_a_return_are_left_alone() {
+    let names = b"*flag.FlagSet1\x01\rErrorHandling1\x01\rPrintDefaults1\x00\r*fmt.readRune1\x00\rend";
+    assert_eq!(masked(&default(), Width::Label, &[names]), (names.to_vec(), vec![]));
+}
+
+#[test]
+fn a_word_that_a_line_written_anew_begins_with_is_left_unless_it_looks_random() {
+    let progress = b"Loading\rinternationalization\rdone\n";
+    assert_eq!(masked(&default(), Width::Label, &[progress]), (progress.to_vec(), vec![]));
+}
+
+#[test]
 fn what_is_a_secret_as_it_stands_is_hidden_when_the_input_goes_quiet() {
     let mut masker = Masker::new(every(), Width::Same);
     assert_eq!(masker.feed(b"password=hunter2").bytes, b"");
@@ -320,8 +376,7 @@ fn pieces() -> impl Strategy<Value = Vec<Vec<u8>>> {
 proptest! {
     #[test]
     fn the_pieces_do_not_matter(parts in pieces(), cuts in proptest::collection::vec(1_usize..40, 1..20), label: bool, columns in proptest::option::of(1_u16..90)) {
-        // By the rules of a session: with those of mail addresses no text is passed over quickly.
-        let rules = Rules::standard();
+        let rules = default();
         let width = if label { Width::Label } else { Width::Same };
         let fresh = || {
             let mut masker = Masker::new(Arc::clone(&rules), width);

@@ -47,6 +47,11 @@ impl Masker {
                     Begins::No => self.pass(1, false, out),
                 }
             }
+            Verdict::Found(rule, Span { hidden, .. })
+                if rule.is_chance() && !self.is_amid_text(self.cursor.at..self.cursor.at + hidden.end) =>
+            {
+                self.pass(hidden.end, false, out);
+            }
             Verdict::Found(rule, Span { hidden, then }) => {
                 (self.cursor.rule, self.cursor.shown) = (rule.id.clone(), rule.shown);
                 self.passing.begin(rule.kind);

@@ -112,6 +112,14 @@ impl Veil {
         self.held() > 0
     }
 
+    /// Whether what waits is no more than a word.
+    pub(super) fn holds_a_word(&self) -> bool {
+        match &self.way {
+            Way::Masked(masker) => masker.holds_a_word(),
+            Way::Digest(_) | Way::Followed => false,
+        }
+    }
+
     /// How many bytes wait.
     pub(super) fn held(&self) -> usize {
         match &self.way {

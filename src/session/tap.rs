@@ -122,6 +122,14 @@ impl DownTap {
         }
     }
 
+    /// Whether what waits is no more than a word, as nearly every line has.
+    pub fn holds_a_word(&self, stream: Stream) -> bool {
+        match stream {
+            Stream::Stdout => self.out.holds_a_word(),
+            Stream::Stderr => self.err.holds_a_word(),
+        }
+    }
+
     /// The stream is quiet: what waits may be shown, masked if it is a secret as it stands.
     pub async fn release(&mut self, stream: Stream) -> Result<Masked, recording::Error> {
         let at = self.watch.at();

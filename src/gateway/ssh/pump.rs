@@ -26,6 +26,9 @@ const STATUS_WITHIN: Duration = Duration::from_secs(2);
 /// What can still become a secret is let go when its stream has been quiet for so long.
 const QUIET: Duration = Duration::from_millis(20);
 
+/// In a terminal any word may become an address. What a program prints at once comes sooner than this; nobody notices it.
+const QUIET_BEHIND_A_WORD: Duration = Duration::from_millis(2);
+
 /// What was held at the end gets so long to be stored and written.
 const REST_WITHIN: Duration = Duration::from_secs(1);
 
@@ -357,7 +360,9 @@ impl Down {
         let is_echo = stream == Stream::Stdout && self.typed.as_ref().is_some_and(|typed| typed.echoed(&data));
         let masked = self.tap.output(stream, data).await.map_err(|_| Ended::Recording)?;
         let holds = self.tap.holds(stream);
-        self.quiet.set(stream, holds && !is_echo);
+        let is_word = holds && self.typed.is_some() && self.tap.holds_a_word(stream);
+        let quiet = if is_word { QUIET_BEHIND_A_WORD } else { QUIET };
+        self.quiet.set(stream, (holds && !is_echo).then_some(quiet));
         self.send(stream, masked).await?;
         if holds && is_echo {
             self.release(stream).await?;
@@ -369,7 +374,7 @@ impl Down {
     /// Nothing has come for a while: a prompt must not wait for what follows it.
     async fn release(&mut self, stream: Stream) -> Result<(), Ended> {
         let masked = self.tap.release(stream).await.map_err(|_| Ended::Recording)?;
-        self.quiet.set(stream, false);
+        self.quiet.set(stream, None);
         self.send(stream, masked).await
     }
 
@@ -377,7 +382,7 @@ impl Down {
     async fn rest(&mut self) -> Result<(), Ended> {
         for stream in [Stream::Stdout, Stream::Stderr] {
             let masked = self.tap.finish(stream).await.map_err(|_| Ended::Recording)?;
-            self.quiet.set(stream, false);
+            self.quiet.set(stream, None);
             self.send(stream, masked).await?;
         }
         Ok(())
@@ -415,8 +420,8 @@ pub(crate) struct Quiet {
 
 impl Quiet {
     /// Something has come; from now on its stream is quiet.
-    fn set(&mut self, stream: Stream, holds: bool) {
-        let due = holds.then(|| Box::pin(sleep(QUIET)));
+    fn set(&mut self, stream: Stream, quiet: Option<Duration>) {
+        let due = quiet.map(|quiet| Box::pin(sleep(quiet)));
         match stream {
             Stream::Stdout => self.out = due,
             Stream::Stderr => self.err = due,

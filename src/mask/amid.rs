@@ -1,0 +1,62 @@
+//! Whether a place stands in text or in binary data, by the bytes before it in its line.
+//!
+//! For shapes that random bytes take now and then. A byte or two that is no text, a NUL or the signs of escapes do not make
+//! text binary: whoever puts them before a secret would have it shown.
+
+use std::ops::Range;
+
+use super::Masker;
+
+impl Masker {
+    /// Whether what stands before cells reads as text, and they are no string of a program: a NUL before, a NUL behind.
+    pub(super) fn is_amid_text(&self, cells: Range<usize>) -> bool {
+        let begin = self.cells.get(cells.start).map_or(self.raw.len(), |cell| cell.raw);
+        let before = self.raw.get(begin.saturating_sub(AROUND)..begin).unwrap_or_default();
+        let last = cells.end.checked_sub(1).and_then(|last| self.cells.get(last));
+        let behind = last.and_then(|last| self.raw.get(last.raw + 1));
+        is_text(before) && !(before.last() == Some(&0) && behind == Some(&0))
+    }
+}
+
+fn is_text(before: &[u8]) -> bool {
+    let line = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let line = before.get(line..).unwrap_or_default();
+    // A character that began before it.
+    let begin = line.iter().take(3).take_while(|byte| matches!(byte, 0x80..=0xbf)).count();
+    let line = line.get(begin..).unwrap_or_default();
+    let (mut all, mut other) = (0, 0);
+    for chunk in line.utf8_chunks() {
+        all += chunk.invalid().len();
+        other += chunk.invalid().len();
+        for character in chunk.valid().chars().filter(|character| *character != '\0') {
+            all += 1;
+            other += usize::from(character.is_control() && !"\t\r\x07\x08\x1b".contains(character));
+        }
+    }
+    other < 2 || other * 5 <= all
+}
+
+/// So much is looked at.
+pub(super) const AROUND: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_with_a_strange_byte_is_text_and_random_bytes_are_not() {
+        for text in [
+            &b""[..],
+            b"To: ",
+            b"EMAIL=1\0B=",
+            b"\x1b[1;32m",
+            b"M\xfcller ",
+            "ü é ".as_bytes(),
+            b"\xff\xfe\x01\x02\nto ",
+        ] {
+            assert!(is_text(text), "{text:?}");
+        }
+        assert!(!is_text(b"\x93\x01\xfe Q\x05\xc1\x88z"));
+        assert!(!is_text(b"\x05\x16"));
+    }
+}
