@@ -16,6 +16,7 @@ use super::{ServeError, StartError, init};
 use crate::domain::event::Outcome as Recorded;
 use crate::domain::forward::Endpoint;
 use crate::domain::identity::{Flow, Group, Identity, IssuerName, Kind, SignIn};
+use crate::domain::listen::Listen;
 use crate::domain::session::{Command, SessionId};
 use crate::domain::target::Login;
 use crate::domain::{Digest, RecordId, Timestamp};
@@ -76,16 +77,17 @@ struct Told {
     source: SocketAddr,
     target: String,
     login: String,
-    what: What<Digest, String>,
+    what: What<Digest, String, String>,
     pty: Option<bool>,
 }
 
 /// What is asked of a target: its command, and where it leads, if that is known.
-enum What<C, F> {
+enum What<C, F, L> {
     Shell,
     Exec(Option<C>),
     Sftp,
     Forward(Option<F>),
+    Listen(Option<L>),
 }
 
 struct SignedIn {
@@ -142,13 +144,15 @@ pub async fn replay(config: &Config, old: &Policy, new: &Policy, since: Timestam
                 What::Exec(command(config, text.as_ref(), blobs.as_ref()).await.map_err(StartError::from)?)
             }
             What::Forward(to) => What::Forward(to.as_deref().and_then(Endpoint::read)),
+            What::Listen(at) => What::Listen(at.as_deref().and_then(Listen::read)),
         };
         let action = match &what {
             What::Shell => Asked::Shell,
             What::Sftp => Asked::Sftp,
             What::Exec(Some(command)) => Asked::Exec(command),
             What::Forward(Some(to)) => Asked::Forward(to),
-            What::Exec(None) | What::Forward(None) => {
+            What::Listen(Some(at)) => Asked::Listen(at),
+            What::Exec(None) | What::Forward(None) | What::Listen(None) => {
                 replayed.without_text += 1;
                 continue;
             }
@@ -202,6 +206,10 @@ impl Gathered {
             "channel.forward" => {
                 let to = entry.body().text("to").map(str::to_owned);
                 self.change(entry, |told| told.what = What::Forward(to));
+            }
+            "channel.listen" if entry.body().text("what") == Some("asked") => {
+                let at = entry.body().text("at").map(str::to_owned);
+                self.change(entry, |told| told.what = What::Listen(at));
             }
             "approval.requested" => {
                 let (text, pty) = (entry.body().payload("command").map(|(hash, _)| hash), entry.body().flag("pty"));
@@ -286,6 +294,7 @@ impl Placed<'_> {
             what: match action {
                 Asked::Exec(command) => Some(String::from_utf8_lossy(command.bytes()).into_owned()),
                 Asked::Forward(to) => Some(to.to_string()),
+                Asked::Listen(at) => Some(at.to_string()),
                 _ => None,
             },
             old,
@@ -316,6 +325,7 @@ fn told(entry: &Entry) -> Option<Told> {
         "shell" => What::Shell,
         "sftp" => What::Sftp,
         "forward" => What::Forward(None),
+        "listen" => What::Listen(None),
         _ => return None,
     };
     if body.text("pass")? == "final" {

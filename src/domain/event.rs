@@ -11,6 +11,7 @@ use super::session::{Exit, Jump, RecordingId, SessionId};
 use super::{Digest, Text, Timestamp};
 
 pub mod anchored;
+pub mod arrived;
 pub mod change;
 mod code;
 pub mod copied;
@@ -246,6 +247,12 @@ pub enum Event {
     },
     /// A program at the target is about to use the client's agent, or has.
     ChannelAgent(lent::Lent),
+    /// The target is about to listen for the client, or does.
+    ChannelListen(arrived::Listening),
+    /// A connection that the target took is about to be given to the client, or has ended.
+    ChannelArrived(arrived::Arrived),
+    /// The target opened channels that nobody had asked for, and each was refused: how many, by name.
+    ChannelUnasked(BTreeMap<&'static str, u64>),
     /// Something was done to a file, or refused.
     SftpOperation(sftp::Operation),
     /// Whoever asked for the session said why.

@@ -12,6 +12,7 @@ pub mod event;
 pub mod files;
 pub mod forward;
 pub mod identity;
+pub mod listen;
 pub mod session;
 pub mod target;
 

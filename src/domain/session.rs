@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::forward::Forward;
 use super::id;
+use super::listen::Listen;
 
 id! {
     /// Names one session.
@@ -83,6 +84,8 @@ pub enum Action {
     Sftp,
     /// One connection through the target.
     Forward(Forward),
+    /// Connections that the target takes for the client.
+    Listen(Listen),
 }
 
 impl Action {
@@ -93,13 +96,14 @@ impl Action {
             Self::Exec(_) => "exec",
             Self::Sftp => "sftp",
             Self::Forward(_) => "forward",
+            Self::Listen(_) => "listen",
         }
     }
 
     /// The command, if it is one.
     pub fn command(&self) -> Option<&Command> {
         match self {
-            Self::Shell | Self::Sftp | Self::Forward(_) => None,
+            Self::Shell | Self::Sftp | Self::Forward(_) | Self::Listen(_) => None,
             Self::Exec(command) => Some(command),
         }
     }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::domain::event::anchored::Anchored;
+use crate::domain::event::arrived::Carried;
 use crate::domain::event::change::Change;
 use crate::domain::event::lent::Passed;
 use crate::domain::event::masked::Applied;
@@ -157,6 +158,19 @@ impl Writer<'_> {
                     .maybe("from_agent", of(|passed| passed.from_agent))
                     .maybe("duration_us", of(|passed| passed.duration_us))
             }
+            Event::ChannelListen(listening) => {
+                body.set("at", text(&listening.at)).set("what", if listening.is_granted { "granted" } else { "asked" })
+            }
+            Event::ChannelArrived(arrived) => {
+                let of = |count: fn(&Carried) -> u64| arrived.ended.as_ref().map(|carried| number(count(carried)));
+                body.set("connection", number(u64::from(arrived.number)))
+                    .set("what", if arrived.ended.is_some() { "closed" } else { "opened" })
+                    .maybe("originator", arrived.originator.as_deref().map(text))
+                    .maybe("to_client", of(|carried| carried.to_client))
+                    .maybe("from_client", of(|carried| carried.from_client))
+                    .maybe("duration_us", of(|carried| carried.duration_us))
+            }
+            Event::ChannelUnasked(refused) => body.set("refused", by_word(refused)),
             Event::SftpOperation(done) => body
                 .set("what", done.what)
                 .set("path", self.payload(&done.path))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::event::anchored::{Anchored, Token};
+use crate::domain::event::arrived::{Arrived, Carried, Listening};
 use crate::domain::event::change::Change;
 use crate::domain::event::copied::Copied;
 use crate::domain::event::exported::Exported;
@@ -25,7 +26,7 @@ pub(super) const SALT: [u8; 32] = [0x5a; 32];
 pub(super) const TEXTS: [&str; 5] =
     ["systemctl restart", "stolen laptop", "alice@example.com-claims", "laptop found", "looks right to me"];
 /// How many events there are.
-pub(super) const EVENTS: usize = 52;
+pub(super) const EVENTS: usize = 55;
 
 pub(super) fn writer() -> Writer {
     Writer { node: "bastion-1".into(), boot: "b3f1".repeat(8) }
@@ -60,6 +61,8 @@ pub(super) fn all() -> Vec<(String, Fact)> {
         .chain([lifted()])
         .chain(lent())
         .chain(copied())
+        .chain(listened())
+        .chain([unasked()])
         .collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
@@ -131,6 +134,9 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::LogSuccessor(_) => 48,
         Event::ChannelAgent(_) => 50,
         Event::LogCopied(_) => 51,
+        Event::ChannelListen(_) => 52,
+        Event::ChannelArrived(_) => 53,
+        Event::ChannelUnasked(_) => 54,
     }
 }
 
@@ -611,6 +617,24 @@ fn to_socket() -> Fact {
 fn lent() -> [Fact; 2] {
     let passed = Passed { to_agent: 620, from_agent: 534, duration_us: 48_211 };
     [None, Some(passed)].map(|ended| in_session(Event::ChannelAgent(Lent { number: 0, ended }), 0))
+}
+
+/// Asked for, granted with a port of the target's choice; a connection there, and its end.
+fn listened() -> [Fact; 4] {
+    let listening = |at: &str, is_granted| Event::ChannelListen(Listening { at: at.to_owned(), is_granted });
+    let carried = Carried { to_client: 78, from_client: 1256, duration_us: 30_112 };
+    let arrived = |ended| {
+        let originator = Some("127.0.0.1:42810".to_owned());
+        Event::ChannelArrived(Arrived { number: 0, originator, ended })
+    };
+    let events =
+        [listening("localhost:0", false), listening("localhost:40123", true), arrived(None), arrived(Some(carried))];
+    events.map(|event| in_session(event, 0))
+}
+
+fn unasked() -> Fact {
+    let refused = BTreeMap::from([("auth-agent@openssh.com", 1), ("x11", 3)]);
+    Fact { outcome: Outcome::Deny, ..in_session(Event::ChannelUnasked(refused), 0) }
 }
 
 /// Stamped, and not.

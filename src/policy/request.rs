@@ -16,6 +16,7 @@ use super::{Policy, Reading};
 use crate::domain::Timestamp;
 use crate::domain::forward::Endpoint;
 use crate::domain::identity::{Identity, Principal, SignIn};
+use crate::domain::listen::Listen;
 use crate::domain::session::{Action, Command};
 use crate::domain::target::{Login, Target};
 
@@ -32,6 +33,8 @@ pub enum Asked<'a> {
     Sftp,
     /// A forwarded connection.
     Forward(&'a Endpoint),
+    /// A place where the target takes connections for the client.
+    Listen(&'a Listen),
     /// Agent forwarding.
     Agent,
     /// X11 forwarding.
@@ -70,18 +73,20 @@ impl<'a> Asked<'a> {
             Action::Exec(command) => Self::Exec(command),
             Action::Sftp => Self::Sftp,
             Action::Forward(forward) => Self::Forward(&forward.to),
+            Action::Listen(listen) => Self::Listen(listen),
         }
     }
 }
 
 impl Asked<'_> {
     /// Every word, as the schema has them.
-    pub(super) const WORDS: [&'static str; 19] = [
+    pub(super) const WORDS: [&'static str; 20] = [
         "shell",
         "exec",
         "transfer",
         "sftp",
         "forward",
+        "listen",
         "agent",
         "x11",
         "env",
@@ -106,6 +111,7 @@ impl Asked<'_> {
             | Self::Transfer(_)
             | Self::Sftp
             | Self::Forward(_)
+            | Self::Listen(_)
             | Self::Agent
             | Self::X11
             | Self::Env
@@ -139,6 +145,7 @@ impl Asked<'_> {
             Self::Transfer(_) => "transfer",
             Self::Sftp => "sftp",
             Self::Forward(_) => "forward",
+            Self::Listen(_) => "listen",
             Self::Agent => "agent",
             Self::X11 => "x11",
             Self::Env => "env",
@@ -278,6 +285,7 @@ fn context(
         Asked::Shell
         | Asked::Sftp
         | Asked::Forward(_)
+        | Asked::Listen(_)
         | Asked::Agent
         | Asked::X11
         | Asked::Env
@@ -289,6 +297,9 @@ fn context(
     add("login", login.as_str().into());
     if let Some(to) = request.action.endpoint() {
         add("destination", record([("host", to.host().into()), ("port", i64::from(to.port()).into())]));
+    }
+    if let Asked::Listen(at) = request.action {
+        add("bind", record([("host", at.host().into()), ("port", i64::from(at.port()).into())]));
     }
     if command.is_some() || request.action == Asked::Shell {
         add("pty", request.pty.into());

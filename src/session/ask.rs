@@ -14,6 +14,9 @@ use super::lending::Lending;
 use super::permit::Permit;
 use super::space::Purpose;
 use super::tap::{DownTap, UpTap};
+use crate::domain::Text;
+use crate::domain::event::Event;
+use crate::domain::event::arrived::Listening;
 use crate::domain::identity::Caller;
 use crate::domain::session::{Action, Jump, TerminalSize};
 
@@ -60,6 +63,23 @@ impl Ask<'_> {
     /// Past approval there is a reserve of disk.
     pub(super) fn purpose(&self) -> Purpose {
         if self.glass.is_some() { Purpose::BreakGlass } else { Purpose::Ordinary }
+    }
+
+    /// What the log says is about to begin.
+    pub(super) fn begins(&self) -> Event {
+        match &self.action {
+            Action::Shell => Event::ChannelShell { term: self.terminal.map(|(term, _)| term.to_owned()) },
+            Action::Exec(command) => {
+                let bytes = command.bytes().clone();
+                Event::ChannelExec { length: bytes.len() as u64, command: Text::new(bytes) }
+            }
+            Action::Sftp => Event::ChannelSubsystem { name: "sftp" },
+            Action::Forward(forward) => Event::ChannelForward {
+                to: forward.to.to_string(),
+                originator: forward.originator.as_ref().map(|(from, port)| format!("{from}:{port}")),
+            },
+            Action::Listen(listen) => Event::ChannelListen(Listening { at: listen.to_string(), is_granted: false }),
+        }
     }
 }
 

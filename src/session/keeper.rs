@@ -201,7 +201,7 @@ impl Keeper {
             _ => None,
         };
         // A connection may end at either side.
-        let forwarded = self.summary.action == "forward";
+        let forwarded = matches!(self.summary.action.as_str(), "forward" | "listen");
         let outcome = if matches!(end, End::Finished(_) | End::ByClient) || (forwarded && *end == End::ByTarget) {
             Outcome::Success
         } else {

@@ -39,6 +39,7 @@ mod jump;
 pub mod keeper;
 pub mod lending;
 pub mod limits;
+pub mod listening;
 mod masking;
 mod open;
 pub mod people;

@@ -16,7 +16,7 @@ use super::judged::{Judged, nowhere};
 use super::keeper::Keeper;
 use super::lending::{self, Lending};
 use super::masking::{Columns, Hidden, Manner, Veil};
-use super::permit::{ExecPermit, ForwardPermit, Permit, SftpPermit, ShellPermit};
+use super::permit::{ExecPermit, ForwardPermit, ListenPermit, Permit, SftpPermit, ShellPermit};
 use super::profile::served;
 use super::registry::{Entry, Orders};
 use super::tap::{Counts, DownTap, Stopwatch, UpTap};
@@ -197,6 +197,7 @@ impl Sessions {
             }),
             Action::Sftp => Permit::Sftp(SftpPermit::new(new.session)),
             Action::Forward(forward) => Permit::Forward(ForwardPermit::new(new.session, forward.clone())),
+            Action::Listen(listen) => Permit::Listen(ListenPermit::new(new.session, listen.clone())),
         };
         let lends = new.agent.as_ref().is_some_and(|judged| lending::permits(&judged.decision));
         let permit = if lends { permit.with_agent() } else { permit };
@@ -382,7 +383,6 @@ impl New<'_> {
     /// The records of the step, in their order: the decision first.
     fn facts(&self, mut decided: Fact, header: crate::domain::Digest) -> Vec<Fact> {
         let ask = self.ask;
-        let term = ask.terminal.map(|(term, _)| term.to_owned());
         let events = [
             Event::SessionStart {
                 action: ask.action.as_str(),
@@ -393,18 +393,7 @@ impl New<'_> {
                 recording: self.recording,
                 jump: ask.jump.cloned(),
             },
-            match &ask.action {
-                Action::Shell => Event::ChannelShell { term },
-                Action::Exec(command) => {
-                    let bytes = command.bytes().clone();
-                    Event::ChannelExec { length: bytes.len() as u64, command: Text::new(bytes) }
-                }
-                Action::Sftp => Event::ChannelSubsystem { name: "sftp" },
-                Action::Forward(forward) => Event::ChannelForward {
-                    to: forward.to.to_string(),
-                    originator: forward.originator.as_ref().map(|(from, port)| format!("{from}:{port}")),
-                },
-            },
+            ask.begins(),
             Event::RecordingOpen { recording: self.recording, header, format: recording::FORMAT, mask: self.mask() },
         ];
         decided.session = Some(self.session);
@@ -434,7 +423,7 @@ impl New<'_> {
         let width = if counts { Width::Same } else { Width::Label };
         match self.ask.action {
             Action::Sftp => return Manner::Followed,
-            Action::Forward(_) => return Manner::Passed,
+            Action::Forward(_) | Action::Listen(_) => return Manner::Passed,
             Action::Shell | Action::Exec(_) => {}
         }
         if self.beside.is_some() { Manner::Digest } else { Manner::Masked(self.rules.clone(), width) }
@@ -463,7 +452,7 @@ impl New<'_> {
                 login: self.login.to_string(),
                 action: ask.action.as_str().to_owned(),
                 command: match &ask.action {
-                    Action::Shell | Action::Sftp | Action::Forward(_) => None,
+                    Action::Shell | Action::Sftp | Action::Forward(_) | Action::Listen(_) => None,
                     Action::Exec(command) => {
                         let masked = whole(&self.rules, Width::Label, command.bytes());
                         Some(String::from_utf8_lossy(&masked).into_owned())

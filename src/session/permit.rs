@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::domain::forward::Forward;
+use crate::domain::listen::Listen;
 use crate::domain::session::{Command, SessionId};
 
 /// Proof that something may be started in a session, once.
@@ -16,6 +17,8 @@ pub enum Permit {
     Sftp(SftpPermit),
     /// One connection.
     Forward(ForwardPermit),
+    /// One place to listen.
+    Listen(ListenPermit),
 }
 
 /// Proof that a login shell may be started in this session.
@@ -45,7 +48,7 @@ impl Permit {
     /// The one command that may run, where people agreed to exactly that.
     pub fn forced(&self) -> Option<&Command> {
         match self {
-            Self::Shell(_) | Self::Sftp(_) | Self::Forward(_) => None,
+            Self::Shell(_) | Self::Sftp(_) | Self::Forward(_) | Self::Listen(_) => None,
             Self::Exec(permit) => permit.forced(),
         }
     }
@@ -54,7 +57,15 @@ impl Permit {
     pub fn forward(&self) -> Option<&Forward> {
         match self {
             Self::Forward(permit) => Some(permit.forward()),
-            Self::Shell(_) | Self::Exec(_) | Self::Sftp(_) => None,
+            Self::Shell(_) | Self::Exec(_) | Self::Sftp(_) | Self::Listen(_) => None,
+        }
+    }
+
+    /// Whether the target is to carry connections for it, and nothing else.
+    pub fn is_forwarding(&self) -> bool {
+        match self {
+            Self::Forward(_) | Self::Listen(_) => true,
+            Self::Shell(_) | Self::Exec(_) | Self::Sftp(_) => false,
         }
     }
 
@@ -63,7 +74,7 @@ impl Permit {
         match self {
             Self::Shell(permit) => Self::Shell(ShellPermit { agent: true, ..permit }),
             Self::Exec(permit) => Self::Exec(ExecPermit { agent: true, ..permit }),
-            Self::Sftp(_) | Self::Forward(_) => self,
+            Self::Sftp(_) | Self::Forward(_) | Self::Listen(_) => self,
         }
     }
 
@@ -72,7 +83,7 @@ impl Permit {
         match self {
             Self::Shell(permit) => permit.agent,
             Self::Exec(permit) => permit.agent,
-            Self::Sftp(_) | Self::Forward(_) => false,
+            Self::Sftp(_) | Self::Forward(_) | Self::Listen(_) => false,
         }
     }
 
@@ -81,7 +92,7 @@ impl Permit {
         match self {
             Self::Shell(permit) => permit.input.clone(),
             Self::Exec(permit) => permit.input.clone(),
-            Self::Sftp(_) | Self::Forward(_) => None,
+            Self::Sftp(_) | Self::Forward(_) | Self::Listen(_) => None,
         }
     }
 }
@@ -123,6 +134,29 @@ impl ForwardPermit {
     /// To where.
     pub fn forward(&self) -> &Forward {
         &self.forward
+    }
+}
+
+/// Proof that the target may be asked to listen for the client. It carries where.
+#[derive(Debug)]
+pub struct ListenPermit {
+    session: SessionId,
+    listen: Listen,
+}
+
+impl ListenPermit {
+    pub(super) fn new(session: SessionId, listen: Listen) -> Self {
+        Self { session, listen }
+    }
+
+    /// In which session.
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// Where.
+    pub fn listen(&self) -> &Listen {
+        &self.listen
     }
 }
 

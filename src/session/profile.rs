@@ -23,7 +23,7 @@ pub(super) fn served_unmasked() -> &'static [&'static str] {
 pub(super) fn served(action: &Action) -> &'static [&'static str] {
     match action {
         Action::Shell | Action::Exec(_) => &SERVED,
-        Action::Sftp | Action::Forward(_) => served_unmasked(),
+        Action::Sftp | Action::Forward(_) | Action::Listen(_) => served_unmasked(),
     }
 }
 

@@ -63,6 +63,7 @@ impl Recent {
             Action::Exec(command) => printable(&String::from_utf8_lossy(command.bytes()), SHOWN),
             Action::Shell => "(a shell)".to_owned(),
             Action::Forward(forward) => format!("(a connection to {})", forward.to),
+            Action::Listen(listen) => format!("(listening on {listen})"),
             Action::Sftp => "(files by SFTP)".to_owned(),
         };
         let began = Began { at, target: target.to_owned(), login: login.to_owned(), what };

@@ -125,7 +125,7 @@ impl Sessions {
 
     /// How many sessions of each kind are open.
     pub fn open_by_kind(&self) -> BTreeMap<&'static str, u64> {
-        let mut kinds = BTreeMap::from([("exec", 0), ("forward", 0), ("sftp", 0), ("shell", 0)]);
+        let mut kinds = BTreeMap::from([("exec", 0), ("forward", 0), ("listen", 0), ("sftp", 0), ("shell", 0)]);
         for entry in self.0.registry.entries().values() {
             *kinds.entry(entry.action.as_str()).or_default() += 1;
         }

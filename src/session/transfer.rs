@@ -38,10 +38,17 @@ impl Sessions {
     }
 }
 
-/// Whether what is asked for may pass as it is where masking is mandatory: files by SFTP do.
+/// Whether what is asked for may be at all, whatever a rule says: files by SFTP pass as they are, which a target where
+/// masking is mandatory does not have; and a target listens for a client where nobody but itself can connect.
 pub(super) fn may_pass(action: &Action, target: &Target) -> Result<(), Refused> {
-    if *action == Action::Sftp && target.masks_always() { Err(Refused::Unmasked) } else { Ok(()) }
+    match action {
+        Action::Sftp if target.masks_always() => Err(Refused::Unmasked),
+        Action::Listen(listen) if !listen.is_local() => Err(Refused::Rejected(ELSEWHERE.to_owned())),
+        Action::Shell | Action::Exec(_) | Action::Sftp | Action::Forward(_) | Action::Listen(_) => Ok(()),
+    }
 }
+
+const ELSEWHERE: &str = "a target listens on its loopback only: give no address to listen on, or localhost";
 
 /// Whether it is the far end of scp, rsync or git, called as their clients call it.
 pub(super) fn moves_files(reading: &Reading) -> bool {
@@ -66,6 +73,7 @@ const FOLDERS: [&str; 2] = ["/usr/bin/", "/bin/"];
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::listen::Listen;
     use crate::domain::target::{Address, HostTrust, TargetName};
     use crate::policy::Form;
 
@@ -74,9 +82,8 @@ mod tests {
         moves_files(&Reading { form: Form::Simple, argv, ..Reading::default() })
     }
 
-    #[test]
-    fn where_masking_is_mandatory_no_file_passes_by_sftp() {
-        let target = |labels: &[(&str, &str)]| Target {
+    fn target(labels: &[(&str, &str)]) -> Target {
+        Target {
             name: TargetName::parse("db1").unwrap(),
             aliases: Vec::new(),
             address: Address::parse("10.0.3.4").unwrap(),
@@ -89,11 +96,25 @@ mod tests {
             seen_as: None,
             env: Vec::new(),
             allow_loopback: false,
-        };
+        }
+    }
+
+    #[test]
+    fn where_masking_is_mandatory_no_file_passes_by_sftp() {
         let masked = target(&[("mask", "mandatory")]);
         assert_eq!(may_pass(&Action::Sftp, &masked), Err(Refused::Unmasked));
         assert_eq!(may_pass(&Action::Shell, &masked), Ok(()));
         assert_eq!(may_pass(&Action::Sftp, &target(&[("mask", "no")])), Ok(()));
+    }
+
+    #[test]
+    fn a_target_listens_on_its_loopback_only() {
+        let target = target(&[]);
+        let may = |address| may_pass(&Action::Listen(Listen::parse(address, 80).unwrap()), &target);
+        assert_eq!((may("localhost"), may("127.0.0.1"), may("::1")), (Ok(()), Ok(()), Ok(())));
+        for wide in ["", "*", "0.0.0.0", "::", "10.0.3.4", "db1"] {
+            assert_eq!(may(wide), Err(Refused::Rejected(ELSEWHERE.to_owned())), "{wide:?}");
+        }
     }
 
     #[test]

@@ -332,6 +332,8 @@ impl Channel {
         if let Some(following) = following {
             following.end().await;
         }
+        let unasked = upstream.door().take_unasked();
+        self.rooms.sessions.refused_unasked((&self.caller, self.number), governed, unasked).await;
         // Before the client hears of the end, and asks for more.
         let upstream = if by_target && exit.get().is_some() { self.keep(governed, upstream) } else { Some(upstream) };
         // Towards the client first: what it sees waits neither for the target's goodbye nor for the seal.

@@ -10,28 +10,31 @@ use russh::keys::ssh_key::{Certificate, HashAlg};
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey};
 use russh::{Channel as Opened, ChannelId, Pty, Sig};
 use tokio::sync::oneshot;
-use tracing::{Instrument as _, Span, debug, info};
+use tracing::{Span, debug, info};
 
 use super::address::Destination;
 use super::again::Again;
 use super::asked::{Asked, Live, Start, What};
 use super::back::Towards;
 use super::busy::Busy;
-use super::channel::Channel;
 use super::jump::Road;
+use super::listener::Listeners;
 use super::pace::{Pace, TRICKLE};
 use super::refuse::{not_carried, refuse};
 use super::request::{self, Terminal};
 use super::sign_in::{Patience, Round, SignIn};
 use super::stream::Control;
-use super::upstream::{self, Ahead};
-use super::{Rooms, limit, unauthenticated};
+use super::upstream::Ahead;
+use super::{Rooms, unauthenticated};
 use crate::domain::identity::Caller;
+use crate::domain::listen::Listen;
 use crate::domain::printable;
 use crate::identity::Refusal;
 use crate::session::people::Presence;
 
+mod listening;
 mod opening;
+mod welcome;
 
 /// The window that the client gets as long as no upload is blocked.
 pub(super) const WINDOW: u32 = 2 * 1024 * 1024;
@@ -60,6 +63,7 @@ pub(crate) struct Connection {
     again: Again,
     channels: HashMap<ChannelId, Asked>,
     towards: Towards,
+    listeners: Listeners,
     opened: u32,
     pace: Pace,
     place: unauthenticated::Place,
@@ -110,6 +114,7 @@ impl Connection {
             again: Again::default(),
             channels: HashMap::new(),
             towards: Towards::default(),
+            listeners: Listeners::default(),
             opened: 0,
             pace: Pace::default(),
             place,
@@ -224,36 +229,7 @@ impl Handler for Connection {
     }
 
     async fn auth_succeeded(&mut self, session: &mut Session) -> Result<(), russh::Error> {
-        let Some(caller) = self.caller.as_mut() else { return Err(russh::Error::Inconsistent) };
-        let client = String::from_utf8_lossy(session.remote_sshid());
-        Arc::make_mut(caller).client = printable(client.trim_end(), 255);
-        self.span.record("identity", caller.identity.principal().as_str());
-        self.presence = limit::enter(&self.rooms, caller, session)?;
-        if self.presence.is_none() {
-            // Nothing is served on it while it ends.
-            self.caller = None;
-            return Ok(());
-        }
-        // Queued, not awaited: the first decision of this connection is behind it in the log, and waits for both.
-        if let Err(error) = self.rooms.sessions.signed_in(caller, &self.authority).await {
-            self.span.in_scope(|| tracing::error!(?error, "ledger does not take a sign-in"));
-            return Err(russh::Error::Disconnect);
-        }
-        self.place.give_back();
-        self.sign_in.over();
-        if let Some(authenticated) = self.authenticated.take() {
-            let _ = authenticated.send(());
-        }
-        if let Destination::Target { login, target } = &self.destination
-            && let Some((target, login)) = self.rooms.sessions.find(login.as_deref(), target)
-            && self.rooms.breaker.rests(&target, &login).is_none()
-        {
-            let now = self.rooms.clock.now();
-            let reached = target.clone();
-            let task = self.rooms.drain.spawn(async move { upstream::connect(&reached, now).await });
-            self.ahead = Some(Ahead { target, task });
-        }
-        Ok(())
+        self.welcome(session).await
     }
 
     async fn channel_open_session(
@@ -262,43 +238,7 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
-        let destination = self.destination.clone();
-        let Some((caller, share, reply)) = self.one_more(&destination, reply).await? else { return Ok(()) };
-        let id = channel.id();
-        let (read, write) = channel.split();
-        let allowed = match &destination {
-            Destination::Target { login, target } => self.rooms.sessions.find(login.as_deref(), target),
-            Destination::Console => None,
-        };
-        let allowed = allowed.map(|(target, _)| target.env.clone()).unwrap_or_default();
-        let (asked, start, live) = Asked::new(allowed, &share);
-        let (backlog, gone) = (asked.backlog.clone(), asked.gone.clone());
-        self.channels.insert(id, asked);
-        let task = Channel {
-            rooms: self.rooms.clone(),
-            caller,
-            destination,
-            connection: self.id.clone(),
-            jump: self.road.jump(),
-            number: self.opened,
-            read: Some(read),
-            write: Arc::new(write),
-            handle: session.handle(),
-            start,
-            live,
-            backlog,
-            share,
-            gone,
-            towards: self.towards.clone(),
-            ahead: self.ahead.take(),
-            again: self.again.clone(),
-            lasting: false,
-            forwarded: false,
-        };
-        self.opened = self.opened.saturating_add(1);
-        reply.accept().await;
-        self.rooms.drain.spawn(self.busy.during(task.run().instrument(self.span.clone())));
-        Ok(())
+        self.session(channel, reply, session.handle()).await
     }
 
     async fn channel_open_direct_tcpip(
@@ -346,6 +286,31 @@ impl Handler for Connection {
         _: &mut Session,
     ) -> Result<(), russh::Error> {
         not_carried(reply, "a forwarded channel").await
+    }
+
+    async fn tcpip_forward(
+        &mut self,
+        address: &str,
+        port: &mut u32,
+        session: &mut Session,
+    ) -> Result<bool, russh::Error> {
+        let Ok(listen) = Listen::parse(address, *port) else { return Ok(false) };
+        let granted = self.listen(listen, address, session.handle()).await;
+        *port = granted.map_or(*port, u32::from);
+        Ok(granted.is_some())
+    }
+
+    async fn cancel_tcpip_forward(&mut self, address: &str, port: u32, _: &mut Session) -> Result<bool, russh::Error> {
+        Ok(self.listeners.cancel(address, port).await)
+    }
+
+    async fn streamlocal_forward(&mut self, path: &str, session: &mut Session) -> Result<bool, russh::Error> {
+        let Ok(listen) = Listen::socket(path) else { return Ok(false) };
+        Ok(self.listen(listen, path, session.handle()).await.is_some())
+    }
+
+    async fn cancel_streamlocal_forward(&mut self, path: &str, _: &mut Session) -> Result<bool, russh::Error> {
+        Ok(self.listeners.cancel(path, 0).await)
     }
 
     async fn channel_close(&mut self, channel: ChannelId, _: &mut Session) -> Result<(), russh::Error> {

@@ -44,6 +44,7 @@ mod host_check;
 mod jump;
 mod limit;
 mod lines;
+mod listener;
 mod pace;
 pub mod probe;
 mod pump;
@@ -54,6 +55,7 @@ pub mod sftp;
 mod sign_in;
 
 mod stream;
+mod toward;
 mod unauthenticated;
 mod upstream;
 mod watch;

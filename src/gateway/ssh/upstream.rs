@@ -14,7 +14,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::back::Door;
+use super::back::{Door, Open};
 use super::host_check::HostCheck;
 use super::pump::Waiting;
 use super::request::{Environment, Terminal};
@@ -28,6 +28,7 @@ use crate::session::budget::Share;
 use crate::session::permit::Permit;
 
 mod error;
+mod listen;
 
 pub(crate) use error::{Error, Shown};
 
@@ -133,6 +134,7 @@ pub(crate) async fn connect(target: &Target, now: Timestamp) -> Result<Connected
         backlog: backlog.clone(),
         door: door.clone(),
         seen: seen.clone(),
+        _over: door.until_over(),
     };
     let config = Arc::new(client::Config {
         preferred: watch.check.preferred(),
@@ -208,7 +210,8 @@ impl Connected {
         self.authenticate(login, credential).await?.open(forward).await
     }
 
-    async fn authenticate(mut self, login: &Login, credential: Credential) -> Result<SignedIn, Error> {
+    /// Signs in as `login`, and opens nothing.
+    pub(crate) async fn authenticate(mut self, login: &Login, credential: Credential) -> Result<SignedIn, Error> {
         let by = match &credential {
             Credential::Certificate(_, certificate) => Some((certificate.serial(), certificate.key_id().to_owned())),
             Credential::Key(_) => None,
@@ -320,7 +323,7 @@ impl Upstream {
         if permit.agent() {
             self.write.agent_forward(true).await.map_err(Error::Ssh)?;
             match self.answer("a forwarded agent").await {
-                Ok(()) => self.on.door.open(),
+                Ok(()) => self.on.door.open(Open::Agent),
                 // As with a target that is reached directly: what was asked for runs without.
                 Err(Error::NotGranted(_)) => {}
                 Err(error) => return Err(error),
@@ -345,8 +348,8 @@ impl Upstream {
                 self.write.exec(true, permit.into_command().bytes().to_vec()).await.map_err(Error::Ssh)?;
                 self.answer("the command").await
             }
-            // It was started when its channel was opened.
-            Permit::Forward(_) => Ok(()),
+            // It was started when its channel was opened; a target listens without one.
+            Permit::Forward(_) | Permit::Listen(_) => Ok(()),
             Permit::Sftp(_) => {
                 self.write.request_subsystem(true, "sftp").await.map_err(Error::Ssh)?;
                 self.answer("file transfer by SFTP").await

@@ -7,10 +7,12 @@ use std::sync::{Arc, OnceLock};
 use russh::keys::PublicKeyOrCertificate;
 use russh::keys::ssh_key::HashAlg;
 use russh::{Channel, ChannelId, client};
+use tokio_util::sync::DropGuard;
 
-use super::back::{Came, Door};
+use super::back::{Came, Door, For};
 use super::host_check::HostCheck;
 use super::upstream::{Backlog, Error};
+use crate::domain::printable;
 
 /// The library's callbacks for one upstream connection.
 pub(crate) struct Watch {
@@ -18,6 +20,8 @@ pub(crate) struct Watch {
     pub(super) backlog: Backlog,
     pub(super) door: Door,
     pub(super) seen: Arc<OnceLock<String>>,
+    /// Dropped with it, it tells that the connection is over.
+    pub(super) _over: DropGuard,
 }
 
 impl client::Handler for Watch {
@@ -36,40 +40,44 @@ impl client::Handler for Watch {
         reply: client::ChannelOpenHandle,
         _: &mut client::Session,
     ) -> Result<(), Error> {
-        self.door.knock(Came { channel, reply });
+        self.door.knock(Came { what: For::Agent, channel, reply });
         Ok(())
     }
 
-    // Asked for by nobody. The library would take each of them in; a reply that is dropped refuses.
     async fn server_channel_open_forwarded_tcpip(
         &mut self,
-        _: Channel<client::Msg>,
+        channel: Channel<client::Msg>,
         _: &str,
-        _: u32,
-        _: &str,
-        _: u32,
-        _: client::ChannelOpenHandle,
+        port: u32,
+        from: &str,
+        from_port: u32,
+        reply: client::ChannelOpenHandle,
         _: &mut client::Session,
     ) -> Result<(), Error> {
+        let what = For::Port(port, printable(from, 64), from_port);
+        self.door.knock(Came { what, channel, reply });
         Ok(())
     }
 
     async fn server_channel_open_forwarded_streamlocal(
         &mut self,
-        _: Channel<client::Msg>,
-        _: &str,
-        _: client::ChannelOpenHandle,
+        channel: Channel<client::Msg>,
+        path: &str,
+        reply: client::ChannelOpenHandle,
         _: &mut client::Session,
     ) -> Result<(), Error> {
+        self.door.knock(Came { what: For::Socket(path.to_owned()), channel, reply });
         Ok(())
     }
 
+    // Asked for by nobody, ever. The library would take each of them in; a reply that is dropped refuses.
     async fn server_channel_open_session(
         &mut self,
         _: Channel<client::Msg>,
         _: client::ChannelOpenHandle,
         _: &mut client::Session,
     ) -> Result<(), Error> {
+        self.door.unasked("session");
         Ok(())
     }
 
@@ -83,6 +91,7 @@ impl client::Handler for Watch {
         _: client::ChannelOpenHandle,
         _: &mut client::Session,
     ) -> Result<(), Error> {
+        self.door.unasked("direct-tcpip");
         Ok(())
     }
 
@@ -93,6 +102,7 @@ impl client::Handler for Watch {
         _: client::ChannelOpenHandle,
         _: &mut client::Session,
     ) -> Result<(), Error> {
+        self.door.unasked("direct-streamlocal@openssh.com");
         Ok(())
     }
 
@@ -104,6 +114,22 @@ impl client::Handler for Watch {
         _: client::ChannelOpenHandle,
         _: &mut client::Session,
     ) -> Result<(), Error> {
+        self.door.unasked("x11");
+        Ok(())
+    }
+
+    // A no here is told to the target twice by the library, which breaks the connection: yes, and then the reply is dropped.
+    async fn should_accept_unknown_server_channel(&mut self, _: ChannelId, _: &str) -> bool {
+        true
+    }
+
+    async fn server_channel_open_unknown(
+        &mut self,
+        _: Channel<client::Msg>,
+        _: client::ChannelOpenHandle,
+        _: &mut client::Session,
+    ) -> Result<(), Error> {
+        self.door.unasked("another");
         Ok(())
     }
 

@@ -1,12 +1,9 @@
 //! From the decision to a running request at the target, and what is left of it.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
 use super::super::request::{Environment, Terminal};
-use super::super::upstream::{self, Error, SignedIn, Upstream};
+use super::super::toward::Toward;
+use super::super::upstream::{Error, SignedIn, Upstream};
 use super::Channel;
-use crate::identity::TargetAsk;
 use crate::session::Governed;
 use crate::session::permit::Permit;
 
@@ -35,7 +32,11 @@ impl Channel {
         };
         let mut upstream = match over {
             Some(upstream) => upstream,
-            None => self.anew(governed, terminal.is_some(), &permit).await?,
+            None => {
+                let ahead = self.ahead.take();
+                let on = self.toward(governed).signed_in(ahead, terminal.is_some(), &permit).await?;
+                on.open(permit.forward()).await?
+            }
         };
         upstream.is_kept = is_plain;
         upstream.backlog().charge(&self.share);
@@ -52,7 +53,7 @@ impl Channel {
     async fn over(&self, governed: &Governed, on: SignedIn) -> Result<Option<Upstream>, Error> {
         let Some((serial, key_id)) = on.by.clone() else { return Ok(None) };
         governed.saw_host_key(&on.host_key);
-        let asked = self.ask(governed, &on.local, None);
+        let asked = self.toward(governed).ask(&on.local, None);
         // A channel with nothing in it has no effect: it may open while its record is on the way to the disk.
         let recorded = self.rooms.identities.goes_over_again(&asked, serial, &key_id);
         let (recorded, opened) = tokio::join!(recorded, on.open(None));
@@ -67,59 +68,8 @@ impl Channel {
         }
     }
 
-    /// Connects (unless begun) and signs in.
-    async fn anew(&mut self, governed: &Governed, pty: bool, permit: &Permit) -> Result<Upstream, Error> {
-        let (target, login) = (governed.target(), governed.login());
-        let begun = match self.ahead.take() {
-            Some(ahead) if Arc::ptr_eq(&ahead.target, target) => ahead.task.await.ok(),
-            // The config has changed since: what was reached then may be another host.
-            Some(ahead) => {
-                ahead.task.abort();
-                None
-            }
-            None => None,
-        };
-        if let Some(left) = self.rooms.breaker.rests(target, login) {
-            return Err(Error::Resting(left));
-        }
-        let connected = match begun {
-            Some(Ok(connected)) if connected.is_open() => connected,
-            // What failed before the decision is tried once more: it may have been a passing fault.
-            Some(Ok(_) | Err(_)) | None => upstream::connect(target, self.rooms.clock.now()).await?,
-        };
-        governed.saw_host_key(&connected.host_key);
-        let asked = TargetAsk { pty, ..self.ask(governed, &connected.local, Some(permit)) };
-        let credential = match self.rooms.identities.target_credential(asked).await {
-            Ok(issued) => issued,
-            Err(error) => {
-                connected.end().await;
-                return Err(Error::Certificate(error));
-            }
-        };
-        let signed_in = connected.sign_in(login, credential, permit.forward()).await;
-        match &signed_in {
-            Ok(_) => self.rooms.breaker.took(target, login),
-            Err(Error::Refused) => self.rooms.breaker.refused(target, login),
-            Err(_) => {}
-        }
-        signed_in
-    }
-
-    fn ask<'a>(&'a self, governed: &'a Governed, local: &SocketAddr, permit: Option<&'a Permit>) -> TargetAsk<'a> {
-        let target = governed.target();
-        TargetAsk {
-            caller: &self.caller,
-            session: governed.id(),
-            channel: self.number,
-            place: governed.place(),
-            login: governed.login(),
-            source: target.seen_as.unwrap_or(local.ip()),
-            pty: false,
-            forward: permit.is_some_and(|permit| permit.forward().is_some()),
-            agent: permit.is_some_and(Permit::agent),
-            key_file: target.key_file.as_deref(),
-            force_command: permit.and_then(Permit::forced),
-        }
+    fn toward<'a>(&'a self, governed: &'a Governed) -> Toward<'a> {
+        Toward { rooms: &self.rooms, caller: &self.caller, number: self.number, governed }
     }
 
     /// Leaves the connection to the next session, or gives it back to be ended.

@@ -39,6 +39,52 @@ impl Connection {
         Ok(allowed.map(|(share, reply)| (caller, share, reply)))
     }
 
+    /// A channel on which one thing will run.
+    pub(super) async fn session(
+        &mut self,
+        channel: Opened<Msg>,
+        reply: ChannelOpenHandle,
+        handle: Handle,
+    ) -> Result<(), russh::Error> {
+        let destination = self.destination.clone();
+        let Some((caller, share, reply)) = self.one_more(&destination, reply).await? else { return Ok(()) };
+        let id = channel.id();
+        let (read, write) = channel.split();
+        let allowed = match &destination {
+            Destination::Target { login, target } => self.rooms.sessions.find(login.as_deref(), target),
+            Destination::Console => None,
+        };
+        let allowed = allowed.map(|(target, _)| target.env.clone()).unwrap_or_default();
+        let (asked, start, live) = Asked::new(allowed, &share);
+        let (backlog, gone) = (asked.backlog.clone(), asked.gone.clone());
+        self.channels.insert(id, asked);
+        let task = Channel {
+            rooms: self.rooms.clone(),
+            caller,
+            destination,
+            connection: self.id.clone(),
+            jump: self.road.jump(),
+            number: self.opened,
+            read: Some(read),
+            write: Arc::new(write),
+            handle,
+            start,
+            live,
+            backlog,
+            share,
+            gone,
+            towards: self.towards.clone(),
+            ahead: self.ahead.take(),
+            again: self.again.clone(),
+            lasting: false,
+            forwarded: false,
+        };
+        self.opened = self.opened.saturating_add(1);
+        reply.accept().await;
+        self.rooms.drain.spawn(self.busy.during(task.run().instrument(self.span.clone())));
+        Ok(())
+    }
+
     /// From the console it is a jump; whoever goes to a target already, by user name or by a jump, goes through it.
     pub(super) async fn towards(
         &mut self,
