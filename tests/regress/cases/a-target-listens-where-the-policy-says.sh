@@ -175,3 +175,13 @@ eventually 10 away "$far" || fail 'the target listens after a jump'
 code=0
 timeout 30 ssh -F config -o ExitOnForwardFailure=yes -R "$far:127.0.0.1:$sums" bastion help >console.log 2>&1 || code=$?
 equal '-R at the console' "$code" 255
+
+# Nothing is left of twenty that came and went, with a connection open in each.
+descriptors() { find "/proc/$BASTION/fd" -mindepth 1 2>/dev/null | wc -l; }
+quiet=$(descriptors)
+for turn in $(seq 20); do
+  got=$(timeout 30 ssh "${options[@]}" -o ExitOnForwardFailure=yes -R "$far:127.0.0.1:$sums" "$place" "exec 3<>/dev/tcp/127.0.0.1/$far; echo \$?") || fail "turn $turn ends with $?"
+  equal "turn $turn" "$got" 0
+done
+as_quiet() { [ "$(descriptors)" -le "$quiet" ]; }
+eventually 20 as_quiet || fail "$quiet descriptors before, $(descriptors) after"

@@ -21,6 +21,7 @@ shell = "posix"
 host_key = "$(cut -d' ' -f1,2 host-rogue.pub)"
 allow_loopback = true
 TARGET
+sed -i 's/^drain = "2s"/drain = "20s"/' "$CONFIG"
 stop_bastion TERM
 serve
 sign_in alice
@@ -46,3 +47,36 @@ equal 'its exit code after a flood' "$code" 5
 many() { grep -raqF -- '"x11":500' "$STATE/log"; }
 eventually 5 many || fail 'the flood is not counted'
 equal 'another target' "$(via -- echo on)" on
+
+# Nor does a place where it listens let anything in but connections to that place.
+policies=$(dirname "$(find "$PWD" -name '*.cedar' -print -quit)")
+cat >"$policies/60-listen.cedar" <<'POLICY'
+@id("listen-anywhere")
+permit (principal in Sallyport::Group::"users", action == Sallyport::Action::"listen", resource is Sallyport::Target);
+POLICY
+before=$(grep -c 'reloaded.*policy' serve.log || true)
+kill -HUP "$BASTION"
+more() { [ "$(grep -c 'reloaded.*policy' serve.log || true)" -gt "$before" ]; }
+eventually 10 more || { tail -n 20 serve.log; fail 'no reload'; }
+echo payload >payload
+web=$(free_port) far=$(free_port)
+start web python3 -m http.server --bind 127.0.0.1 "$web"
+eventually 10 listens "$web" || fail 'no server'
+start remote ssh "${options[@]}" -N -o ExitOnForwardFailure=yes -R "$far:127.0.0.1:$web" "$TARGET_LOGIN+rogue@127.0.0.1"
+tried() { [ "$(grep -c '^later' rogue.log)" = 8 ]; }
+eventually 30 tried || { cat rogue.log remote.log; fail 'the target does not try'; }
+for turn in 'at once' later; do
+  equal "what it got $turn" "$(sed -n "s/^$turn //p" rogue.log)" "$want"
+done
+equal 'what came to the place' "$(curl -sS --max-time 30 "http://127.0.0.1:$far/payload")" payload
+# The client has gone; a stop waits for no client that only has its target listen.
+kill -9 "$PID"
+wait "$PID" 2>/dev/null || true
+twice() { grep -raqF -- '"forwarded-tcpip":2' "$STATE/log"; }
+eventually 10 twice || fail 'what it opened beside the place is not counted'
+start remote ssh "${options[@]}" -N -o ExitOnForwardFailure=yes -R "$far:127.0.0.1:$web" "$TARGET_LOGIN+db1@127.0.0.1"
+eventually 20 listens "$far" || { cat remote.log; fail 'no -R at the other target'; }
+stop_bastion TERM
+contains 'how it stopped' "$(tail -n 3 serve.log)" 'drained=true'
+eventually 10 gone "$PID" || fail 'the client does not hear of the end'
+! listens "$far" || fail 'the target listens without a bastion'

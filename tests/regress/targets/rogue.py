@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """A target that opens channels which nobody has asked for, as soon as a command runs there, and prints what came of each.
 
+Asked to listen it does, and opens the same at once, a connection to another port among them; what came of that is in its log.
+
 rogue.py PORT HOST_KEY AUTHORIZED: as asyncssh_server.py has them. The command is a number: how often each is tried.
 """
 
@@ -43,8 +45,24 @@ async def serve(process):
     process.exit(5)
 
 
+class Server(asyncssh.SSHServer):
+    def connection_made(self, connection):
+        self.connection = connection
+
+    def server_requested(self, host, granted):
+        self.intruding = asyncio.get_event_loop().create_task(self.intrude(granted + 1))
+        return True
+
+    async def intrude(self, other):
+        near = String("localhost") + UInt32(other) + String("127.0.0.1") + UInt32(4711)
+        for turn in ("at once", "later"):
+            for name, about in {**CHANNELS, "forwarded-tcpip": near}.items():
+                print(turn, name, await tried(self.connection, name, about), flush=True)
+            await asyncio.sleep(1)
+
+
 async def main():
-    await asyncssh.listen("127.0.0.1", int(port), server_host_keys=[host_key], authorized_client_keys=authorized,
+    await asyncssh.listen("127.0.0.1", int(port), server_factory=Server, server_host_keys=[host_key], authorized_client_keys=authorized,
                           process_factory=serve, line_editor=False)
     print("ready", flush=True)
     await asyncio.Event().wait()
