@@ -245,6 +245,27 @@ table! {
         timestamp_every: String,
         /// A folder that gets a copy of the log.
         copy_dir: String,
+        /// An object store that gets one.
+        s3: S3,
+    }
+    /// `[ledger.s3]`
+    S3 {
+        /// Endpoint, bucket and what names begin with.
+        url: String,
+        /// The region that requests are signed for.
+        region: String,
+        /// The name of the key.
+        key_id: String,
+        /// A file with the key.
+        secret_file: String,
+        /// Who must have signed the store's certificate; else whoever the system trusts.
+        ca_file: String,
+        /// For how long nobody may remove an object.
+        lock: String,
+        /// Between two checkpoints that are copied.
+        every: String,
+        /// Plain HTTP is permitted.
+        internal: bool,
     }
     /// `[ssh]`
     Ssh {

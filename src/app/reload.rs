@@ -272,7 +272,7 @@ impl Reloader {
             ("state", old.state != next.state),
             ("ledger.last_checkpoint_file", old.last_checkpoint_file != next.last_checkpoint_file),
             ("ledger.witness_file", old.witnesses != next.witnesses),
-            ("ledger.copy_dir", old.copies != next.copies),
+            ("ledger.copy_dir, ledger.s3", old.copies != next.copies),
             ("ledger.timestamp", old.timestamps != next.timestamps),
             ("ssh.listen", old.ssh.listen != next.ssh.listen),
             ("ssh.address", old.ssh.address != next.ssh.address),

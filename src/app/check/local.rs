@@ -144,7 +144,8 @@ impl Report {
                 _ => self.fault(at, "its folder is not there", "make it, owned by the bastion's user, on another disk"),
             }
         }
-        for copies::Place::Folder(folder) in &config.copies {
+        for place in &config.copies {
+            let copies::Place::Folder(folder) = place else { continue };
             let at = format!("ledger.copy_dir ({})", folder.display());
             let mend = "mount its disk, or make it, owned by the bastion's user: the copy waits until it is there";
             if !folder.is_dir() {

@@ -285,8 +285,9 @@ fn the_sample_loads_and_its_policies_with_it() {
 
 /// Every key that a config file may have, as the documentation writes it.
 fn keys() -> BTreeSet<String> {
-    let tables: [(&str, &[&str]); 17] = [
+    let tables: [(&str, &[&str]); 18] = [
         ("ledger", file::Ledger::KEYS),
+        ("ledger.s3", file::S3::KEYS),
         ("ssh", file::Ssh::KEYS),
         ("http", file::Http::KEYS),
         ("issuer", file::Issuer::KEYS),

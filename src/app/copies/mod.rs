@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::StartError;
+use crate::clock::Clock;
 use crate::domain::event::copied::Copied;
 use crate::domain::event::{Event, Fact, Outcome};
 use crate::domain::{Digest, RecordId};
@@ -25,14 +26,18 @@ use crate::ledger::copied::{Fault, NOTE_BYTES, lacking, outgrown};
 use crate::ledger::{self, CHECKPOINT, Kept, Ledger};
 
 mod folder;
+pub mod s3;
 
 use folder::Folder;
+use s3::Bucket;
 
 /// Where a copy is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// In a folder that is there.
     Folder(PathBuf),
+    /// In an S3-compatible object store.
+    S3(Box<s3::Settings>),
 }
 
 /// How often it is looked for a new checkpoint.
@@ -83,18 +88,29 @@ impl Place {
     fn kind(&self) -> &'static str {
         match self {
             Self::Folder(_) => "folder",
+            Self::S3(_) => "s3",
         }
     }
 
-    fn open(&self) -> Store {
+    fn open(&self, clock: &Clock) -> Result<Store, String> {
         match self {
-            Self::Folder(path) => Store::Folder(Folder::new(path)),
+            Self::Folder(path) => Ok(Store::Folder(Folder::new(path))),
+            Self::S3(settings) => Bucket::new(settings, clock).map(|bucket| Store::S3(Box::new(bucket))),
+        }
+    }
+
+    /// Between two checkpoints that are copied. What is paid for by the request, and can never be removed, is not for each.
+    fn every(&self) -> Duration {
+        match self {
+            Self::Folder(_) => LOOK_EVERY,
+            Self::S3(settings) => settings.every,
         }
     }
 
     fn shown(&self) -> String {
         match self {
             Self::Folder(path) => format!("ledger.copy_dir ({})", path.display()),
+            Self::S3(_) => "ledger.s3".to_owned(),
         }
     }
 }
@@ -102,35 +118,39 @@ impl Place {
 /// A place, ready to be written to.
 enum Store {
     Folder(Folder),
+    S3(Box<Bucket>),
 }
 
 impl Store {
     async fn read(&self, name: &str, most: usize) -> Result<Option<Bytes>, Error> {
         match self {
             Self::Folder(folder) => Ok(folder.read(name, most).await?),
+            Self::S3(bucket) => bucket.read(name, most).await,
         }
     }
 
     /// Writes a file that is not there yet. One that is there must be the same.
     async fn put_new(&self, name: &str, bytes: &Bytes) -> Result<(), Error> {
-        match self {
-            Self::Folder(folder) => match folder.read(name, FILE_BYTES).await? {
-                Some(there) if there == *bytes => Ok(()),
-                Some(_) => Err(Error::Changed(name.to_owned())),
-                None => Ok(folder.put(name, bytes).await?),
-            },
+        match (self.read(name, FILE_BYTES).await?, self) {
+            (Some(there), _) if there == *bytes => Ok(()),
+            (Some(_), _) => Err(Error::Changed(name.to_owned())),
+            (None, Self::Folder(folder)) => Ok(folder.put(name, bytes).await?),
+            (None, Self::S3(bucket)) => bucket.put_new(name, bytes).await,
         }
     }
 
     async fn replace(&self, name: &str, bytes: &Bytes) -> Result<(), Error> {
         match self {
             Self::Folder(folder) => Ok(folder.put(name, bytes).await?),
+            Self::S3(bucket) => bucket.replace(name, bytes).await,
         }
     }
 
     async fn tidy(&self, name: &str) {
         match self {
             Self::Folder(folder) => folder.tidy(name).await,
+            // Who writes there needs no right to remove anything.
+            Self::S3(_) => {}
         }
     }
 }
@@ -140,7 +160,13 @@ impl Store {
 pub(super) async fn agree(places: &[Place], ledger: &Ledger) -> Result<(), StartError> {
     let newest = ledger.newest().await?;
     for place in places {
-        let store = place.open();
+        let store = match place.open(ledger.clock()) {
+            Ok(store) => store,
+            Err(why) => {
+                warn!(place = place.kind(), why, "the copy of the log cannot be looked at");
+                continue;
+            }
+        };
         let looked = async {
             match store.read(CHECKPOINT, NOTE_BYTES).await? {
                 Some(note) => Ok(ledger.judge_copy(&note, newest.as_ref()).await.map(drop)?),
@@ -165,9 +191,16 @@ pub(super) async fn agree(places: &[Place], ledger: &Ledger) -> Result<(), Start
 
 /// Brings each new checkpoint to one place, until it is stopped; then once more, for the log's last one.
 pub(super) async fn run(place: Place, ledger: Ledger, progress: Progress, stop: CancellationToken) {
+    let store = match place.open(ledger.clock()) {
+        Ok(store) => store,
+        Err(why) => {
+            error!(place = place.kind(), why, "the log is not copied there until the next start");
+            return;
+        }
+    };
     let mut copier = Copier {
         kind: place.kind(),
-        store: place.open(),
+        store,
         ledger,
         progress,
         done: Bytes::new(),
@@ -179,7 +212,8 @@ pub(super) async fn run(place: Place, ledger: Ledger, progress: Progress, stop: 
         loop {
             if copier.look().await {
                 pause = PAUSE;
-                sleep(LOOK_EVERY).await;
+                // Until there is a first one, it is looked for all the time.
+                sleep(if copier.done.is_empty() { LOOK_EVERY } else { place.every() }).await;
             } else {
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -339,6 +373,10 @@ pub(super) fn fault(folder: &Path, state: &Path) -> Option<(&'static str, &'stat
 enum Error {
     #[error("the place")]
     Place(#[from] io::Error),
+    #[error("the store is not reached")]
+    Silent,
+    #[error("the store answers {status} ({code})")]
+    Refused { status: u16, code: String },
     #[error("{0} is there already, and is another file")]
     Changed(String),
     #[error("the copy {0}")]
@@ -352,7 +390,8 @@ impl Error {
     fn reason(&self) -> &'static str {
         match self {
             Self::Place(error) if error.kind() == io::ErrorKind::StorageFull => "full",
-            Self::Place(_) => "not reached",
+            Self::Place(_) | Self::Silent => "not reached",
+            Self::Refused { .. } => "refused",
             Self::Changed(_) => "another file is there",
             Self::Judged(Fault::Ledger(_)) | Self::Ledger(_) => "the log cannot be read",
             Self::Judged(_) => "not a copy of this log",

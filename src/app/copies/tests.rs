@@ -6,7 +6,6 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::clock::Clock;
 use crate::domain::Timestamp;
 use crate::domain::event::Event;
 use crate::drain::Drain;

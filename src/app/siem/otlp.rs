@@ -22,23 +22,7 @@ pub(super) struct Otlp {
 
 impl Otlp {
     pub(super) fn new(url: &Url, tls: &Tls, token: Option<&Secret>) -> Result<Self, String> {
-        let tls = if url.scheme() == "http" {
-            // Nothing is trusted, and nothing needs to be.
-            let none = Tls { authorities: None, own: None };
-            none.client().ok()
-        } else {
-            Some(tls.client()?)
-        };
-        let builder = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .timeout(WITHIN)
-            .user_agent(concat!("sallyport/", env!("CARGO_PKG_VERSION")));
-        let builder = match tls {
-            Some(tls) => builder.tls_backend_preconfigured(tls),
-            None => builder,
-        };
-        let client = builder.build().map_err(|error| error.without_url().to_string())?;
+        let client = tls.http(url, WITHIN)?;
         let token = token.map(|token| {
             let value = [b"Bearer ", token.bytes()].concat();
             let mut value = HeaderValue::from_bytes(&value).map_err(|_| "the token is none of HTTP".to_owned())?;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -79,7 +80,7 @@ impl Secret {
         Self(Zeroizing::new(bytes))
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(in crate::app) fn bytes(&self) -> &[u8] {
         &self.0
     }
 }
@@ -91,6 +92,26 @@ impl fmt::Debug for Secret {
 }
 
 impl Tls {
+    /// A client of one place, which follows nobody elsewhere; or what is wrong with the files.
+    pub(in crate::app) fn http(&self, url: &Url, within: Duration) -> Result<reqwest::Client, String> {
+        let tls = if url.scheme() == "http" {
+            // Nothing is trusted, and nothing needs to be.
+            Self::default().client().ok()
+        } else {
+            Some(self.client()?)
+        };
+        let builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .timeout(within)
+            .user_agent(concat!("sallyport/", env!("CARGO_PKG_VERSION")));
+        let builder = match tls {
+            Some(tls) => builder.tls_backend_preconfigured(tls),
+            None => builder,
+        };
+        builder.build().map_err(|error| error.without_url().to_string())
+    }
+
     /// What a connection needs; or what is wrong with the files.
     pub fn client(&self) -> Result<rustls::ClientConfig, String> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -5,7 +5,7 @@ use crate::domain::Digest;
 /// How a copy of the log stands: said when that changes, and not for each checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
-    /// `folder`: what kind of place it is.
+    /// `folder` or `s3`: what kind of place it is.
     pub place: &'static str,
     /// Size of the checkpoint that was copied, or was to be.
     pub size: u64,
