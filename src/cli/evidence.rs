@@ -198,6 +198,21 @@ fn said(report: &Report, belief: Belief<'_>) -> String {
             format!("{origin}: it had signed {signed} records, the first {} are here (record {})", one.kept, one.seq);
         row("succeeds", &said);
     }
+    if let (Some(first), Some(last)) = (report.stamps.first(), report.stamps.last()) {
+        row(
+            "stamps",
+            &format!("{}, the last one says {}: {} records were there", report.stamps.len(), last.time, last.size),
+        );
+        let left = report.stamps.iter().filter(|one| !one.is_compared).count();
+        if left > 0 {
+            row("", &format!("{left} of them are over entries that are not here to be compared"));
+        }
+        // Who has signed a token is not for this program to say.
+        row("", "not checked: the authorities' signatures, with certificates that you have from them:");
+        let (note, token) = &first.files;
+        row("", &format!("  tail -c +33 {note} >note; tail -c +33 {token} >token"));
+        row("", "  openssl ts -verify -data note -in token -CAfile AUTHORITY.pem");
+    }
     for missing in report.manifest.iter().flat_map(|manifest| &manifest.missing) {
         row(&missing.why, &missing.name);
     }
@@ -246,6 +261,10 @@ fn as_json(report: &Report, belief: Belief<'_>) -> String {
         "successions": report.successions.iter().map(|one| json!({
             "record": one.seq, "origin": one.key.name(), "size": one.checkpoint.size, "kept": one.kept, "lost": one.lost(),
         })).collect::<Vec<_>>(),
+        "stamps": report.stamps.iter().map(|one| json!({
+            "record": one.seq, "size": one.size, "time": one.time.to_string(), "compared": one.is_compared,
+            "checkpoint": one.files.0, "token": one.files.1, "signature": "not checked",
+        })).collect::<Vec<_>>(),
         "missing": manifest.map(|manifest| &manifest.missing),
         "faults": faults.collect::<Vec<_>>(),
     });
@@ -287,6 +306,7 @@ mod tests {
             policies: 0,
             populations: 0,
             successions: Vec::new(),
+            stamps: Vec::new(),
             faults: vec![Fault { place: evil.clone(), what: evil, is_gap: false }],
         };
         for text in [said(&report, Belief::Nobody), as_json(&report, Belief::Nobody)] {

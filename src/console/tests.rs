@@ -29,6 +29,7 @@ use crate::store::memory::{Fault, Memory};
 
 mod evidence;
 mod population;
+mod stamps;
 
 struct House {
     console: Console,

@@ -54,6 +54,33 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
 
 /// The time that a `TimeStampResp` gives, if it is a grant for what was asked.
 pub fn read(answer: &[u8], digest: &Digest, nonce: Nonce) -> Result<Timestamp, Error> {
+    let Granted { imprint, time, mut rest } = granted(answer)?;
+    if imprint != *digest {
+        return Err(Error::Other);
+    }
+    // Accuracy and order may stand between.
+    while let Ok((tag, content)) = rest.any() {
+        if tag == INTEGER {
+            return if content == nonce.0 { Ok(time) } else { Err(Error::Other) };
+        }
+    }
+    Err(Error::Other)
+}
+
+/// What a `TimeStampResp` says: that bytes of this SHA-256 were there at this time. Who says so is not looked at.
+pub fn said(answer: &[u8]) -> Result<(Digest, Timestamp), Error> {
+    granted(answer).map(|Granted { imprint, time, .. }| (imprint, time))
+}
+
+/// What stands in a grant.
+struct Granted<'a> {
+    imprint: Digest,
+    time: Timestamp,
+    /// What stands behind the time.
+    rest: Parts<'a>,
+}
+
+fn granted(answer: &[u8]) -> Result<Granted<'_>, Error> {
     if answer.len() > MAX_BYTES {
         return Err(Error::TooLong);
     }
@@ -84,20 +111,13 @@ pub fn read(answer: &[u8], digest: &Digest, nonce: Nonce) -> Result<Timestamp, E
     let algorithm = imprint.next(SEQUENCE)?;
     let sha256 = SHA256.get(2..).unwrap_or_default();
     // Some leave the absent parameters out.
-    if !(algorithm == sha256 || sha256.strip_suffix(&[0x05, 0x00]) == Some(algorithm))
-        || imprint.next(OCTETS)? != digest.0
-    {
+    if !(algorithm == sha256 || sha256.strip_suffix(&[0x05, 0x00]) == Some(algorithm)) {
         return Err(Error::Other);
     }
+    let imprint = imprint.next(OCTETS)?.try_into().map(Digest).map_err(|_| Error::Other)?;
     info.next(INTEGER)?;
     let time = time(info.next(TIME)?).ok_or(Error::Form)?;
-    // Accuracy and order may stand between.
-    while let Ok((tag, content)) = info.any() {
-        if tag == INTEGER {
-            return if content == nonce.0 { Ok(time) } else { Err(Error::Other) };
-        }
-    }
-    Err(Error::Other)
+    Ok(Granted { imprint, time, rest: info })
 }
 
 /// `YYYYMMDDhhmmss`, perhaps with a fraction, and `Z`.
@@ -173,7 +193,7 @@ impl Error {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// With lengths of up to two bytes.
@@ -183,7 +203,7 @@ mod tests {
         [&[tag, 0x82], length.as_slice(), &content].concat()
     }
 
-    fn answer(status: u8, digest: &Digest, nonce: Nonce, time: &[u8]) -> Vec<u8> {
+    pub(crate) fn answer(status: u8, digest: &Digest, nonce: Nonce, time: &[u8]) -> Vec<u8> {
         let imprint = der(SEQUENCE, &[SHA256.as_slice(), &der(OCTETS, &digest.0)].concat());
         let info = long(
             SEQUENCE,
@@ -236,8 +256,10 @@ mod tests {
         assert_eq!(read(&good, &digest, Nonce::of(2)), Err(Error::Other));
         assert_eq!(read(&answer(2, &digest, nonce, b"20261123210449Z"), &digest, nonce), Err(Error::Refused));
         assert_eq!(read(&vec![0; MAX_BYTES + 1], &digest, nonce), Err(Error::TooLong));
+        assert_eq!(said(&good).unwrap().0, digest);
         for cut in 0..good.len() {
             assert!(read(&good[..cut], &digest, nonce).is_err(), "cut {cut}");
+            assert!(said(&good[..cut]).is_err(), "cut {cut}");
         }
     }
 }

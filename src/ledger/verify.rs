@@ -15,8 +15,10 @@ use crate::domain::{Digest, Timestamp};
 use crate::merkle::{self, Frontier};
 
 mod content;
+mod stamps;
 
 use content::Content;
+pub use stamps::Stamped;
 
 /// Whose keys count.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +107,8 @@ pub struct Report {
     pub populations: u64,
     /// Logs whose place this one has taken, by its records of the period.
     pub successions: Vec<Succeeded>,
+    /// Checkpoints that an authority has stamped, as far as their tokens are here; who has signed these is not judged.
+    pub stamps: Vec<Stamped>,
     /// Everything that is wrong; at most [`MAX_FAULTS`].
     pub faults: Vec<Fault>,
 }
@@ -212,7 +216,8 @@ impl<'a, R: Read> Judge<'a, R> {
                     return Err(ReadError::Form { place: name, what: "stands behind the list of files" });
                 }
                 _ => {
-                    self.content.file(&name, size, &mut self.reader, self.progress, &mut self.faults)?;
+                    let key = self.key.as_ref();
+                    self.content.file(&name, size, &mut self.reader, self.progress, key, &mut self.faults)?;
                     self.finished(&name, size)?;
                 }
             }
@@ -430,7 +435,8 @@ impl<'a, R: Read> Judge<'a, R> {
         }
     }
 
-    fn report(self) -> Report {
+    fn report(mut self) -> Report {
+        let stamps = std::mem::take(&mut self.content.stamps).judged(&mut self.faults);
         let verdict = match self.belief {
             _ if self.faults.0.iter().any(|fault| !fault.is_gap) => Verdict::Tampered,
             _ if !self.faults.0.is_empty() => Verdict::Incomplete,
@@ -456,6 +462,7 @@ impl<'a, R: Read> Judge<'a, R> {
             policies: content.policies,
             populations: content.populations,
             successions: content.successions,
+            stamps,
             faults: self.faults.0,
         }
     }

@@ -265,6 +265,74 @@ class Tree:
         return out
 
 
+class Recent:
+    """Makes the root of each tree that ended lately: a frontier every 1024 entries, and the leaves since."""
+
+    def __init__(self):
+        self.frontiers, self.leaves = [], []
+
+    def push(self, tree, leaf):
+        if not self.frontiers or tree.size % 1024 == 0:
+            if len(self.frontiers) == 64:
+                del self.frontiers[0]
+                del self.leaves[: -(tree.size - self.frontiers[0][0])]
+            self.frontiers.append((tree.size, tuple(tree.peaks)))
+        self.leaves.append(leaf)
+
+    def root(self, size):
+        begun = [one for one in self.frontiers if one[0] <= size]
+        if not begun or size > self.frontiers[0][0] + len(self.leaves):
+            return None
+        tree, at = Tree(*begun[-1]), begun[-1][0] - self.frontiers[0][0]
+        for leaf in self.leaves[at : at + size - tree.size]:
+            tree.push(leaf)
+        return tree.root()
+
+
+# ---- timestamps (RFC 3161), without their signatures ----
+
+
+def der(data, tag):
+    """The contents of a value of DER, and what stands behind it."""
+    if len(data) < 2 or data[0] != tag:
+        raise ValueError("is no timestamp")
+    length, at = data[1], 2
+    if length > 0x80:
+        at += length & 0x7F
+        length = int.from_bytes(data[2:at], "big")
+    elif length == 0x80:
+        raise ValueError("is no timestamp")
+    if at > 4 or at + length > len(data):
+        raise ValueError("is no timestamp")
+    return data[at : at + length], data[at + length :]
+
+
+def stamp(data):
+    """What the answer of an authority says: the SHA-256 of what was stamped, and when."""
+    response, _ = der(data, 0x30)
+    status, rest = der(response, 0x30)
+    if der(status, 2)[0] not in (b"\0", b"\1"):
+        raise ValueError("is no grant")
+    rest = der(rest, 0x30)[0]
+    for tag in (6, 0xA0):
+        found, rest = der(rest, tag)
+    rest = der(found, 0x30)[0]
+    for tag in (2, 0x31, 0x30):
+        found, rest = der(rest, tag)
+    _, rest = der(found, 6)
+    rest = der(der(der(rest, 0xA0)[0], 4)[0], 0x30)[0]
+    for tag in (2, 6, 0x30):
+        found, rest = der(rest, tag)
+    algorithm, imprint = der(found, 0x30)
+    if not algorithm.startswith(bytes.fromhex("0609608648016503040201")):
+        raise ValueError("is not over a SHA-256")
+    imprint, time = der(imprint, 4)[0], der(der(rest, 2)[1], 0x18)[0].decode("ascii")
+    found = re.fullmatch(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.(\d{1,6})\d*)?Z", time, re.ASCII)
+    if not found:
+        raise ValueError("is no timestamp")
+    return imprint, "%s-%s-%sT%s:%s:%s." % found.groups()[:6] + (found[7] or "").ljust(6, "0") + "Z"
+
+
 # ---- the file ----
 
 
@@ -433,6 +501,7 @@ class Judge:
         self.dates, self.tables = None, []
         self.witnesses, self.quorum = {}, None
         self.successions = []
+        self.recent, self.stamps, self.parts = Recent(), [], {}
 
     def wrong(self, place, what, is_gap=False):
         if len(self.faults) < 100:
@@ -470,6 +539,7 @@ class Judge:
             self.compare()
         except Stop as stop:
             self.wrong(stop.place, stop.what, stop.is_gap)
+        self.judge_stamps()
 
     def finished(self):
         name, size = self.reader.name, self.reader.size
@@ -568,9 +638,12 @@ class Judge:
         leaf = re.fullmatch(rb'\{"withheld":"([0-9a-f]{64})"\}', line)
         if leaf:
             self.withheld += 1
-            self.tree.push(bytes.fromhex(leaf[1].decode()))
+            leaf = bytes.fromhex(leaf[1].decode())
+            self.recent.push(self.tree, leaf)
+            self.tree.push(leaf)
             return
         leaf = hashlib.sha256(b"\0" + line).digest()
+        self.recent.push(self.tree, leaf)
         self.tree.push(leaf)
         try:
             if len(line) > ENTRY:
@@ -587,6 +660,8 @@ class Judge:
         self.counts[entry["kind"]] = self.counts.get(entry["kind"], 0) + 1
         if entry["kind"] == "log.successor":
             self.successor(entry, place)
+        if entry["kind"] == "anchor.receipt" and entry.get("outcome") == "success":
+            self.stamped(entry, place)
         for digest in payloads(entry["body"]):
             self.wanted.setdefault("blobs/%s" % digest, (index, None))
         if self.dates:
@@ -623,6 +698,46 @@ class Judge:
             self.wrong(place, "names a log before it by a key that nobody vouches for")
         self.successions.append({"record": entry["seq"], "origin": key.name, "size": size, "kept": kept, "lost": lost})
 
+    def stamped(self, entry, place):
+        """An authority has stamped a checkpoint: which, and in which files that stands."""
+        body = entry["body"]
+        try:
+            names = ["blobs/" + body[name]["payload"]["hash"] for name in ("checkpoint", "token")]
+            one = {"record": entry["seq"], "size": int(body["size"]), "root": body["root"], "time": body["time"]}
+        except (KeyError, TypeError, ValueError):
+            self.wrong(place, "does not say which checkpoint was stamped")
+            return
+        root = self.recent.root(one["size"])
+        if root is not None and root.hex() != one["root"]:
+            self.wrong(place, "names a stamped root of the first %d records that is not theirs" % one["size"])
+        one.update(compared=root is not None, checkpoint=names[0], token=names[1])
+        self.stamps.append(one)
+        for name in names:
+            self.parts[name] = None
+
+    def judge_stamps(self):
+        """Those of which both parts are here. Who has signed a token is not looked at."""
+        good = []
+        for one in self.stamps:
+            note, token = self.parts[one["checkpoint"]], self.parts[one["token"]]
+            if note is None or token is None:
+                continue
+            try:
+                lines = note.decode().split("\n")
+                found = lines[1:3] == [str(one["size"]), base64.b64encode(bytes.fromhex(one["root"])).decode()]
+                if not found or (lines[0] == self.key.name and checkpoint(note, self.key) is None):
+                    raise ValueError("is another checkpoint")
+            except ValueError as error:
+                self.wrong(one["checkpoint"], "is stamped, as record %d says, and %s" % (one["record"], error))
+                continue
+            try:
+                if stamp(token) != (hashlib.sha256(note).digest(), one["time"]):
+                    raise ValueError("is not over the checkpoint and of the time that it says")
+                good.append(one)
+            except ValueError as error:
+                self.wrong(one["token"], "belongs to record %d, and %s" % (one["record"], error))
+        self.stamps = good
+
     def file(self, name):
         if name.endswith(".frames"):
             cast, text = name[: -len(".frames")] + ".cast.zst", self.reader.whole(LARGE)
@@ -634,6 +749,8 @@ class Judge:
                 self.wrong(name, "is not a list of lengths")
         elif name not in self.wanted:
             self.wrong(name, "is nothing that a record of the period speaks of")
+        elif name in self.parts and self.reader.left <= 131072:
+            self.parts[name] = self.reader.whole(131072)[32:]
         elif isinstance(self.wanted[name][1], tuple):
             seq, extent = self.wanted[name]
             frames, self.frames = self.frames, None
@@ -754,6 +871,7 @@ def main(words):
         told = {"verdict": verdict, "signer": key, "first": judge.first, "faults": faults, "counts": judge.counts}
         told.update(policies=judge.policies, populations=judge.populations, successions=judge.successions)
         told.update(texts=judge.texts, recordings=judge.recordings, withheld=judge.withheld)
+        told["stamps"] = judge.stamps
         told["end"] = judge.tree.size if judge.tree else judge.first
         print(json.dumps(told, indent=2))
     else:
@@ -764,6 +882,11 @@ def main(words):
         for one in judge.successions:
             print("  succeeds %s: the first %d records are here, %d are lost (record %d)" % (
                 ascii(one["origin"])[1:-1], one["kept"], one["lost"], one["record"]))
+        if judge.stamps:
+            last = judge.stamps[-1]
+            print("  stamps %d, the last one says %s: %d records were there" % (
+                len(judge.stamps), ascii(last["time"])[1:-1], last["size"]))
+            print("  not checked: who has signed these: openssl ts -verify, with the authority's certificate")
         for place, what, _ in judge.faults:
             print("FAULT %s: %s" % (ascii(place)[1:-1], ascii(what)[1:-1]))
     return 0 if verdict in ("verified", "verified, unwitnessed") else 3

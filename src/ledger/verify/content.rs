@@ -7,12 +7,13 @@ use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 
 use super::super::bundle::{self, Manifest, ReadError, Reader};
-use super::super::checkpoint::Checkpoint;
+use super::super::checkpoint::{Checkpoint, Key};
 use super::super::entry::{self, Entry};
 use super::super::policies;
 use super::super::population::{Control, Dates};
 use super::super::succession::{self, Succeeded};
 use super::Faults;
+use super::stamps::{PART_BYTES, Stamps};
 use crate::domain::event::Extent;
 use crate::domain::{Digest, Timestamp};
 use crate::merkle::{self, Frontier};
@@ -32,6 +33,8 @@ pub(super) struct Content {
     pub(super) populations: u64,
     /// Logs whose place this one has taken.
     pub(super) successions: Vec<Succeeded>,
+    /// Stamps of authorities.
+    pub(super) stamps: Stamps,
     /// What the tables must come to; none in bundles that have none.
     tables: Option<Tables>,
     /// Files that records speak of and that have not come yet.
@@ -153,10 +156,10 @@ impl Content {
         let place = || format!("{}: record {index}", bundle::RECORDS);
         if let Some(leaf) = withheld(line) {
             self.withheld += 1;
-            self.tree.push(leaf);
+            self.push(leaf);
             return;
         }
-        self.tree.push(merkle::leaf_hash(line));
+        self.push(merkle::leaf_hash(line));
         let entry = match entry::decode(line) {
             Ok(entry) => entry,
             Err(error) => return faults.wrong(&place(), error.to_string()),
@@ -175,7 +178,13 @@ impl Content {
             Some(Err(what)) => faults.wrong(&place(), what),
             None => {}
         }
+        self.stamps.record(&entry, faults);
         self.speaks_of(&entry, faults);
+    }
+
+    fn push(&mut self, leaf: Digest) {
+        self.stamps.leaf(&self.tree, leaf);
+        self.tree.push(leaf);
     }
 
     fn speaks_of(&mut self, entry: &Entry, faults: &mut Faults) {
@@ -210,6 +219,7 @@ impl Content {
         size: u64,
         reader: &mut Reader<R>,
         progress: &mut dyn FnMut(u64),
+        key: Option<&Key>,
         faults: &mut Faults,
     ) -> Result<(), ReadError> {
         if let Some(recording) = name.strip_suffix(".frames") {
@@ -234,6 +244,12 @@ impl Content {
                     self.recordings += 1;
                 } else {
                     faults.wrong(name, format!("is not the recording that record {seq} speaks of"));
+                }
+            }
+            // One that is longer than any part of a stamp is judged as a text is.
+            Some(Wanted { what: What::Text(hash), .. }) if self.stamps.wants(hash) => {
+                if let Some(stored) = reader.whole(PART_BYTES)? {
+                    self.stamps.text(hash, &stored, key);
                 }
             }
             Some(_) => {}

@@ -41,9 +41,19 @@ eventually 30 grep -q 'checkpoint stamped' serve.log || fail "nothing is stamped
 console evidence trust >trust
 console evidence export --from 1h >bundle.tar 2>export.err || fail "export: $(cat export.err)"
 "$SALLYPORT" evidence verify bundle.tar --trust trust >out || fail "verify: $(cat out)"
-python3 "$HERE/../../src/ledger/bundle/verify.py" bundle.tar --trust trust >out || fail "verify.py: $(cat out)"
+contains 'what verify says of stamps' "$(cat out)" "not checked: the authorities' signatures"
+grep '^ .*  tail -c +33' out >commands
+grep '^ .*  openssl ts' out | sed "s|AUTHORITY.pem|$PWD/tsa/ca.pem|" >>commands
+"$SALLYPORT" evidence verify bundle.tar --trust trust --json | jq -c '[.stamps[] | [.record, .size, .time, .compared]]' >ours
+jq -e 'length >= 1 and all(.[3])' <ours >/dev/null || fail "no stamp is compared: $(cat ours)"
+verify_py() { python3 "$HERE/../../src/ledger/bundle/verify.py" "$@" --trust trust; }
+verify_py bundle.tar >out || fail "verify.py: $(cat out)"
+contains 'what verify.py says of stamps' "$(cat out)" 'not checked: who has signed these'
+equal 'the stamps of verify.py' "$(verify_py bundle.tar --json | jq -c '[.stamps[] | [.record, .size, .time, .compared]]')" "$(cat ours)"
 mkdir bundle
 tar -xf bundle.tar -C bundle
+(cd bundle && bash -e ../commands) >out 2>&1 || fail "the commands that verify prints: $(cat commands out)"
+contains 'what they come to' "$(cat out)" 'Verification: OK'
 of() { jq -r "select(.kind == \"anchor.receipt\") | $1" bundle/records.jsonl; }
 contains 'the attempt that came to nothing' "$(of 'select(.outcome == "failure") | .body.reason')" 'not reached'
 note=$(of 'select(.outcome == "success") | .body.checkpoint.payload.hash' | head -n 1)
