@@ -18,7 +18,7 @@ impl Masker {
     }
 }
 
-fn is_text(before: &[u8]) -> bool {
+pub(super) fn is_text(before: &[u8]) -> bool {
     let line = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let line = before.get(line..).unwrap_or_default();
     // A character that began before it.

@@ -149,7 +149,9 @@ fn jwt_header(value: &[u8]) -> bool {
 
 /// Behind the prefix 30 characters, then their CRC-32 in base 62, six digits of it.
 fn has_github_checksum(token: &[u8]) -> bool {
-    let Some((body, sum)) = token.get(4..).and_then(|rest| rest.split_at_checked(30)) else { return false };
+    let Some((body, sum)) = token.get(4..).and_then(|rest| rest.split_at_checked(30)) else {
+        return false;
+    };
     let crc = body.iter().fold(!0_u32, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & 0_u32.wrapping_sub(crc & 1)))
     });
@@ -159,7 +161,9 @@ fn has_github_checksum(token: &[u8]) -> bool {
 }
 
 fn is_placeholder(value: &[u8]) -> bool {
-    let Some(first) = value.first() else { return true };
+    let Some(first) = value.first() else {
+        return true;
+    };
     let bare = value.iter().rposition(|byte| !b")]}>".contains(byte)).map_or(0, |last| last + 1);
     let lower = value.get(..bare).unwrap_or(value).to_ascii_lowercase();
     // A tag of YAML, such as `!vault`.

@@ -113,7 +113,9 @@ impl Codec {
         }
         let (mut bits, mut count) = (0_u32, 0);
         for byte in text.iter().take(LEAST) {
-            let Some(value) = self.value(*byte) else { return Begins::No };
+            let Some(value) = self.value(*byte) else {
+                return Begins::No;
+            };
             (bits, count) = (bits << self.width() | value, count + self.width());
             if count >= 8 {
                 count -= 8;

@@ -218,7 +218,9 @@ fn before(word: Option<&str>) -> Result<Before, Wrong> {
 }
 
 fn validator(word: Option<&str>) -> Result<Check, Wrong> {
-    let Some(word) = word else { return Ok(Check::None) };
+    let Some(word) = word else {
+        return Ok(Check::None);
+    };
     let check = match word.strip_prefix("entropy:") {
         Some(bits) => bits.parse().ok().filter(|bits| (0.0..=8.0).contains(bits)).map(Check::entropy),
         None => Check::NAMED.iter().find(|(name, _)| *name == word).map(|(_, check)| *check),

@@ -28,7 +28,9 @@ impl Heads {
             }
             return true;
         }
-        let Some((part, after)) = rest.split_first() else { return false };
+        let Some((part, after)) = rest.split_first() else {
+            return false;
+        };
         match part {
             Part::Hide | Part::Show => self.add_form(begun, after),
             Part::Text(text) => self.add_form(&[begun, text.as_bytes()].concat(), after),

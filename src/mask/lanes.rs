@@ -56,6 +56,24 @@ impl Lanes {
     }
 }
 
+/// Which of up to 64 bytes are control characters, but for ends of lines and tabs.
+pub(super) fn controls(bytes: &[u8]) -> u64 {
+    let of = |bytes: &[u8; 64]| {
+        let (quarters, _) = bytes.as_chunks::<16>();
+        quarters.iter().zip([0, 16, 32, 48]).fold(0, |bits, (quarter, shift)| {
+            let bytes = u8x16::new(*quarter);
+            let low = among(bytes, 0, 32) & !(is(bytes, b'\n') | is(bytes, b'\t')) | is(bytes, 0x7f);
+            bits | u64::from(low.to_bitmask()) << shift
+        })
+    };
+    if let Some(whole) = bytes.first_chunk() {
+        return of(whole);
+    }
+    let mut padded = [b' '; 64];
+    padded.iter_mut().zip(bytes).for_each(|(to, byte)| *to = *byte);
+    of(&padded)
+}
+
 /// Whether at each of the first 64 places so many bits follow each other, for powers of two.
 pub(super) fn row(bits: u128, most: u32) -> u128 {
     let (mut row, mut length) = (bits, 1);
@@ -117,6 +135,16 @@ mod tests {
             let bytes: Vec<u8> = (begin..=begin + 63).collect();
             assert_eq!(Lanes::of(&bytes), looked_up(bytes.first_chunk().unwrap()));
         }
+    }
+
+    #[test]
+    fn control_characters_are_those_below_the_blank_but_two_and_the_last() {
+        for begin in [0_u8, 64, 128, 192] {
+            let bytes: Vec<u8> = (begin..=begin + 63).collect();
+            let is = |byte: &u8| u64::from((*byte < b' ' && !b"\n\t".contains(byte)) || *byte == 0x7f);
+            assert_eq!(controls(&bytes), (0..).zip(&bytes).fold(0, |bits, (place, byte)| bits | is(byte) << place));
+        }
+        assert_eq!(controls(b"a\x01"), 2);
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //!
 //! What was seen before a step back counts too: if it was a secret as it stood, it is hidden whatever comes.
 
-use super::amid::AROUND;
+use super::amid::{self, AROUND};
 use super::check::Check;
 use super::rule::Rules;
 use super::screen::Step;
+use super::shadow::Shadow;
 use super::shape::{Then, Verdict};
 use super::walk::may_be_in_key;
 use super::{Cell, HOLD, Kind, Masked, Masker};
@@ -41,6 +42,12 @@ impl Masker {
             }
             self.screen.read(first);
             self.append(first, self.raw.len() - 1);
+        }
+        // In binary data it is a byte like any other.
+        let around = self.raw.len().saturating_sub(AROUND);
+        if byte == 0x08 && self.screen.is_between() && !amid::is_text(self.raw.get(around..).unwrap_or_default()) {
+            self.unseen(byte, Kind::Unseen);
+            return;
         }
         let is_margin = self.screen.is_at_margin();
         if (byte == b' ' && is_margin) || (byte == b'\r' && self.screen.is_between()) {
@@ -132,12 +139,15 @@ impl Masker {
     /// bytes before one come up by chance once in some 100 MB; a whole line of them does not.
     fn is_typed(&self, open: usize) -> bool {
         let (before, since) = self.text.split_at_checked(open).unwrap_or_default();
-        let begin = before.iter().rposition(|byte| matches!(byte, b'\n' | b'\r')).map_or(0, |at| at + 1);
-        // As it came: what a terminal does not show is no text either, but for the bytes of escapes.
-        let from = begin.checked_sub(1).and_then(|end| self.cells.get(end)).map_or(0, |end| end.raw + 1);
-        let raw = self.raw.get(from..).unwrap_or_default();
+        let line = before.iter().rposition(|byte| matches!(byte, b'\n' | b'\r')).map_or(0, |at| at + 1);
+        let begin = line.max(open.saturating_sub(OF_LINE));
+        // As it came: what a terminal does not show is no text either, but for the bytes of escapes and breaks at the margin.
+        let raw = self.cells.get(begin).and_then(|cell| self.raw.get(cell.raw..)).unwrap_or_default();
+        // A character that began before it.
+        let cut = raw.iter().take(3).take_while(|byte| begin > line && matches!(byte, 0x80..=0xbf)).count();
+        let raw = raw.get(cut..).unwrap_or_default();
         let line = std::str::from_utf8(raw.strip_suffix(b"\r").unwrap_or(raw));
-        line.is_ok_and(|line| !line.chars().any(|c| c.is_control() && !"\t\x07\x1b".contains(c)))
+        line.is_ok_and(|line| !line.chars().any(|c| c.is_control() && !"\t\r\n\x07\x1b".contains(c)))
             && since.iter().all(|byte| (b' '..=b'~').contains(byte))
     }
 
@@ -239,29 +249,40 @@ impl Masker {
         firsts.take_while(is_dull).count()
     }
 
-    /// Text went out that begins nothing: of its last line something is kept, in case it is stepped back over.
-    pub(super) fn absorb(&mut self, plain: &[u8]) {
-        self.screen.pass(plain);
-        let end = plain.iter().rposition(|byte| *byte == b'\n').map(|end| end + 1);
-        let begin = end.unwrap_or(0).max(plain.len().saturating_sub(HISTORY));
-        let tail = plain.get(begin..).unwrap_or_default();
-        if end.is_some() || begin > 0 {
-            self.first_before = plain.get(..begin).and_then(<[u8]>::last).copied();
+    /// Text went out that begins nothing, and so much is seen of it: of its last line something is kept, in case it is
+    /// stepped back over.
+    pub(super) fn absorb(&mut self, passed: &[u8], shadow: &Shadow, seen: usize) {
+        let text = shadow.text.get(..seen).unwrap_or_default();
+        self.screen.pass(text);
+        let end = memchr::memrchr(b'\n', text).map(|end| end + 1);
+        let begin = end.unwrap_or(0).max(text.len().saturating_sub(HISTORY));
+        let mut raw_begin = 0;
+        if let Some(last) = begin.checked_sub(1) {
+            self.first_before = text.get(last).copied();
             self.raw.clear();
             self.kinds.clear();
             self.cells.clear();
             self.text.clear();
             self.wraps.clear();
             (self.line, self.doomed) = (0, 0);
+            raw_begin = shadow.raw(last) + 1;
         }
-        for byte in tail {
-            let raw = self.raw.len();
-            self.unseen(*byte, Kind::Seen);
-            self.append(*byte, raw);
+        let (from, tail) = (self.raw.len(), text.get(begin..).unwrap_or_default());
+        self.raw.extend_from_slice(passed.get(raw_begin..).unwrap_or_default());
+        self.kinds.resize(self.raw.len(), Kind::Unseen);
+        for raw in shadow.raws(begin, text.len()).map(|raw| from + raw - raw_begin) {
+            if let Some(kind) = self.kinds.get_mut(raw) {
+                *kind = Kind::Seen;
+            }
+            self.cells.push(Cell { raw, then: Then::Scan });
         }
+        if let Some(last) = memchr::memrchr(b'\r', tail) {
+            self.line = self.text.len() + last + 1;
+        }
+        self.text.extend_from_slice(tail);
         (self.cursor.at, self.cursor.raw) = (self.cells.len(), self.raw.len());
         self.shown = self.raw.len();
-        self.cursor.before = plain.last().copied();
+        self.cursor.before = text.last().copied().or(self.cursor.before);
     }
 
     /// Drops what is decided and cannot be stepped back to.
@@ -273,11 +294,11 @@ impl Masker {
             Then::Scan | Then::Block if self.line >= at => at.saturating_sub(AROUND),
             Then::Scan | Then::Block => self.line.min(at.saturating_sub(AROUND)).max(at.saturating_sub(HISTORY)),
         };
-        let is_all = keep == self.cells.len() && self.cursor.raw == self.raw.len();
-        if keep < SLACK && self.cursor.raw < HOLD && !is_all {
+        if keep < SLACK && self.cursor.raw < HOLD {
             return;
         }
-        let raw = self.cells.get(keep).map_or(self.cursor.raw, |cell| cell.raw.min(self.cursor.raw));
+        let all = self.cursor.raw.saturating_sub(AROUND);
+        let raw = self.cells.get(keep).map_or(all, |cell| cell.raw.min(self.cursor.raw));
         self.first_before = keep.checked_sub(1).map_or(self.first_before, |last| self.text.get(last).copied());
         let gone = self.kinds.drain(..raw.min(self.kinds.len()));
         self.doomed -= gone.filter(|kind| matches!(kind, Kind::Doomed)).count().min(self.doomed);
@@ -295,37 +316,11 @@ impl Masker {
     }
 }
 
-/// What of a block stands before anything that is no plain text, or may be an escape of a URL or of JSON.
-pub(super) fn before_special(block: &[u8], after: Option<u8>) -> &[u8] {
-    let mut at = 0;
-    for piece in block.chunks(64) {
-        // No branches: the compiler takes many bytes at once.
-        if piece.iter().fold(0, |any, byte| any | special(*byte)) != 0 {
-            break;
-        }
-        at += piece.len();
-    }
-    let rest = block.get(at..).unwrap_or_default();
-    at += rest.iter().position(|byte| special(*byte) != 0).unwrap_or(rest.len());
-    let text = block.get(..at).unwrap_or(block);
-    // A return that ends no line writes the line anew.
-    let is_lone = |place: &usize| match text.get(place + 1).copied().or(after.filter(|_| at == block.len())) {
-        Some(byte) => byte != b'\n',
-        None => true,
-    };
-    let lone = memchr::memchr_iter(b'\r', text).find(is_lone);
-    lone.and_then(|lone| text.get(..lone)).unwrap_or(text)
-}
-
-fn special(byte: u8) -> u8 {
-    u8::from(byte < b' ') & u8::from(byte != b'\n') & u8::from(byte != b'\t') & u8::from(byte != b'\r')
-        | u8::from(byte == 0x7f)
-        | u8::from(byte == b'%')
-        | u8::from(byte == b'\\')
-}
-
 /// So much of a line is kept in case it is stepped back over.
 const HISTORY: usize = 256;
+
+/// So much of a line before what may be a secret says whether it is text.
+pub(super) const OF_LINE: usize = 200;
 
 /// So much of what may be a secret must have come before it is hidden unfinished.
 const BEGUN: usize = 12;

@@ -24,6 +24,7 @@ pub mod profile;
 mod quick;
 pub mod rule;
 mod screen;
+mod shadow;
 mod shape;
 mod sieve;
 pub mod values;
@@ -216,11 +217,7 @@ impl Masker {
         let mut out = Masked { bytes: Vec::with_capacity(bytes.len()), ..Masked::default() };
         let mut rest = bytes;
         while !rest.is_empty() {
-            let (plain, after) = rest.split_at_checked(self.plain(rest)).unwrap_or((rest, &[]));
-            if !plain.is_empty() {
-                self.put(plain, &mut out);
-                self.absorb(plain);
-            }
+            let after = rest.get(self.plain(rest, &mut out)..).unwrap_or_default();
             // Little at a time, and more while nothing is decided: what is looked at again and again stays short.
             let step = (self.raw.len() - self.cursor.raw).clamp(STEP, PIECE).min(after.len());
             // Behind a line's end hardly anything is under way.
@@ -273,7 +270,9 @@ impl Masker {
 
     /// Whether nothing is held but a word that may still become an address, or a token that says later what it is.
     pub fn holds_a_word(&self) -> bool {
-        let Some(rules) = self.rules.without_words() else { return false };
+        let Some(rules) = self.rules.without_words() else {
+            return false;
+        };
         let is_word = |at: usize| {
             let spot = self.spot_at(at, false);
             matches!(spot.verdict(rules), shape::Verdict::Nothing)

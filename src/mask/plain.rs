@@ -1,55 +1,64 @@
 //! How much of the input passes at once, since it is plain text in which nothing begins.
 //!
-//! It is asked where nothing is under way, and knows nothing of what was before. Escapes end it; breaks that may be the
-//! right margin's do not: there the text is read joined, too.
+//! It is asked where nothing is under way, and knows nothing of what was before. What no reader sees is left out for the
+//! look; whatever moves the cursor ends it. Breaks that may be the right margin's do not: there the text is read joined, too.
 
 use std::ops::Range;
 
-use super::screen::Screen;
+use super::shadow::Shadow;
 use super::sieve::{self, Sieve};
-use super::{Masker, line};
+use super::{Masked, Masker};
 
 /// Kept from block to block.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scratch {
     sieve: sieve::Scratch,
+    shadow: Shadow,
     joined: Vec<u8>,
     wraps: Vec<Range<usize>>,
 }
 
 impl Masker {
-    /// How much of the input surely begins nothing, where nothing is under way.
-    pub(super) fn plain(&mut self, bytes: &[u8]) -> usize {
+    /// Puts out so much of the input as surely begins nothing, where nothing is under way. How much.
+    pub(super) fn plain(&mut self, bytes: &[u8], out: &mut Masked) -> usize {
         if !self.is_idle() || self.rules.sieve().is_useless() {
             return 0;
         }
-        let (mut screen, mut scratch) = (self.screen.clone(), std::mem::take(&mut self.scratch));
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut shadow = std::mem::take(&mut scratch.shadow);
         let (mut begin, mut size, mut is_over) = (0, BLOCKS.start, false);
         while !is_over {
             let block = bytes.get(begin..).unwrap_or_default();
             let after = block.get(size).copied();
             let block = block.get(..size).unwrap_or(block);
-            let text = line::before_special(block, after);
+            shadow.read(&self.screen, &self.raw, block, after);
+            let is_whole = shadow.read == block.len();
             // A blank and a return may be a wrap, and the return may not have come.
-            let is_open = text.len() < block.len() || matches!(after, None | Some(b'\r'));
-            let text = text.strip_suffix(b" ").filter(|_| is_open).unwrap_or(text);
-            let before = begin.checked_sub(1).and_then(|before| bytes.get(before)).copied().or(self.cursor.before);
-            let (clear, is_begun) = self.clear(&screen, text, before, &mut scratch);
-            screen.pass(text.get(..clear).unwrap_or_default());
-            is_over = is_begun || clear == 0 || text.len() < size;
-            (begin, size) = (begin + clear, (size * 2).min(BLOCKS.end));
+            let is_open = !is_whole || matches!(after, None | Some(b'\r'));
+            let text = shadow.text.strip_suffix(b" ").filter(|_| is_open).unwrap_or(&shadow.text);
+            let (clear, is_begun) = self.clear((text, shadow.is_simple), &mut scratch);
+            let raw = shadow.raw(clear);
+            if let Some(passed) = block.get(..raw).filter(|passed| !passed.is_empty()) {
+                self.put(passed, out);
+                self.absorb(passed, &shadow, clear);
+            }
+            is_over = is_begun || raw == 0 || !is_whole || block.len() < size;
+            (begin, size) = (begin + raw, (size * 2).min(BLOCKS.end));
         }
+        scratch.shadow = shadow;
         self.scratch = scratch;
         begin
     }
 
     /// How much of a text surely begins nothing, and whether something may begin behind it.
-    fn clear(&self, screen: &Screen, text: &[u8], before: Option<u8>, scratch: &mut Scratch) -> (usize, bool) {
-        let Scratch { sieve: kept, joined, wraps } = scratch;
-        let sieve = self.rules.sieve();
-        let (mut clear, mut is_begun) = sieve.clear(&self.rules, (text, before), usize::MAX, kept);
+    fn clear(&self, (text, is_simple): (&[u8], bool), scratch: &mut Scratch) -> (usize, bool) {
+        let Scratch { sieve: kept, joined, wraps, .. } = scratch;
+        let (sieve, before) = (self.rules.sieve(), self.cursor.before);
+        let escape = escape(text).map(|escape| escape.saturating_sub(NEAR));
+        let (mut clear, mut is_begun) = sieve.clear(&self.rules, (text, before), escape.unwrap_or(usize::MAX), kept);
+        is_begun |= Some(clear) == escape;
         wraps.clear();
-        screen.wraps_in(text, wraps);
+        self.screen.wraps_in(text, is_simple, wraps);
         for (index, wrap) in wraps.iter().enumerate() {
             let above = text.get(..wrap.start).unwrap_or_default();
             let begin = memchr::memrchr(b'\n', above).map_or(0, |end| end + 1);
@@ -89,6 +98,21 @@ fn join(text: &[u8], begin: usize, wraps: &[Range<usize>], joined: &mut Vec<u8>)
     }
     joined.extend_from_slice(text.get(from..(from + AHEAD).min(text.len())).unwrap_or_default());
 }
+
+/// Where the text has the first escape of a URL or of JSON, or what may become one.
+fn escape(text: &[u8]) -> Option<usize> {
+    memchr::memchr2_iter(b'%', b'\\', text).find(|at| match text.get(*at..).unwrap_or_default() {
+        [b'%', first, rest @ ..] => {
+            let second = rest.first().is_none_or(u8::is_ascii_hexdigit);
+            first.is_ascii_hexdigit() && second
+        }
+        [b'\\', kind, ..] => b"nrt\"\\/u".contains(kind),
+        _ => true,
+    })
+}
+
+/// So near an escape must be to a place for what begins there to be read without it, and a little.
+const NEAR: usize = 72;
 
 /// Text is looked at in blocks: a short one first, since something may begin soon again.
 const BLOCKS: Range<usize> = 256..4096;

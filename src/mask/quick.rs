@@ -54,7 +54,9 @@ impl Quick {
 
     /// Whether more than the first four bytes speak for it.
     fn may_begin(&self, folded: &[u8]) -> bool {
-        let Some(head) = folded.first_chunk().map(|window| place(*window)) else { return true };
+        let Some(head) = folded.first_chunk().map(|window| place(*window)) else {
+            return true;
+        };
         let is_enough = || {
             let is_number = folded.first().is_some_and(u8::is_ascii_digit);
             !is_number || has_digits(folded, self.digits, true) || has_digits(folded, self.row, false)
@@ -109,7 +111,9 @@ impl Quick {
     fn word(&mut self, word: &str) -> bool {
         let sets = letters(word);
         let rest: Box<[u8]> = sets.iter().skip(1).filter_map(|set| set.first().copied()).collect();
-        let (Some(firsts), Some([b, c, d])) = (sets.first(), rest.first_chunk()) else { return false };
+        let (Some(firsts), Some([b, c, d])) = (sets.first(), rest.first_chunk()) else {
+            return false;
+        };
         for first in firsts {
             let head = place([*first, *b, *c, *d]);
             set(&mut self.bits, head);

@@ -319,7 +319,9 @@ impl Rules {
 
     /// As two bytes tell, or the word that begins there.
     pub(super) fn may_begin(&self, before: Option<u8>, ahead: &[u8]) -> bool {
-        let [first, second, ..] = ahead else { return true };
+        let [first, second, ..] = ahead else {
+            return true;
+        };
         let is_word = || Class::ALNUM.has(*first) && !before.is_some_and(|before| Class::WORD.has(before));
         let begins = |words: &Words| is_word() && words.may_begin(ahead);
         self.may_begin_with(*first, *second) || self.words.as_ref().is_some_and(begins)

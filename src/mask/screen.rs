@@ -92,7 +92,10 @@ impl Screen {
             }
             (Escape::Control(_, number), b'@'..=b'~') => (Escape::No, self.jump(byte, number)),
             (Escape::Charset, b'0'..=b'~') => (Escape::No, Step::Unseen),
-            (Escape::Begun | Escape::Control(..) | Escape::Charset, _) => (Escape::No, Step::Seen),
+            (Escape::Begun | Escape::Control(..) | Escape::Charset, _) => {
+                self.print(byte);
+                (Escape::No, Step::Seen)
+            }
         };
         self.escape = next;
         step
@@ -104,8 +107,16 @@ impl Screen {
         line.iter().for_each(|byte| self.print(*byte));
     }
 
+    /// Where the cursor is.
+    pub(super) fn column(&self) -> usize {
+        self.column
+    }
+
     /// Where in such text breaks at a right margin begin and end.
-    pub(super) fn wraps_in(&self, text: &[u8], wraps: &mut Vec<Range<usize>>) {
+    pub(super) fn wraps_in(&self, text: &[u8], is_simple: bool, wraps: &mut Vec<Range<usize>>) {
+        if !is_simple {
+            return self.wraps_byte_by_byte(text, wraps);
+        }
         let (mut begin, mut column) = (0, self.column);
         // Mostly a byte is a column.
         let is_simple = text.is_ascii() && memchr::memchr(b'\t', text).is_none();
@@ -117,6 +128,19 @@ impl Screen {
                 wraps.push(begin + line.len()..end + 1);
             }
             (begin, column) = (end + 1, 0);
+        }
+    }
+
+    fn wraps_byte_by_byte(&self, text: &[u8], wraps: &mut Vec<Range<usize>>) {
+        let (mut screen, mut begin) = (self.clone(), 0);
+        for end in memchr::memchr_iter(b'\n', text) {
+            let line = text.get(begin..end).unwrap_or_default();
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            line.iter().for_each(|byte| screen.print(*byte));
+            if is_margin(self.columns, screen.column) {
+                wraps.push(begin + line.len()..end + 1);
+            }
+            (begin, screen.column) = (end + 1, 0);
         }
     }
 

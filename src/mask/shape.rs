@@ -52,14 +52,18 @@ enum Miss {
 
 impl<'a> Place<'a> {
     pub(super) fn verdict<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
-        let Some(first) = self.text.first() else { return Verdict::Nothing };
+        let Some(first) = self.text.first() else {
+            return Verdict::Nothing;
+        };
         let mut verdicts = rules.beginning_with(*first).map(|rule| self.verdict_of(rule));
         verdicts.find(|verdict| !matches!(verdict, Verdict::Nothing)).unwrap_or(Verdict::Nothing)
     }
 
     /// Of the rules that begin with a text of their own.
     pub(super) fn verdict_of_tokens<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
-        let Some(first) = self.text.first() else { return Verdict::Nothing };
+        let Some(first) = self.text.first() else {
+            return Verdict::Nothing;
+        };
         let mut verdicts =
             rules.beginning_with(*first).filter(|rule| rule.is_token()).map(|rule| self.verdict_of(rule));
         verdicts.find(|verdict| !matches!(verdict, Verdict::Nothing)).unwrap_or(Verdict::Nothing)
@@ -78,7 +82,9 @@ impl<'a> Place<'a> {
     }
 
     fn may_stand(&self, before: Before) -> bool {
-        let Some(byte) = self.before else { return before != Before::Digit };
+        let Some(byte) = self.before else {
+            return before != Before::Digit;
+        };
         match before {
             Before::Anything => true,
             Before::NoWord => !Class::WORD.has(byte),
@@ -177,7 +183,9 @@ impl<'a> Place<'a> {
     fn until(&self, from: usize, text: &str, most: usize) -> Result<usize, Miss> {
         for at in from..=from + most {
             match self.text(at, text, false) {
-                Err(Miss::No) if self.at(at)?.is_none_or(|byte| matches!(byte, b'\r' | b'\n')) => break,
+                Err(Miss::No) if self.at(at)?.is_none_or(|byte| matches!(byte, b'\r' | b'\n')) => {
+                    break;
+                }
                 Err(Miss::No) => {}
                 found => return found,
             }
@@ -232,7 +240,9 @@ impl<'a> Place<'a> {
         self.run(2, Class::DIGIT, 2, 2)?;
         let country = self.text.get(..2).unwrap_or_default();
         let known = IBANS.iter().find(|(name, _)| name.as_bytes() == country);
-        let Some((_, length)) = known else { return Err(Miss::No) };
+        let Some((_, length)) = known else {
+            return Err(Miss::No);
+        };
         let (mut at, mut count) = (4, 4);
         while count < *length {
             match self.at(at)? {

@@ -315,8 +315,9 @@ fn in_hex(text: &[u8]) -> Vec<u8> {
 }
 
 fn in_url(text: &[u8]) -> Vec<u8> {
-    let escape =
-        |byte: &u8| if byte.is_ascii_alphanumeric() { vec![*byte] } else { format!("%{byte:02X}").into_bytes() };
+    let escape = |byte: &u8| {
+        if byte.is_ascii_alphanumeric() { vec![*byte] } else { format!("%{byte:02X}").into_bytes() }
+    };
     text.iter().flat_map(escape).collect()
 }
 
@@ -373,7 +374,41 @@ fn pieces() -> impl Strategy<Value = Vec<Vec<u8>>> {
     proptest::collection::vec(part, 0..12)
 }
 
+/// Long stretches of what terminals print and of what they do not.
+fn stretches() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let secrets: Vec<Vec<u8>> = known()
+        .filter(|rule| rule.default)
+        .flat_map(|rule| rule.hide)
+        .map(|parts| parts.concat().into_bytes())
+        .collect();
+    let coloured = "[a-z ]{0,20}".prop_map(|text| format!("\x1b[1;32m{text}\x1b[0m\x1b[K").into_bytes());
+    let part = prop_oneof![
+        3 => proptest::collection::vec(any::<u8>(), 0..400),
+        3 => proptest::collection::vec(coloured, 0..20).prop_map(|parts| parts.concat()),
+        2 => "[ -~]{0,90}\r?\n".prop_map(String::into_bytes),
+        2 => proptest::collection::vec(proptest::sample::select(BETWEEN), 0..4).prop_map(|all| all.concat().into_bytes()),
+        1 => proptest::collection::vec(proptest::sample::select(&b"\0\x01\x08\x0b\r\n\x1b a%\\\xc3\xa9"[..]), 0..200),
+        1 => proptest::sample::select(secrets),
+    ];
+    proptest::collection::vec(part, 0..24)
+}
+
 proptest! {
+    #[test]
+    fn what_is_passed_over_at_once_is_as_byte_by_byte(parts in stretches(), columns in proptest::option::of(60_u16..130)) {
+        let whole = parts.concat();
+        let fresh = || {
+            let mut masker = Masker::new(default(), Width::Label);
+            columns.into_iter().for_each(|columns| masker.resize(columns));
+            masker
+        };
+        let bytewise: Vec<&[u8]> = whole.chunks(1).collect();
+        let once = masked_by(fresh(), &[&whole]);
+        prop_assert_eq!(masked_by(fresh(), &bytewise), once.clone());
+        let pieces: Vec<&[u8]> = whole.chunks(333).collect();
+        prop_assert_eq!(masked_by(fresh(), &pieces), once);
+    }
+
     #[test]
     fn the_pieces_do_not_matter(parts in pieces(), cuts in proptest::collection::vec(1_usize..40, 1..20), label: bool, columns in proptest::option::of(1_u16..90)) {
         let rules = default();

@@ -150,7 +150,9 @@ struct Partly;
 
 /// `%3D`; none where none stands.
 fn percent(text: &[u8]) -> Option<Result<u8, Partly>> {
-    let (b'%', rest) = text.split_first()? else { return None };
+    let (b'%', rest) = text.split_first()? else {
+        return None;
+    };
     let digit = |at: usize| rest.get(at).map(|byte| char::from(*byte).to_digit(16));
     match (digit(0), digit(1)) {
         (Some(None), _) | (_, Some(None)) => None,
@@ -161,15 +163,21 @@ fn percent(text: &[u8]) -> Option<Result<u8, Partly>> {
 
 /// `\n`, `\"`, `\u003d`; none where none stands.
 fn backslash(text: &[u8]) -> Option<Result<(u8, usize), Partly>> {
-    let (b'\\', rest) = text.split_first()? else { return None };
-    let Some(kind) = rest.first() else { return Some(Err(Partly)) };
+    let (b'\\', rest) = text.split_first()? else {
+        return None;
+    };
+    let Some(kind) = rest.first() else {
+        return Some(Err(Partly));
+    };
     Some(Ok(match kind {
         b'n' => (b'\n', 2),
         b'r' => (b'\r', 2),
         b't' => (b'\t', 2),
         b'"' | b'\\' | b'/' => (*kind, 2),
         b'u' => {
-            let Some(digits) = rest.get(1..5) else { return Some(Err(Partly)) };
+            let Some(digits) = rest.get(1..5) else {
+                return Some(Err(Partly));
+            };
             let number = std::str::from_utf8(digits).ok().and_then(|digits| u32::from_str_radix(digits, 16).ok())?;
             (u8::try_from(number).ok().filter(u8::is_ascii)?, 6)
         }
@@ -178,7 +186,9 @@ fn backslash(text: &[u8]) -> Option<Result<(u8, usize), Partly>> {
 }
 
 fn mapped<'r>(verdict: Verdict<'r>, map: &[usize]) -> Verdict<'r> {
-    let Verdict::Found(rule, Span { hidden, then }) = verdict else { return verdict };
+    let Verdict::Found(rule, Span { hidden, then }) = verdict else {
+        return verdict;
+    };
     let place = |at: usize| map.get(at).or(map.last()).copied().unwrap_or(0);
     Verdict::Found(rule, Span { hidden: place(hidden.start)..place(hidden.end), then })
 }

@@ -161,7 +161,9 @@ impl Masker {
     }
 
     fn encoded(&mut self, is_end: bool, out: &mut Masked) -> bool {
-        let Some(mut encoded) = self.cursor.encoded.take() else { return false };
+        let Some(mut encoded) = self.cursor.encoded.take() else {
+            return false;
+        };
         let is_closed = is_end || self.raw.len() - self.cursor.raw >= self.hold;
         let fates = encoded.read(self.text.get(self.cursor.at..).unwrap_or_default(), is_closed);
         self.passing.forget();
@@ -226,7 +228,9 @@ impl Masker {
     }
 
     fn pass_byte(&mut self, at: usize, is_hidden: bool, out: &mut Masked) {
-        let (Some(byte), Some(kind)) = (self.raw.get(at).copied(), self.kinds.get(at).copied()) else { return };
+        let (Some(byte), Some(kind)) = (self.raw.get(at).copied(), self.kinds.get(at).copied()) else {
+            return;
+        };
         match kind {
             Kind::Doomed => {
                 self.passing.forget();
@@ -284,7 +288,9 @@ impl Masker {
     }
 
     pub(super) fn close(&mut self, out: &mut Masked) {
-        let Some(hit) = self.cursor.open.take() else { return };
+        let Some(hit) = self.cursor.open.take() else {
+            return;
+        };
         out.prints.extend(self.passing.end().map(|print| (hit.rule.clone(), print)));
         out.hits.push(hit);
     }

@@ -2,7 +2,9 @@
 
 /// A name that is no machine's, at a domain that is no file, no unit of a service manager and no name of an algorithm.
 pub(super) fn mail(value: &[u8]) -> bool {
-    let Some(at) = memchr::memchr(b'@', value) else { return false };
+    let Some(at) = memchr::memchr(b'@', value) else {
+        return false;
+    };
     let (name, domain) = value.split_at_checked(at).unwrap_or_default();
     let (name, domain) = (name.to_ascii_lowercase(), domain.get(1..).unwrap_or_default());
     let top = domain.rsplit(|byte| *byte == b'.').next().unwrap_or_default();

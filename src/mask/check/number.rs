@@ -24,7 +24,9 @@ pub(super) fn phone_us(value: &[u8]) -> bool {
     let number: Vec<u32> = digits(value).collect();
     // No area and no exchange begins with 0 or 1 or ends in 11.
     let is_given = |first: u32, rest: [u32; 2]| first >= 2 && rest != [1, 1];
-    let [a, b, c, d, e, f, ..] = *number.as_slice() else { return false };
+    let [a, b, c, d, e, f, ..] = *number.as_slice() else {
+        return false;
+    };
     number.len() == 10 && is_given(a, [b, c]) && is_given(d, [e, f])
 }
 
@@ -51,8 +53,12 @@ pub(super) fn nhs(value: &[u8]) -> bool {
 
 /// Eight digits, or a letter and seven, and the letter that their remainder of 23 chooses.
 pub(super) fn nif(value: &[u8]) -> bool {
-    let Some((letter, rest)) = value.split_last() else { return false };
-    let Some((first, after)) = rest.split_first() else { return false };
+    let Some((letter, rest)) = value.split_last() else {
+        return false;
+    };
+    let Some((first, after)) = rest.split_first() else {
+        return false;
+    };
     let begin = match first {
         b'X' => 0,
         b'Y' => 1,
@@ -68,7 +74,9 @@ pub(super) fn nif(value: &[u8]) -> bool {
 pub(super) fn pesel(value: &[u8]) -> bool {
     let number: Vec<u32> = digits(value).collect();
     let sum: u32 = number.iter().zip([1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]).map(|(digit, weight)| digit * weight).sum();
-    let [_, _, month_tens, month, day_tens, day, ..] = *number.as_slice() else { return false };
+    let [_, _, month_tens, month, day_tens, day, ..] = *number.as_slice() else {
+        return false;
+    };
     let (month, day) = (month_tens % 2 * 10 + month, day_tens * 10 + day);
     number.len() == 11 && sum.is_multiple_of(10) && (1..=12).contains(&month) && (1..=31).contains(&day)
 }

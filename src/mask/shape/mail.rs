@@ -55,7 +55,9 @@ impl Place<'_> {
         }
         for at in at..at + LONGEST_NAME {
             match self.at(at)? {
-                Some(b']') => return Ok(matches!(self.at(at + 1)?, Some(b'#' | b'$' | b'%' | b'>'))),
+                Some(b']') => {
+                    return Ok(matches!(self.at(at + 1)?, Some(b'#' | b'$' | b'%' | b'>')));
+                }
                 None | Some(b'\r' | b'\n') => break,
                 Some(_) => {}
             }

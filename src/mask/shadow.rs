@@ -1,0 +1,177 @@
+//! A block of input as a reader sees it, without what no terminal shows: colours and control characters.
+//!
+//! Knows no secrets. It stops before whatever moves the cursor or changes what stands there: that is for `line`, byte by byte.
+
+use super::amid;
+use super::lanes;
+use super::line::OF_LINE;
+use super::screen::{Screen, Step};
+
+/// Kept from block to block.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shadow {
+    /// What is seen.
+    pub(super) text: Vec<u8>,
+    /// Where pieces of it begin: there, and in the block.
+    runs: Vec<(usize, usize)>,
+    /// How much of the block was read.
+    pub(super) read: usize,
+    /// Whether a line's bytes are its columns, but for tabs and characters of several bytes.
+    pub(super) is_simple: bool,
+}
+
+impl Shadow {
+    /// Reads a block, with what stands before and behind it, where nothing is under way.
+    pub(super) fn read(&mut self, screen: &Screen, behind: &[u8], block: &[u8], after: Option<u8>) {
+        self.text.clear();
+        self.runs.clear();
+        (self.read, self.is_simple) = (0, true);
+        // Where the line begins as far as it is known, and behind a character of it the last that no line of text has.
+        let (mut line, mut odd) = (0, None);
+        let mut controls = Controls::default();
+        while let Some((first, more)) = block.get(self.read..).and_then(<[u8]>::split_first) {
+            let plain = controls.ahead(block, self.read);
+            if plain > 0 {
+                let run = block.get(self.read..self.read + plain).unwrap_or_default();
+                if let Some(end) = memchr::memrchr(b'\n', run) {
+                    (line, odd) = (self.text.len() + end + 1, None);
+                }
+                self.see(run);
+                continue;
+            }
+            let next = more.first().copied().or(after);
+            match first {
+                0x1b => match escape(screen, more) {
+                    Some((length, is_seen)) => {
+                        self.read += length;
+                        if is_seen {
+                            self.see(block.get(self.read..=self.read).unwrap_or_default());
+                        }
+                    }
+                    None => return,
+                },
+                0x08 if self.is_text(behind, block) => return,
+                b'\r' | 0x0b | 0x0c => {
+                    if *first == b'\r' && next != Some(b'\n') {
+                        // The line is written anew, which means nothing where it is no text. It may be a wrap behind a blank.
+                        let is_odd = odd.is_some_and(|odd| self.text.len() - odd < OF_LINE);
+                        if !is_odd || next.is_none() || self.text.last() == Some(&b' ') {
+                            return;
+                        }
+                        (line, odd) = (self.text.len() + 1, None);
+                    }
+                    if *first != b'\r' {
+                        odd = Some(self.text.len());
+                    }
+                    self.is_simple &= next == Some(b'\n') && *first == b'\r';
+                    self.see(&[*first]);
+                }
+                _ => {
+                    let unseen = 1 + more.iter().take_while(|byte| is_nothing(**byte)).count();
+                    let all = block.get(self.read..self.read + unseen).unwrap_or_default();
+                    if self.text.len() > line && all.iter().any(|byte| is_odd_byte(*byte)) {
+                        odd = Some(self.text.len());
+                    }
+                    self.read += unseen;
+                }
+            }
+        }
+    }
+
+    fn see(&mut self, run: &[u8]) {
+        self.runs.push((self.text.len(), self.read));
+        self.text.extend_from_slice(run);
+        self.read += run.len();
+    }
+
+    /// Whether what was read last is text.
+    fn is_text(&self, behind: &[u8], block: &[u8]) -> bool {
+        if let Some(begin) = self.read.checked_sub(amid::AROUND) {
+            return amid::is_text(block.get(begin..self.read).unwrap_or_default());
+        }
+        let begin = behind.len().saturating_sub(amid::AROUND - self.read);
+        let here = block.get(..self.read).unwrap_or_default();
+        amid::is_text(&[behind.get(begin..).unwrap_or_default(), here].concat())
+    }
+
+    /// Where in the block a place of the text is; the end of what was read for its end.
+    pub(super) fn raw(&self, place: usize) -> usize {
+        if place >= self.text.len() {
+            return self.read;
+        }
+        let run = self.runs.partition_point(|(begin, _)| *begin <= place);
+        let run = run.checked_sub(1).and_then(|run| self.runs.get(run));
+        run.map_or(place, |(begin, raw)| raw + (place - begin))
+    }
+
+    /// Where in the block each byte of the text is, from a place on up to another.
+    pub(super) fn raws(&self, from: usize, until: usize) -> impl Iterator<Item = usize> {
+        let mut run = self.runs.partition_point(|(begin, _)| *begin <= from).saturating_sub(1);
+        (from..until).map(move |place| {
+            if self.runs.get(run + 1).is_some_and(|(begin, _)| *begin <= place) {
+                run += 1;
+            }
+            self.runs.get(run).map_or(place, |(begin, raw)| raw + (place - begin))
+        })
+    }
+}
+
+/// Which bytes of a block are control characters, but for ends of lines and tabs: 64 at once.
+#[derive(Default)]
+struct Controls {
+    begin: usize,
+    end: usize,
+    bits: u64,
+}
+
+impl Controls {
+    /// How many bytes from there on are none; perhaps more follow.
+    fn ahead(&mut self, block: &[u8], at: usize) -> usize {
+        if at >= self.end {
+            let rest = block.get(at..).unwrap_or_default();
+            let rest = rest.get(..64).unwrap_or(rest);
+            (self.begin, self.end, self.bits) = (at, at + rest.len(), lanes::controls(rest));
+        }
+        let ahead = (self.bits >> (at - self.begin)).trailing_zeros() as usize;
+        ahead.min(self.end - at)
+    }
+}
+
+/// Of a sequence that shows nothing and moves nothing, behind its first byte: its length with that byte, and whether a byte
+/// follows that ends it and is seen.
+fn escape(screen: &Screen, more: &[u8]) -> Option<(usize, bool)> {
+    let mut screen = screen.clone();
+    screen.read(0x1b);
+    let column = screen.column();
+    for (at, byte) in more.iter().enumerate().take(LONGEST) {
+        match screen.read(*byte) {
+            // The sequence is none, and the byte is text; inside a title it takes no column.
+            Step::Seen if screen.is_between() && *byte > b' ' && *byte != 0x7f => return Some((at + 1, true)),
+            Step::Seen => return None,
+            Step::Back(_) => return None,
+            Step::Unseen if screen.is_between() => {
+                return (screen.column() == column && !is_jump(more.get(..=at)?)).then_some((at + 2, false));
+            }
+            Step::Unseen => {}
+        }
+    }
+    None
+}
+
+/// What no terminal shows.
+fn is_nothing(byte: u8) -> bool {
+    matches!(byte, 0x00..=0x07 | 0x0e..=0x1a | 0x1c..=0x1f | 0x7f)
+}
+
+/// What stands in no line of text.
+fn is_odd_byte(byte: u8) -> bool {
+    byte == 0x7f || byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x07 | 0x1b)
+}
+
+/// A cursor that is moved may stand where it stood.
+fn is_jump(sequence: &[u8]) -> bool {
+    matches!(sequence, [b'[', .., b'C' | b'D' | b'G' | b'H' | b'f'])
+}
+
+/// A longer one is for others.
+const LONGEST: usize = 40;
