@@ -162,8 +162,8 @@ async fn a_disk_below_its_reserve_is_not_ready() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_docs_name_every_number_and_no_other() {
-    let config =
-        "[ops]\nlisten = \"127.0.0.1:0\"\n[[siem]]\nname = \"archive\"\nkind = \"file\"\nfile = \"events.jsonl\"\n";
+    let config = "[ledger]\ncopy_dir = \"copy\"\n[ops]\nlisten = \"127.0.0.1:0\"\n\
+        [[siem]]\nname = \"archive\"\nkind = \"file\"\nfile = \"events.jsonl\"\n";
     let world = Setup { config, ..Setup::new() }.start().await;
     let config = sallyport::app::config::Config::parse(&world.config, world.dir.path()).unwrap();
     world.bastion.reload(config).await.unwrap();
