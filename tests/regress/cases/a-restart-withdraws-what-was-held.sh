@@ -25,11 +25,11 @@ stop_bastion TERM
 "$SALLYPORT" store check --config "$CONFIG" >check 2>&1 || fail "store check: $(cat check)"
 # It can be asked for anew.
 serve
-via "echo two >>'$counter'" >out 2>err </dev/null &
+via "echo two >>'$counter'" >out 2>anew </dev/null &
 waiting=$!
-eventually 20 grep -q 'sallyport: held ' err || fail "nothing was held: $(cat err)"
-id=$(sed -n 's/.*sallyport: held \([0-9A-Z]*\): .*/\1/p' err)
+eventually 20 grep -q 'sallyport: held ' anew || fail "nothing was held: $(cat anew)"
+id=$(sed -n 's/.*sallyport: held \([0-9A-Z]*\): .*/\1/p' anew)
 digest=$(approver approvals --json | jq -er --arg id "$id" '.approvals[] | select(.id == $id) | .digest[:8]')
 approver approve "$id" --digest "$digest" >approved 2>&1 || fail "approve: $(cat approved)"
-wait "$waiting" || fail "what was approved did not run: $(cat err)"
+wait "$waiting" || fail "what was approved did not run: $(cat anew)"
 equal 'counter at the end' "$(cat "$counter")" two
