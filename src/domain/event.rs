@@ -288,6 +288,8 @@ pub enum Event {
         format: &'static str,
         /// `default`; `transfer` where files passed under a permit; `sftp`; `forward`; `none` in logs of before masking.
         mask: String,
+        /// `digest`: of what passed it has the length and the digest only. Else all of it.
+        kept: Option<&'static str>,
     },
     /// So much of a recording is stored.
     RecordingCommit {

@@ -230,11 +230,12 @@ impl Writer<'_> {
                 .set("id", text(&used.id))
                 .set("digest", show(&used.digest))
                 .set("approvers", texts(&used.approvers)),
-            Event::RecordingOpen { recording, header, format, mask } => body
+            Event::RecordingOpen { recording, header, format, mask, kept } => body
                 .set("recording", show(recording))
                 .set("header", show(header))
                 .set("format", *format)
-                .set("mask", mask.as_str()),
+                .set("mask", mask.as_str())
+                .maybe("kept", *kept),
             Event::RecordingCommit { recording, extent } => stored(body.set("recording", show(recording)), extent),
             Event::RecordingClose { recording, extent, duration_us, events, reason, exit } => {
                 stored(body.set("recording", show(recording)), extent)

@@ -326,6 +326,7 @@ fn sessions() -> Vec<Fact> {
                 header: digest("header"),
                 format: "asciicast-v2+sallyport1",
                 mask: "none".to_owned(),
+                kept: None,
             },
             0,
         ),

@@ -47,6 +47,8 @@ pub const QUOTA: &str = "quota";
 pub struct Settings {
     /// A frame closes at so much text.
     pub frame_bytes: usize,
+    /// While the frame before is still being stored, it gathers so much: then as much takes fewer syncs.
+    pub busy_frame_bytes: usize,
     /// A frame closes at this age, early enough that it is stored within `queue_age`.
     pub frame_age: Duration,
     /// What is stored is committed to at least this often.
@@ -67,6 +69,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             frame_bytes: 64 * 1024,
+            busy_frame_bytes: 256 * 1024,
             frame_age: Duration::from_millis(700),
             commit_every: Duration::from_secs(10),
             queue_bytes: 1024 * 1024,

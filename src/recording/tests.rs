@@ -88,7 +88,7 @@ async fn stdout(reader: &Reader) -> Vec<u8> {
 
 /// The stored frames of a recording of some length.
 async fn frames() -> (Vec<Bytes>, Extent) {
-    let mut rig = rig(&Settings { frame_bytes: 100, ..Settings::default() });
+    let mut rig = rig(&Settings { frame_bytes: 100, busy_frame_bytes: 100, ..Settings::default() });
     let events: Vec<Event> = (0..20).map(|n| out(format!("{n:040}").as_bytes())).collect();
     let sealed = record(&mut rig, &events).await.unwrap();
     let mut frames = Vec::new();
@@ -157,7 +157,7 @@ async fn ten_megabytes_of_noise_come_back_with_the_same_digest() {
 
 #[tokio::test]
 async fn a_frame_closes_at_its_length_and_exceeds_it_by_one_line_at_most() {
-    let mut rig = rig(&Settings::default());
+    let mut rig = rig(&Settings { busy_frame_bytes: 64 * 1024, ..Settings::default() });
     // Each byte takes six: the longest lines there are.
     record(&mut rig, &vec![out(&[1; 100_000]); 5]).await.unwrap();
     let mut frames = reader(&rig.memory).frames();
@@ -249,6 +249,29 @@ async fn a_pump_waits_when_what_is_not_stored_is_too_old() {
     assert_eq!(stdout(&reader(&rig.memory)).await, b"abc");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_comes_while_a_slow_store_takes_a_frame_goes_into_few_longer_ones() {
+    let mut frames = Vec::new();
+    for busy_frame_bytes in [1000, 8000] {
+        let mut rig = rig(&Settings { frame_bytes: 1000, busy_frame_bytes, ..Settings::default() });
+        let (sink, memory) = (rig.sink.clone(), rig.memory.clone());
+        memory.faults().stall();
+        let pump = async {
+            for n in 0..40 {
+                sink.push(MS * n, out(&[b'x'; 400])).await.unwrap();
+                tokio::time::sleep(MS).await;
+            }
+            memory.faults().mend();
+            sink.end(SECOND);
+        };
+        let (_, sealed) = tokio::join!(pump, finish(&mut rig.writer)).1.unwrap();
+        assert_eq!(stdout(&reader(&rig.memory)).await.len(), 16_000);
+        frames.push(sealed.extent.frames);
+    }
+    // 17,000 bytes of text, one frame of ordinary length among them.
+    assert!((10..=17).contains(&frames[0]) && (3..=12).contains(&frames[1]) && frames[1] < frames[0], "{frames:?}");
+}
+
 #[tokio::test]
 async fn an_event_longer_than_the_queue_passes_alone() {
     let mut rig = rig(&Settings { queue_bytes: 100, ..Settings::default() });
@@ -257,7 +280,7 @@ async fn an_event_longer_than_the_queue_passes_alone() {
 }
 
 async fn check_failure(settings: Settings, fault: Option<Fault>, reason: &str, frames: u64) {
-    let mut rig = rig(&Settings { frame_bytes: 1000, ..settings });
+    let mut rig = rig(&Settings { frame_bytes: 1000, busy_frame_bytes: 1000, ..settings });
     if let Some(fault) = fault {
         rig.memory.faults().at(4, fault);
     }
@@ -400,7 +423,7 @@ async fn after_a_crash_at_any_frame_all_that_was_acknowledged_is_there() {
     let (frames, whole) = frames().await;
     for n in 1..=whole.frames {
         for (fault, there) in [(Fault::Lost, n - 1), (Fault::KeptButReportedLost, n)] {
-            let mut rig = rig(&Settings { frame_bytes: 100, ..Settings::default() });
+            let mut rig = rig(&Settings { frame_bytes: 100, busy_frame_bytes: 100, ..Settings::default() });
             rig.memory.faults().crash_at(n, fault);
             let events: Vec<Event> = (0..20).map(|n| out(format!("{n:040}").as_bytes())).collect();
             let failed = record(&mut rig, &events).await.unwrap_err();

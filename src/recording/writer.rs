@@ -47,6 +47,7 @@ pub(super) fn start(
         packer: Some(Packer::new(recording, settings.level).map_err(Error::Compress)?),
         // Beyond this a frame could be longer than readers take.
         frame_bytes: settings.frame_bytes.min(frame::TEXT_LIMIT_BYTES / 2),
+        busy_frame_bytes: settings.busy_frame_bytes.min(frame::TEXT_LIMIT_BYTES / 2),
         settings,
         blobs,
         recording,
@@ -73,6 +74,7 @@ pub struct Writer {
     blobs: Blobs,
     settings: Settings,
     frame_bytes: usize,
+    busy_frame_bytes: usize,
     recording: RecordingId,
     header: Digest,
     shared: Arc<Shared>,
@@ -197,9 +199,10 @@ impl Writer {
     /// Moves events from the queue into the open frame, until it is long enough or the queue empty.
     fn take(&mut self) -> Asked {
         let open = &mut self.open;
+        let most = if self.storing.is_some() { self.busy_frame_bytes } else { self.frame_bytes };
         let asked = loop {
             let mut state = self.shared.lock();
-            let next = if open.text.len() < self.frame_bytes { state.queue.pop_front() } else { None };
+            let next = if open.text.len() < most { state.queue.pop_front() } else { None };
             let Some((at, event)) = next else {
                 // Whoever waits does so for the frame that is stored just now: nothing to hurry for.
                 state.hurry &= !open.is_empty();

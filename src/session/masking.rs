@@ -17,11 +17,20 @@ use crate::mask::fingerprint::Fingerprinter;
 use crate::mask::rule::Rules;
 use crate::mask::{Masked, Masker, Width};
 
+/// What a recording has of the bytes that pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// The bytes.
+    Whole,
+    /// Their length and digest.
+    Digest,
+}
+
 /// How the bytes of a session pass.
 #[derive(Clone, Debug)]
 pub(super) enum Manner {
-    /// Masked by these rules.
-    Masked(Arc<Rules>, Width),
+    /// Masked by these rules; masked is also what is kept of them.
+    Masked(Arc<Rules>, Width, Kept),
     /// As they are; their digest is recorded.
     Digest,
     /// As they are; what they do to files is recorded by whoever reads them.
@@ -40,6 +49,11 @@ impl Manner {
             Self::Passed => "forward",
         }
     }
+
+    /// The word in headers and records for what is kept, where it is less than the bytes and nothing else says so.
+    pub(super) fn kept(&self) -> Option<&'static str> {
+        matches!(self, Self::Masked(.., Kept::Digest) | Self::Digest).then_some("digest")
+    }
 }
 
 /// How wide a session's terminal is; nothing where there is none or it is not known.
@@ -56,31 +70,37 @@ impl Columns {
 #[derive(Debug)]
 pub(super) struct Veil {
     name: &'static str,
-    way: Way,
+    masker: Option<Box<Masker>>,
+    keeps: Keeps,
     hidden: Arc<Hidden>,
     /// Of a terminal's output: where lines wrap.
     columns: Option<Arc<Columns>>,
 }
 
+/// What goes into the recording.
 #[derive(Debug)]
-enum Way {
-    Masked(Box<Masker>),
+enum Keeps {
+    Bytes,
     Digest(Hashing),
-    Followed,
+    Nothing,
 }
 
 impl Veil {
     pub(super) fn new(name: &'static str, manner: &Manner, hidden: &Arc<Hidden>) -> Self {
-        let way = match manner {
-            Manner::Masked(rules, width) => {
+        let masker = match manner {
+            Manner::Masked(rules, width, _) => {
                 let mut masker = Masker::new(rules.clone(), *width);
                 hidden.prints.iter().for_each(|prints| masker.print_by(prints.clone()));
-                Way::Masked(Box::new(masker))
+                Some(Box::new(masker))
             }
-            Manner::Digest => Way::Digest(Hashing::default()),
-            Manner::Followed | Manner::Passed => Way::Followed,
+            Manner::Digest | Manner::Followed | Manner::Passed => None,
         };
-        Self { name, way, hidden: hidden.clone(), columns: None }
+        let keeps = match manner {
+            Manner::Masked(.., Kept::Whole) => Keeps::Bytes,
+            Manner::Masked(.., Kept::Digest) | Manner::Digest => Keeps::Digest(Hashing::default()),
+            Manner::Followed | Manner::Passed => Keeps::Nothing,
+        };
+        Self { name, masker, keeps, hidden: hidden.clone(), columns: None }
     }
 
     /// It is what a terminal shows.
@@ -90,20 +110,15 @@ impl Veil {
 
     /// What of it may be shown now. `at`: in the recording.
     pub(super) fn feed(&mut self, bytes: &Bytes, at: Duration) -> Bytes {
-        let masked = match &mut self.way {
-            Way::Masked(masker) => {
-                let columns = self.columns.as_ref().map_or(0, |columns| columns.0.load(Ordering::Relaxed));
-                if columns > 0 {
-                    masker.resize(columns);
-                }
-                masker.feed(bytes)
-            }
-            Way::Digest(hashing) => {
-                hashing.add(bytes);
-                return bytes.clone();
-            }
-            Way::Followed => return bytes.clone(),
+        let Some(masker) = &mut self.masker else {
+            self.keeps.add(bytes);
+            return bytes.clone();
         };
+        let columns = self.columns.as_ref().map_or(0, |columns| columns.0.load(Ordering::Relaxed));
+        if columns > 0 {
+            masker.resize(columns);
+        }
+        let masked = masker.feed(bytes);
         self.note(masked, at)
     }
 
@@ -114,55 +129,54 @@ impl Veil {
 
     /// Whether what waits is no more than a word.
     pub(super) fn holds_a_word(&self) -> bool {
-        match &self.way {
-            Way::Masked(masker) => masker.holds_a_word(),
-            Way::Digest(_) | Way::Followed => false,
-        }
+        self.masker.as_ref().is_some_and(|masker| masker.holds_a_word())
     }
 
     /// How many bytes wait.
     pub(super) fn held(&self) -> usize {
-        match &self.way {
-            Way::Masked(masker) => masker.held(),
-            Way::Digest(_) | Way::Followed => 0,
-        }
+        self.masker.as_ref().map_or(0, |masker| masker.held())
     }
 
     /// Nothing more has come for a while: what waits goes out, masked if it is a secret as it stands.
     pub(super) fn release(&mut self, at: Duration) -> Bytes {
-        let masked = match &mut self.way {
-            Way::Masked(masker) => masker.release(),
-            Way::Digest(_) | Way::Followed => return Bytes::new(),
-        };
+        let Some(masker) = &mut self.masker else { return Bytes::new() };
+        let masked = masker.release();
         self.note(masked, at)
     }
 
     /// The stream has ended: what waits goes out.
     pub(super) fn finish(&mut self, at: Duration) -> Bytes {
-        let masked = match &mut self.way {
-            Way::Masked(masker) => masker.end(),
-            Way::Digest(_) | Way::Followed => return Bytes::new(),
-        };
+        let Some(masker) = &mut self.masker else { return Bytes::new() };
+        let masked = masker.end();
         self.note(masked, at)
     }
 
     /// Whether the bytes themselves are recorded.
     pub(super) fn is_kept(&self) -> bool {
-        matches!(self.way, Way::Masked(_))
+        matches!(self.keeps, Keeps::Bytes)
     }
 
     /// Of bytes that are not recorded: what the recording says of them instead; once.
     pub(super) fn summed_up(&mut self) -> Option<String> {
-        let Way::Digest(hashing) = &mut self.way else { return None };
+        let Keeps::Digest(hashing) = &mut self.keeps else { return None };
         let (bytes, digest) = std::mem::take(hashing).end();
         (bytes > 0).then(|| format!("{}: {bytes} bytes not kept, SHA-256 {digest}", self.name))
     }
 
-    fn note(&self, masked: Masked, at: Duration) -> Bytes {
+    fn note(&mut self, masked: Masked, at: Duration) -> Bytes {
         if !masked.hits.is_empty() {
             self.hidden.add(self.name, &masked, at);
         }
+        self.keeps.add(&masked.bytes);
         masked.bytes.into()
+    }
+}
+
+impl Keeps {
+    fn add(&mut self, bytes: &[u8]) {
+        if let Self::Digest(hashing) = self {
+            hashing.add(bytes);
+        }
     }
 }
 
@@ -255,7 +269,7 @@ mod tests {
 
     #[test]
     fn what_is_hidden_is_counted_by_rule_and_stream_with_its_place() {
-        let (mut veil, hidden) = veil(&Manner::Masked(Rules::standard(), Width::Label));
+        let (mut veil, hidden) = veil(&Manner::Masked(Rules::standard(), Width::Label, Kept::Whole));
         let first = veil.feed(&Bytes::from_static(b"PGPASSWORD=hunter2 psql\n"), Duration::from_millis(5));
         assert_eq!(first, "PGPASSWORD=[password-assign] psql\n");
         veil.feed(&Bytes::from_static(b"a\nPGPASSWORD=hunter3 psql\n"), Duration::from_millis(9));
@@ -277,7 +291,7 @@ mod tests {
     #[test]
     fn the_same_long_secret_has_the_same_fingerprint_and_a_short_one_has_none() {
         let hidden = Arc::new(Hidden::printing(Fingerprinter::new(|value| [value.len() as u8; 32])));
-        let mut veil = Veil::new("stdout", &Manner::Masked(Rules::standard(), Width::Label), &hidden);
+        let mut veil = Veil::new("stdout", &Manner::Masked(Rules::standard(), Width::Label, Kept::Whole), &hidden);
         let text = "PGPASSWORD=hunter2 CLIENT_SECRET=Q7mZ2xL9vB4nT8kR1cW6yH3j\n";
         veil.feed(&Bytes::from(text.repeat(2)), Duration::ZERO);
         let applied = hidden.applied(RecordingId::new(Timestamp::from_secs(1)));
@@ -289,7 +303,7 @@ mod tests {
 
     #[test]
     fn what_is_held_goes_out_masked_at_the_end_and_what_follows_is_masked_too() {
-        let (mut veil, hidden) = veil(&Manner::Masked(Rules::standard(), Width::Same));
+        let (mut veil, hidden) = veil(&Manner::Masked(Rules::standard(), Width::Same, Kept::Whole));
         assert_eq!(veil.feed(&Bytes::from_static(b"password=hunter2"), Duration::ZERO), "");
         assert!(veil.holds());
         assert_eq!(veil.finish(Duration::ZERO), "password=*******");
@@ -299,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_secret_that_a_terminal_wraps_is_hidden_on_both_lines() {
-        let (veil, _) = veil(&Manner::Masked(Rules::standard(), Width::Same));
+        let (veil, _) = veil(&Manner::Masked(Rules::standard(), Width::Same, Kept::Whole));
         let columns = Arc::new(Columns::default());
         let mut veil = veil.wide(&columns);
         columns.become_those_of(TerminalSize { cols: 12, rows: 24 });
@@ -308,6 +322,18 @@ mod tests {
         columns.become_those_of(TerminalSize { cols: 40, rows: 24 });
         let short = veil.feed(&Bytes::from_static(b"PASSWORD=hunt\r\nter2\r\n"), Duration::ZERO);
         assert_eq!(short, "PASSWORD=****\r\nter2\r\n");
+    }
+
+    #[test]
+    fn output_of_which_only_the_digest_is_kept_is_masked_all_the_same_and_the_digest_is_of_what_was_shown() {
+        let (mut veil, hidden) = veil(&Manner::Masked(Rules::standard(), Width::Label, Kept::Digest));
+        let mut shown = veil.feed(&Bytes::from_static(b"a PGPASSWORD=hun"), Duration::ZERO).to_vec();
+        shown.extend(veil.release(Duration::ZERO));
+        shown.extend(veil.feed(&Bytes::from_static(b"ter2 psql\nrest"), Duration::ZERO));
+        shown.extend(veil.finish(Duration::ZERO));
+        assert!(!veil.is_kept() && hidden.totals().len() == 1 && !shown.windows(4).any(|part| part == b"ter2"));
+        let said = format!("stdout: {} bytes not kept, SHA-256 {}", shown.len(), Digest::of(&shown));
+        assert_eq!((veil.summed_up(), veil.summed_up()), (Some(said), None));
     }
 
     #[test]

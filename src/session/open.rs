@@ -15,7 +15,7 @@ use super::hold::used;
 use super::judged::{Judged, nowhere};
 use super::keeper::Keeper;
 use super::lending::{self, Lending};
-use super::masking::{Columns, Hidden, Manner, Veil};
+use super::masking::{Columns, Hidden, Kept, Manner, Veil};
 use super::permit::{ExecPermit, ForwardPermit, ListenPermit, Permit, SftpPermit, ShellPermit};
 use super::profile::served;
 use super::registry::{Entry, Orders};
@@ -221,6 +221,7 @@ impl Sessions {
             held,
             glass: new.ask.glass.is_some(),
             profiles: new.profiles.clone(),
+            digest: matches!(manner, Manner::Masked(.., Kept::Digest)),
             unmasked: new.unmasked.is_some(),
             orders,
         };
@@ -394,7 +395,13 @@ impl New<'_> {
                 jump: ask.jump.cloned(),
             },
             ask.begins(),
-            Event::RecordingOpen { recording: self.recording, header, format: recording::FORMAT, mask: self.mask() },
+            Event::RecordingOpen {
+                recording: self.recording,
+                header,
+                format: recording::FORMAT,
+                mask: self.mask(),
+                kept: self.manner().kept(),
+            },
         ];
         decided.session = Some(self.session);
         let decision = decided.id;
@@ -424,9 +431,12 @@ impl New<'_> {
         match self.ask.action {
             Action::Sftp => return Manner::Followed,
             Action::Forward(_) | Action::Listen(_) => return Manner::Passed,
+            Action::Exec(_) if self.beside.is_some() => return Manner::Digest,
             Action::Shell | Action::Exec(_) => {}
         }
-        if self.beside.is_some() { Manner::Digest } else { Manner::Masked(self.rules.clone(), width) }
+        // Of a shell the recording is all that says what was done.
+        let digest = self.obligations.digest_only && self.ask.action != Action::Shell;
+        Manner::Masked(self.rules.clone(), width, if digest { Kept::Digest } else { Kept::Whole })
     }
 
     /// How it is masked, in headers and records.
@@ -461,6 +471,7 @@ impl New<'_> {
                 pty: ask.terminal.is_some(),
                 bastion: bastion.to_owned(),
                 mask: self.mask(),
+                kept: self.manner().kept().map(str::to_owned),
                 policy: Some(self.judged.decision.policy),
             },
         }

@@ -44,6 +44,8 @@ pub(super) struct Entry {
     pub(super) glass: bool,
     /// By which profiles it is masked.
     pub(super) profiles: BTreeSet<String>,
+    /// Of what passes only the digest is kept.
+    pub(super) digest: bool,
     /// Its client sees it unmasked.
     pub(super) unmasked: bool,
     pub(super) orders: watch::Sender<Orders>,
@@ -68,11 +70,13 @@ impl Entry {
         Ok(Some(if self.glass { glass::bounded(limits.max_session) } else { limits.max_session }))
     }
 
-    /// It keeps the mask rules that it began with: where more must be hidden now, it may not go on.
+    /// It keeps the mask rules that it began with, and its manner of recording: where more must be hidden or kept now, it
+    /// may not go on.
     fn keeps(&self, limits: &policy::Obligations, target: &Target) -> bool {
         let is_masked = matches!(self.action, Action::Shell | Action::Exec(_));
         let hides = !is_masked || profile::asked(target, limits).is_subset(&self.profiles);
-        hides && limits.unserved(profile::served(&self.action)).is_none()
+        let records = limits.digest_only || !self.digest;
+        hides && records && limits.unserved(profile::served(&self.action)).is_none()
     }
 
     fn asked(&self) -> policy::Asked<'_> {

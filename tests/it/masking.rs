@@ -17,6 +17,11 @@ const ADDRESSES: &str = r#"
 @id("addresses") @mask("addresses")
 permit (principal, action == Sallyport::Action::"exec", resource is Sallyport::Target);
 "#;
+const SHORT: &str = r#"
+@id("certify") permit (principal, action == Sallyport::Action::"certify", resource);
+@id("short") @record("digest")
+permit (principal, action in [Sallyport::Action::"shell", Sallyport::Action::"exec"], resource is Sallyport::Target);
+"#;
 const GUARDED: &str = r#"
 @id("certify") permit (principal, action == Sallyport::Action::"certify", resource);
 @id("prompt") @shell("guarded") @mask("cards")
@@ -179,4 +184,43 @@ async fn who_may_not_see_it_any_more_is_cut() {
     let left = world.stop().await;
     let last = left.log.of("authz.decision").into_iter().next_back().unwrap();
     assert_eq!(last.body().text("action"), Some("unmask"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_command_whose_content_need_not_be_kept_the_recording_has_digests_of_what_was_shown() {
+    let world = world(SHORT).await;
+    let bob = world.person(Person::Bob).await;
+    let output = bob.feed("deploy+web1", &format!("{PRINTS}; cat >&2"), b"PGPASSWORD=hunter3\n").await;
+    let masked = "PGPASSWORD=[password-assign] card 4111 1111 1111 1111 at 192.0.2.7 .\n";
+    let echoed = "PGPASSWORD=[password-assign]\n";
+    assert_eq!(shown(&output), (Some(0), masked.into(), echoed.into()), "it is masked all the same");
+    let session = world.ended(1).await[0].session;
+    let replay = world.replay_of(session).await;
+    assert!(replay.out().is_empty() && replay.input.is_empty());
+    let said = |name, text: &str| {
+        format!("{name}: {} bytes not kept, SHA-256 {}", text.len(), sallyport::domain::Digest::of(text.as_bytes()))
+    };
+    for line in [said("stdout", masked), said("stderr", echoed), said("input", echoed)] {
+        assert!(replay.markers.contains(&line), "{line} is not in {:?}", replay.markers);
+    }
+    assert_eq!(replay.preamble.about.unwrap().kept.as_deref(), Some("digest"));
+    // What a shell did only its recording says; and one permit that does not say so is enough.
+    let library = bob.bare("deploy+web1").await;
+    let talk = library.open().await;
+    talk.write.request_shell(true).await.unwrap();
+    talk.write.data_bytes(&b"echo kept; exit\n"[..]).await.unwrap();
+    talk.ends().await;
+    let shell = world.ended(2).await[1].session;
+    assert!(world.replay_of(shell).await.out().contains("kept"));
+    let mut running = library.exec("echo begun; exec sleep 1000").await;
+    running.until(|got| got.out == "begun\n").await;
+    let done = world.reload(&world.config, Some(&format!("{SHORT}{ADDRESSES}"))).await.unwrap();
+    assert_eq!(done.ended, 1, "what it prints must be kept now");
+    bob.run("deploy+web1", "echo whole").await;
+    let whole = world.ended(4).await[3].session;
+    assert_eq!(world.replay_of(whole).await.out(), "whole\n");
+    let left = world.stop().await;
+    let kept: Vec<_> = left.log.of("recording.open").iter().map(|one| one.body().text("kept").is_some()).collect();
+    assert_eq!(kept, [true, false, true, false]);
+    assert_eq!(left.log.of("mask.applied").len(), 3);
 }

@@ -51,6 +51,8 @@ pub struct About {
     pub bastion: String,
     /// Name of the mask profile.
     pub mask: String,
+    /// `digest`: it has the length and the digest of what passed only. Else all of it.
+    pub kept: Option<String>,
     /// The policy set that allowed it.
     pub policy: Option<Digest>,
 }
@@ -100,6 +102,7 @@ impl Header {
                 pty: about.pty,
                 bastion: (&about.bastion).into(),
                 mask: (&about.mask).into(),
+                kept: about.kept.as_deref().map(Cow::Borrowed),
                 policy: about.policy.map(|digest| digest.to_string().into()),
             }),
         };
@@ -174,6 +177,8 @@ struct Ours<'a> {
     bastion: Cow<'a, str>,
     mask: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    kept: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     policy: Option<Cow<'a, str>>,
 }
 
@@ -204,6 +209,7 @@ impl Ours<'_> {
             pty: self.pty,
             bastion: self.bastion.into_owned(),
             mask: self.mask.into_owned(),
+            kept: self.kept.map(Cow::into_owned),
             policy,
         })
     }

@@ -253,6 +253,7 @@ pub(crate) fn header() -> Header {
             pty: false,
             bastion: "bastion-1".into(),
             mask: "none".into(),
+            kept: None,
             policy: Some(Digest::of(b"policy")),
         },
     }
@@ -260,7 +261,8 @@ pub(crate) fn header() -> Header {
 
 #[test]
 fn a_header_reads_back_and_is_one_line_safe_to_look_at() {
-    let header = header();
+    let mut header = header();
+    header.about.kept = Some("digest".into());
     let line = header.line().unwrap();
     assert!(line.ends_with(b"}\n") && !line[..line.len() - 1].contains(&b'\n'));
     assert!(!String::from_utf8(line.clone()).unwrap().contains('\u{9b}'));

@@ -39,7 +39,8 @@ async fn case(header: Header, events: &[(u64, Event)]) -> Case {
     let recording = header.about.recording;
     // Frames of a few lines.
     let hour = Duration::from_secs(3600);
-    let settings = Settings { frame_bytes: 300, frame_age: hour, queue_age: hour, ..Settings::default() };
+    let settings =
+        Settings { frame_bytes: 300, busy_frame_bytes: 300, frame_age: hour, queue_age: hour, ..Settings::default() };
     let (sink, mut writer) = start(memory.blobs(), &settings, header).unwrap();
     let push = async move {
         for (ms, event) in events {
