@@ -99,7 +99,9 @@ fn folded(word: &str) -> Vec<u8> {
 fn best(words: &[(usize, Vec<u8>)]) -> Option<Vec<u8>> {
     let mut counts: std::collections::BTreeMap<&[u8], usize> = std::collections::BTreeMap::new();
     for (_, word) in words {
-        word.windows(WIDTH).take(FARTHEST).for_each(|part| *counts.entry(part).or_default() += 1);
+        // Once each: dashes, which stand in rows elsewhere too, stand in rows inside the words.
+        let parts: std::collections::BTreeSet<&[u8]> = word.windows(WIDTH).take(FARTHEST).collect();
+        parts.into_iter().for_each(|part| *counts.entry(part).or_default() += 1);
     }
     let rarest = |part: &[u8]| part.iter().map(|byte| rarity(*byte)).sum::<u32>();
     let best = counts.into_iter().max_by_key(|(part, count)| (*count, rarest(part), *part));
@@ -160,5 +162,13 @@ mod tests {
         let words: Vec<String> = (0..200).map(|n| format!("w{n:03}x{n:03}")).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         check(&words, "it is w199x199 that stands in this text, and w000x000", Some(6));
+    }
+
+    #[test]
+    fn words_with_rows_of_dashes_are_not_looked_for_by_them() {
+        let words = ["-----begin private key-----", "-----begin rsa private key-----"];
+        let words: Vec<(usize, Vec<u8>)> = (0..).zip(words.map(folded)).collect();
+        let best = best(&words).unwrap();
+        assert!(!best.windows(2).any(|pair| pair == b"--"), "{}", best.escape_ascii());
     }
 }

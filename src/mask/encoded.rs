@@ -42,6 +42,8 @@ pub(super) struct Encoded {
     /// For each byte from `first` on which rule hides it.
     marks: VecDeque<Option<Arc<str>>>,
     first: usize,
+    /// Of the last bytes that it decodes to, a block of [`LOOK`], how many there are and how many are no text.
+    strange: (usize, usize),
     is_over: bool,
 }
 
@@ -150,7 +152,17 @@ impl Encoded {
     pub(super) fn new(Kind(codec): Kind, rules: &Arc<Rules>) -> Box<Self> {
         let inner = Masker::inner(rules.clone(), Width::Same);
         let (waiting, marks) = (VecDeque::new(), VecDeque::new());
-        Box::new(Self { codec, inner, bits: (0, 0), characters: 0, waiting, marks, first: 0, is_over: false })
+        Box::new(Self {
+            codec,
+            inner,
+            bits: (0, 0),
+            characters: 0,
+            waiting,
+            marks,
+            first: 0,
+            strange: (0, 0),
+            is_over: false,
+        })
     }
 
     /// Takes what belongs to it from text that it has seen so much of already, and says of how many more bytes the fate
@@ -191,7 +203,20 @@ impl Encoded {
         self.bits = (bits & 0xfff, count);
         if count >= 8 {
             self.bits.1 -= 8;
-            bytes.push(u8::try_from(bits >> (count - 8) & 0xff).unwrap_or(0));
+            let byte = u8::try_from(bits >> (count - 8) & 0xff).unwrap_or(0);
+            bytes.push(byte);
+            self.look_at(byte);
+        }
+    }
+
+    /// What reads as text by chance, or goes on as a program or a picture, is not followed to its end: that text comes
+    /// again shows at the beginning of a line. What fills up a block of an archive is as good as text.
+    fn look_at(&mut self, byte: u8) {
+        let (seen, strange) = self.strange;
+        self.strange = (seen + 1, strange + usize::from(!is_text(byte) && byte != 0));
+        if self.strange.0 == LOOK {
+            self.is_over |= self.strange.1 > LOOK / 4;
+            self.strange = (0, 0);
         }
     }
 
@@ -231,6 +256,9 @@ fn is_text(byte: u8) -> bool {
 
 /// So many characters must decode to text.
 const LEAST: usize = 16;
+
+/// So many decoded bytes are looked at together: more than a quarter that are no text end it.
+const LOOK: usize = 1024;
 
 /// Programs break encoded text into lines of 60 to 76 characters; the first is full.
 const LEAST_LINE: usize = 48;

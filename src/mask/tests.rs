@@ -305,6 +305,37 @@ fn a_hit_never_holds_the_value() {
     assert!(!format!("{hits:?}").contains("hunter2"));
 }
 
+#[test]
+fn text_behind_a_program_in_the_same_base64_is_seen_through_again() {
+    let mut plain = b"#!/bin/sh of an installer, with a program behind its text\n".to_vec();
+    plain.truncate(57);
+    let mut seed = 5_u32;
+    plain.extend((0..57 * 80).map(|_| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        seed.to_be_bytes()[0]
+    }));
+    plain.extend(b"and then a line of settings PASSWORD=hunter2hunter2\n");
+    let lines: Vec<u8> = in_base64(&plain).chunks(76).flat_map(|line| [line, b"\n"].concat()).collect();
+    let (masked, hits) = masked(&default(), Width::Same, &[&lines]);
+    assert_eq!((hits.len(), masked.len()), (1, lines.len()));
+    assert!(masked[..masked.len() - 100] == lines[..lines.len() - 100], "the program is as it was");
+}
+
+#[test]
+fn what_begins_like_a_token_by_chance_does_not_take_all_of_a_long_base64_text() {
+    let mut seed = 5_u32;
+    let noise: Vec<u8> = (0..200_000)
+        .map(|_| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            seed.to_be_bytes()[0]
+        })
+        .collect();
+    let mut lines: Vec<u8> = in_base64(&noise).chunks(76).flat_map(|line| [line, b"\n"].concat()).collect();
+    lines[770 - 7..770 - 2].copy_from_slice(b"/ABSK");
+    let hidden: u64 = masked(&default(), Width::Same, &[&lines]).1.iter().map(|hit| hit.length).sum();
+    assert!((100..40_000).contains(&hidden), "{hidden}");
+}
+
 fn in_base64(text: &[u8]) -> Vec<u8> {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(text).into_bytes()

@@ -65,6 +65,11 @@ impl Spot<'_> {
         if word < LEAST_OF_LINE || !matches!(self.place.text.get(word), Some(b'\r' | b'\n')) {
             return Verdict::Nothing;
         }
+        // What its line alone rules out no further line brings back; and what ends on the line needs no mending.
+        let line = Place { text: self.place.text.get(..word).unwrap_or_default(), is_closed: false, ..self.place };
+        if !matches!(verdict(&line), Verdict::More) {
+            return Verdict::Nothing;
+        }
         let (mut text, mut map, mut at, mut is_open) = (Vec::new(), Vec::new(), 0, true);
         // A line that goes on is full: not shorter than what it began with.
         let mut full = 0;

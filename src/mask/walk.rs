@@ -121,7 +121,9 @@ impl Masker {
         if more == all {
             return false;
         }
-        let is_base64 = class.has(b'+') && class.has(b'/');
+        self.cursor.left = self.cursor.left.saturating_sub(more);
+        // Broken into lines too, but not for ever: what began like a token by chance does not take a whole archive.
+        let is_base64 = class.has(b'+') && class.has(b'/') && self.cursor.left > 0;
         if is_base64 && encoded::is_full_line(self.text.get(..self.cursor.at).unwrap_or_default()) {
             let is_closed = is_end || self.raw.len() - self.cursor.raw >= self.hold;
             match encoded::goes_on(self.text.get(self.cursor.at..).unwrap_or_default(), is_closed) {
@@ -305,5 +307,5 @@ pub(super) fn may_be_in_key(byte: u8) -> bool {
 /// The last line of a private key begins so.
 const BLOCK_END: &[u8] = b"-----END";
 
-/// The longest body of a private key that is hidden.
+/// The longest body of a private key that is hidden; and about as much of a value that goes on in further lines.
 const BLOCK_LIMIT: usize = 32 * 1024;
