@@ -176,7 +176,17 @@ impl Masker {
         if left == length {
             return;
         }
-        self.doom();
+        // What stands before was decided in sight of what is gone.
+        let at = self.cursor.at.min(left);
+        let again = self.line.max(self.cursor.at.saturating_sub(HISTORY)).min(at);
+        let is_afforded = self.credit.spend(length - again);
+        if is_afforded {
+            self.doom();
+        } else {
+            // Steps back in such numbers are no editing: what may be a secret is taken for one, and nothing is looked at again.
+            self.doomed_by = "unfinished".into();
+            self.mark(self.cursor.at, length);
+        }
         for cell in self.cells.drain(left..) {
             if let Some(kind) = self.kinds.get_mut(cell.raw).filter(|kind| **kind == Kind::Seen) {
                 *kind = Kind::Erased;
@@ -184,9 +194,7 @@ impl Masker {
         }
         self.text.truncate(left);
         self.behind += length - left;
-        // What stands before was decided in sight of what is gone.
-        let at = self.cursor.at.min(left);
-        self.go_back_to(self.line.max(self.cursor.at.saturating_sub(HISTORY)).min(at));
+        self.go_back_to(if is_afforded { again } else { at });
     }
 
     /// What was decided of the line is looked at again, since it goes on otherwise. It is out all the same.

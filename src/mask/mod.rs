@@ -103,6 +103,8 @@ pub struct Masker {
     behind: usize,
     /// Blanks that were written over such cells: where in `raw`.
     blanks: Vec<usize>,
+    /// What steps back may still cost.
+    credit: Credit,
     /// How many of `raw` are marked as hidden whatever comes.
     doomed: usize,
     /// By which rule.
@@ -185,6 +187,7 @@ impl Masker {
             margin: None,
             behind: 0,
             blanks: Vec::new(),
+            credit: Credit::default(),
             doomed: 0,
             doomed_by: "".into(),
             scratch: plain::Scratch::default(),
@@ -217,7 +220,9 @@ impl Masker {
         let mut out = Masked { bytes: Vec::with_capacity(bytes.len()), ..Masked::default() };
         let mut rest = bytes;
         while !rest.is_empty() {
-            let after = rest.get(self.plain(rest, &mut out)..).unwrap_or_default();
+            let plain = self.plain(rest, &mut out);
+            self.credit.earn(plain);
+            let after = rest.get(plain..).unwrap_or_default();
             // Little at a time, and more while nothing is decided: what is looked at again and again stays short.
             let step = (self.raw.len() - self.cursor.raw).clamp(STEP, PIECE).min(after.len());
             // Behind a line's end hardly anything is under way.
@@ -226,6 +231,7 @@ impl Masker {
             let (piece, after) = after.split_at_checked(step).unwrap_or((after, &[]));
             rest = after;
             for byte in piece {
+                self.credit.earn(1);
                 self.take(*byte, &mut out);
             }
             self.walk(false, &mut out);
@@ -301,6 +307,34 @@ impl Masker {
     /// Of encoded text: of each byte decided since the last call, which rule hides it.
     fn marks(&mut self) -> Vec<Option<Arc<str>>> {
         self.marks.replace(Vec::new()).unwrap_or_default()
+    }
+}
+
+/// Bounds what steps back cost: each has places looked at again. Who types never spends it; a flood of them does.
+#[derive(Clone, Debug)]
+struct Credit(usize);
+
+impl Default for Credit {
+    fn default() -> Self {
+        Self(Self::MOST)
+    }
+}
+
+impl Credit {
+    /// The most places that are looked at again without new input.
+    const MOST: usize = 64 * 1024;
+    /// So many more for each byte.
+    const A_BYTE: usize = 8;
+
+    fn earn(&mut self, bytes: usize) {
+        self.0 = (self.0 + bytes * Self::A_BYTE).min(Self::MOST);
+    }
+
+    /// Whether there is enough for so many.
+    fn spend(&mut self, places: usize) -> bool {
+        let left = self.0.checked_sub(places);
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
     }
 }
 

@@ -306,6 +306,28 @@ fn a_hit_never_holds_the_value() {
 }
 
 #[test]
+fn a_flood_of_steps_back_costs_no_more_than_its_bytes_and_what_is_under_way_in_it_is_hidden() {
+    // Every character corrected: a person's line, and a token is found in it all the same.
+    let token = b"ghp_Q7mZ2xL9vB4nT8kR1cW6yH3jQ7mZ2xL9vB4n";
+    let typed: Vec<u8> = token.iter().flat_map(|byte| [b'x', 8, b' ', 8, *byte]).chain(*b"\r\n").collect();
+    let lines = typed.repeat(30);
+    let seen = |masked: &[u8]| masked.iter().filter(|byte| **byte == b'7').count();
+    assert_eq!(seen(&masked(&default(), Width::Same, &[&lines]).0), 0);
+    let mut flood = b"00\x08 \x08".repeat(20_000);
+    flood.extend(&typed);
+    let whole = masked(&default(), Width::Same, &[&flood]);
+    for size in [1, 7, 100, 4096] {
+        let pieces: Vec<&[u8]> = flood.chunks(size).collect();
+        assert!(masked(&default(), Width::Same, &pieces) == whole, "in pieces of {size}");
+    }
+    let mut masker = Masker::new(default(), Width::Same);
+    masker.feed(&flood);
+    assert!(masker.credit.0 < Credit::MOST / 2, "it was spent: {:?}", masker.credit);
+    masker.feed(&b"plain text\n".repeat(1000));
+    assert_eq!(masker.credit.0, Credit::MOST);
+}
+
+#[test]
 fn text_behind_a_program_in_the_same_base64_is_seen_through_again() {
     let mut plain = b"#!/bin/sh of an installer, with a program behind its text\n".to_vec();
     plain.truncate(57);

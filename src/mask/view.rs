@@ -123,13 +123,39 @@ impl Spot<'_> {
         rules: &'r Rules,
         undo: impl Fn(&[u8]) -> Option<Result<(u8, usize), Partly>>,
     ) -> Verdict<'r> {
-        let text = self.place.text.get(..WINDOW).unwrap_or(self.place.text);
-        let near = text.get(..NEAR).unwrap_or(text);
+        let near = self.place.text.get(..NEAR).unwrap_or(self.place.text);
         if before.is_none() && !near.contains(&mark) {
             return Verdict::Nothing;
         }
+        // Most places are nothing by their first bytes: all of the window is read only where it could change that.
+        let (mut first, mut at) = ([0; 4], 0);
+        for place in &mut first {
+            let Some(byte) = self.place.text.get(at) else { break };
+            let (byte, length) =
+                undo(self.place.text.get(at..).unwrap_or_default()).and_then(Result::ok).unwrap_or((*byte, 1));
+            (*place, at) = (byte, at + length);
+        }
+        // An escape that has not come whole may be there near the end.
+        if self.place.text.len() > NEAR && !rules.may_begin(before.or(self.place.before), &first) {
+            return Verdict::Nothing;
+        }
+        match self.undone_within(NEAR, before, rules, &undo) {
+            Verdict::More if self.place.text.len() > NEAR => self.undone_within(WINDOW, before, rules, &undo),
+            verdict => verdict,
+        }
+    }
+
+    fn undone_within<'r>(
+        &self,
+        window: usize,
+        before: Option<u8>,
+        rules: &'r Rules,
+        undo: impl Fn(&[u8]) -> Option<Result<(u8, usize), Partly>>,
+    ) -> Verdict<'r> {
+        let text = self.place.text.get(..window).unwrap_or(self.place.text);
         let (mut plain, mut map, mut at) = (Vec::with_capacity(text.len()), Vec::with_capacity(text.len() + 1), 0);
-        let mut is_closed = self.place.is_closed || self.place.text.len() >= WINDOW;
+        let is_all = self.place.text.len() <= window;
+        let mut is_closed = (is_all && self.place.is_closed) || text.len() >= WINDOW;
         while let Some(byte) = text.get(at) {
             let (byte, length) = match undo(text.get(at..).unwrap_or_default()) {
                 Some(Ok(undone)) => undone,
