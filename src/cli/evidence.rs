@@ -12,7 +12,7 @@ use super::{Error, FAULTS, terminal};
 use crate::domain::Timestamp;
 use crate::ledger::proof::{self, Proved};
 use crate::ledger::trust::{self, Trust};
-use crate::ledger::verify::{Belief, Report, Verdict, verify};
+use crate::ledger::verify::{Belief, Bound, Report, Verdict, verify};
 
 mod copy;
 mod reconcile;
@@ -188,6 +188,9 @@ fn said(report: &Report, belief: Belief<'_>) -> String {
         Some(time) => row("back-dating", &format!("nothing here was written after {}", seconds(time))),
         None => row("back-dating", "no bound: no witness has signed"),
     }
+    for line in bounded(&report.bounds) {
+        row("", &line);
+    }
     row("recordings", &report.recordings.to_string());
     row("texts", &report.texts.to_string());
     row("policies", &report.policies.to_string());
@@ -236,6 +239,27 @@ fn said(report: &Report, belief: Belief<'_>) -> String {
     text
 }
 
+/// How closely the witnesses' signatures say when the records were written.
+fn bounded(bounds: &[Bound]) -> Vec<String> {
+    let records = |one: &Bound| format!("records {} to {}", one.first, one.end.saturating_sub(1));
+    let widest = bounds.iter().filter_map(|one| Some((one.width()?, one))).max_by_key(|(width, _)| *width);
+    let mut lines = Vec::new();
+    if let Some((width, one)) = widest {
+        let count: u64 = bounds.iter().filter(|one| one.width().is_some()).map(|one| one.end - one.first).sum();
+        lines.push(format!(
+            "{count} records were written between two signatures, at most {width} s apart ({})",
+            records(one)
+        ));
+    }
+    lines.extend(
+        bounds
+            .iter()
+            .filter(|one| one.after.is_none())
+            .map(|one| format!("{}: how early they were written no signature says", records(one))),
+    );
+    lines
+}
+
 fn as_json(report: &Report, belief: Belief<'_>) -> String {
     let faults = report.faults.iter().map(|one| json!({ "place": one.place, "what": one.what }));
     let manifest = report.manifest.as_ref();
@@ -252,6 +276,9 @@ fn as_json(report: &Report, belief: Belief<'_>) -> String {
         "last_time": report.times.map(|(_, last)| last.to_string()),
         "witnesses": report.witnesses.iter().map(|(name, time)| json!({ "name": name, "time": seconds(*time) })).collect::<Vec<_>>(),
         "back_dating_bound": report.witnesses.iter().map(|(_, time)| *time).min().map_or(Value::Null, |time| seconds(time).into()),
+        "bounds": report.bounds.iter().map(|one| json!({
+            "first": one.first, "end": one.end, "after": one.after.map(seconds), "before": one.before.map(seconds), "seconds": one.width(),
+        })).collect::<Vec<_>>(),
         "counts": report.counts,
         "withheld": report.withheld,
         "recordings": report.recordings,
@@ -299,6 +326,7 @@ mod tests {
             range: (0, 1),
             times: None,
             witnesses: vec![(evil.clone(), 1)],
+            bounds: Vec::new(),
             counts: [(evil.clone(), 1)].into(),
             withheld: 0,
             recordings: 0,

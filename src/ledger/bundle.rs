@@ -36,13 +36,15 @@ pub const PREFIX: &str = "prefix.hashes";
 pub const RECORDS: &str = "records.jsonl";
 /// The dates that were asked for. Not in the first bundles, which have no populations and no policies either.
 pub const PERIOD: &str = "period.txt";
+/// Checkpoints of the period that enough witnesses have signed, one behind the other: one of each quarter of an hour.
+pub const COSIGNED: &str = "cosigned.notes";
 /// All other files and their digests.
 pub const MANIFEST: &str = "manifest.json";
 /// The signature over that.
 pub const NOTE: &str = "manifest.note";
 
 /// What stands first, in this order; only the period may be absent.
-pub const FIRST: [&str; 8] = [README, VERIFY, POLICY, CHECKPOINT_A, CHECKPOINT_B, PREFIX, PERIOD, RECORDS];
+pub const FIRST: [&str; 9] = [README, VERIFY, POLICY, CHECKPOINT_A, CHECKPOINT_B, PREFIX, PERIOD, COSIGNED, RECORDS];
 /// The text of [`README`].
 pub const README_TEXT: &str = include_str!("bundle/README.txt");
 /// The text of [`VERIFY`].

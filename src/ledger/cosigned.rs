@@ -79,6 +79,29 @@ impl Ledger {
         Ok(None)
     }
 
+    /// Cosigned checkpoints over at least `from` and at most `to` entries, one of each quarter of an hour: that is how
+    /// closely a bundle of a year bounds its records.
+    pub async fn cosigned_within(&self, from: u64, to: u64) -> Result<Vec<Kept>, Error> {
+        let trust = self.trust();
+        let (mut found, mut quarter) = (Vec::new(), None);
+        if trust.witnesses.is_empty() {
+            return Ok(found);
+        }
+        for group in from / WIDTH..=to / WIDTH {
+            let mut kept = self.cosigned(group).await?;
+            kept.sort_by_key(|kept| kept.checkpoint.size);
+            for kept in kept.into_iter().filter(|kept| (from..=to).contains(&kept.checkpoint.size)) {
+                let Some(signed) = trust.cosigned(&kept.note)?.signed.iter().map(|(_, time)| *time).min() else {
+                    continue;
+                };
+                if quarter.replace(signed / QUARTER_S) != Some(signed / QUARTER_S) {
+                    found.push(kept);
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// The size that a witness is known to have signed last; 0 if none is.
     pub async fn last_cosigned(&self, witness: &Witness) -> Result<u64, Error> {
         let newest = self.newest().await?.map_or(0, |kept| kept.checkpoint.size);
@@ -108,6 +131,9 @@ pub fn checked(witness: &Witness, kept: &Kept, given: &str) -> Result<Vec<String
         None => Err(checkpoint::Error::Unsigned { key: witness.to_string() }),
     }
 }
+
+/// A quarter of an hour.
+const QUARTER_S: u64 = 900;
 
 fn name(size: u64) -> String {
     format!("cosigned/{}", tiles::number(size / WIDTH))

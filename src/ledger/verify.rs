@@ -14,9 +14,12 @@ use super::trust::{self, Trust};
 use crate::domain::{Digest, Timestamp};
 use crate::merkle::{self, Frontier};
 
+mod bounds;
 mod content;
 mod stamps;
 
+pub use bounds::Bound;
+use bounds::Bounds;
 use content::Content;
 pub use stamps::Stamped;
 
@@ -93,6 +96,8 @@ pub struct Report {
     pub times: Option<(Timestamp, Timestamp)>,
     /// Witnesses that have signed the checkpoint behind the period, and when, in seconds since 1970.
     pub witnesses: Vec<(String, u64)>,
+    /// Between which signatures of witnesses the records were written; empty if none has signed.
+    pub bounds: Vec<Bound>,
     /// Records of each kind.
     pub counts: BTreeMap<String, u64>,
     /// Records that are only there as hashes.
@@ -118,7 +123,7 @@ pub const MAX_FAULTS: usize = 100;
 /// How far the clocks of a witness and a log may be apart, in seconds.
 const SKEW_S: i64 = 300;
 const SMALL_BYTES: u64 = 64 * 1024;
-const MANIFEST_BYTES: u64 = 64 * 1024 * 1024;
+const LIST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Judges a bundle. `progress` hears how many bytes were read. The error is that of reading the file.
 pub fn verify<R: Read>(source: R, belief: Belief<'_>, progress: &mut dyn FnMut(u64)) -> Result<Report, io::Error> {
@@ -202,7 +207,7 @@ impl<'a, R: Read> Judge<'a, R> {
                     next = self.reader.next_file()?;
                 }
                 // The first bundles have none.
-                _ if expected == bundle::PERIOD => {}
+                _ if [bundle::PERIOD, bundle::COSIGNED].contains(&expected) => {}
                 _ => return Err(ReadError::Form { place: expected.to_owned(), what: "is not where it belongs" }),
             }
         }
@@ -232,7 +237,8 @@ impl<'a, R: Read> Judge<'a, R> {
             self.before()?;
             self.content.records(self.first, &mut self.reader, self.progress, &mut self.faults)?;
         } else {
-            let limit = if name == bundle::MANIFEST { MANIFEST_BYTES } else { SMALL_BYTES };
+            let is_long = [bundle::MANIFEST, bundle::COSIGNED].contains(&name);
+            let limit = if is_long { LIST_BYTES } else { SMALL_BYTES };
             let content = self.reader.whole(limit)?;
             let content =
                 content.ok_or_else(|| ReadError::Form { place: name.to_owned(), what: "is longer than it can be" })?;
@@ -260,6 +266,7 @@ impl<'a, R: Read> Judge<'a, R> {
             return Err(ReadError::Form { place: bundle::POLICY.to_owned(), what: "does not state the log's key" });
         };
         self.witnessed(&stated);
+        let witnesses = stated.clone();
         let Some(stated) = stated.logs.into_iter().next() else { return Ok(()) };
         let key = match self.belief {
             Belief::Nobody | Belief::Bundle => stated,
@@ -299,7 +306,13 @@ impl<'a, R: Read> Judge<'a, R> {
                 if tree.root() != a.map_or_else(merkle::empty_root, |checkpoint| checkpoint.root) {
                     self.faults.wrong(bundle::PREFIX, format!("has another root than {}", bundle::CHECKPOINT_A));
                 }
-                self.content.begin(tree);
+                let mut bounds = Bounds::default();
+                let trust = if let Belief::Trust(trust) = self.belief { trust } else { &witnesses };
+                for file in [bundle::CHECKPOINT_A, bundle::CHECKPOINT_B, bundle::COSIGNED] {
+                    let stored = self.small.get(file).map_or(&[][..], Vec::as_slice);
+                    bounds.add(file, stored, &key, trust, &mut self.faults);
+                }
+                self.content.begin(tree, bounds, &mut self.faults);
             }
         }
         if self.small.contains_key(bundle::PERIOD) {
@@ -331,16 +344,6 @@ impl<'a, R: Read> Judge<'a, R> {
         }
     }
 
-    /// No record is younger than the first signature of a witness over it.
-    fn compare_times(&mut self) {
-        let Some((name, signed)) = self.witnesses.iter().min_by_key(|(_, time)| *time) else { return };
-        let last = self.content.times.map_or(0, |(_, last)| last.secs());
-        if last > i64::try_from(*signed).unwrap_or(i64::MAX).saturating_add(SKEW_S) {
-            let what = format!("is signed by {name} before its last record is said to have happened");
-            self.faults.wrong(bundle::CHECKPOINT_B, what);
-        }
-    }
-
     /// A log that went before has the key of this one, or one that the trust file names.
     fn compare_successions(&mut self) {
         let trusted = match self.belief {
@@ -362,7 +365,6 @@ impl<'a, R: Read> Judge<'a, R> {
 
     /// What was read, against what was signed.
     fn compare(&mut self) {
-        self.compare_times();
         self.compare_successions();
         if let Some(behind) = self.behind.take() {
             self.content.compare_root(&behind, &mut self.faults);
@@ -455,6 +457,7 @@ impl<'a, R: Read> Judge<'a, R> {
             range: (self.first, content.size()),
             times: content.times,
             witnesses: self.witnesses,
+            bounds: content.bounds.all(self.first, content.size()),
             counts: content.counts,
             withheld: content.withheld,
             recordings: content.recordings,

@@ -54,6 +54,8 @@ impl Visit<'_> {
         out.whole(bundle::CHECKPOINT_B, &range.behind.note).await?;
         out.whole(bundle::PREFIX, peaks.as_bytes()).await?;
         out.whole(bundle::PERIOD, range.dates.encode().as_bytes()).await?;
+        let cosigned = ledger.cosigned_within(first, end).await?;
+        out.whole(bundle::COSIGNED, &cosigned.iter().map(|kept| &kept.note[..]).collect::<Vec<_>>().concat()).await?;
 
         out.begin(bundle::RECORDS, contents.bytes).await?;
         let mut next = first;

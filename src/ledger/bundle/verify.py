@@ -17,7 +17,7 @@ import sys
 
 FORMAT = "sallyport-bundle/v1"
 FIRST = ["README.txt", "verify.py", "policy.tlog", "checkpoint.a", "checkpoint.b", "prefix.hashes"]
-FIRST += ["period.txt", "records.jsonl"]
+FIRST += ["period.txt", "cosigned.notes", "records.jsonl"]
 RECORDED = ("recording.commit", "recording.close", "recording.recovered", "recording.failed")
 POLICIES = {
     "approval.requested": ("policy",),
@@ -52,6 +52,7 @@ TABLES = {
 MANIFEST = {"counts": {}, "end": 0, "first": 0, "format": "", "from": "", "origin": "", "to": "", "withheld": 0}
 MANIFEST.update(files=[{"name": "", "sha256": "", "size": 0}], missing=[{"name": "", "why": ""}])
 SMALL, LARGE, ENTRY, PIECE = 65536, 1 << 26, 32768, 65536
+SKEW = 300  # seconds by which the clocks of a witness and a log may be apart
 DASH = "\u2014 "
 
 
@@ -185,6 +186,18 @@ def cosigned(note, key):
                 raise ValueError("has a wrong signature by " + key.text)
             first = time if first is None else min(first, time)
     return first
+
+
+def notes(stored):
+    """A note begins where the signatures of the one before have ended."""
+    found = re.findall(rb"(?:(?!%s).*\n)+(?:%s.*\n)+" % ((DASH.encode(),) * 2), stored)
+    return found if b"".join(found) == stored else [stored]
+
+
+def moment(seconds):
+    """As records write it."""
+    seconds = min(max(seconds, 0), 253402300799)
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
 
 
 def enough(signed, groups, quorum):
@@ -500,7 +513,7 @@ class Judge:
         self.withheld = self.texts = self.recordings = self.policies = self.populations = 0
         self.dates, self.tables = None, []
         self.witnesses, self.quorum = {}, None
-        self.successions = []
+        self.successions, self.marks, self.passed = [], [], 0
         self.recent, self.stamps, self.parts = Recent(), [], {}
 
     def wrong(self, place, what, is_gap=False):
@@ -514,8 +527,8 @@ class Judge:
         try:
             found = self.reader.next_file()
             for name in FIRST:
-                # The first bundles have no period, and no tables and policies either.
-                if name == "period.txt" and found != name:
+                # The first bundles have no period, no tables and policies either, and fewer checkpoints.
+                if name in ("period.txt", "cosigned.notes") and found != name:
                     continue
                 if found != name:
                     raise Stop(name, "is not where it belongs")
@@ -523,7 +536,7 @@ class Judge:
                     self.before()
                     self.records()
                 else:
-                    self.small[name] = self.reader.whole(SMALL)
+                    self.small[name] = self.reader.whole(LARGE if name == "cosigned.notes" else SMALL)
                 self.finished()
                 found = self.reader.next_file()
             while found is not None:
@@ -604,6 +617,7 @@ class Judge:
         except ValueError as error:
             self.wrong("prefix.hashes", str(error))
             self.tree = Tree(self.first, [bytes(32)] * bin(self.first).count("1"))
+        self.mark((self.trust or policy)[2])
 
         if "period.txt" in self.small:
             moment = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
@@ -617,6 +631,57 @@ class Judge:
                 columns = columns.split()
                 digest = hashlib.sha256(",".join(before + columns + ["record", "seq", "leaf"]).encode() + b"\n")
                 self.tables.append((name, set(kinds.split()), columns, digest))
+
+    def mark(self, witnesses):
+        """Checkpoints that witnesses have signed: records of before them are older than that, records behind them younger."""
+        for name in ("checkpoint.a", "checkpoint.b", "cosigned.notes"):
+            for note in notes(self.small.get(name, b"")):
+                try:
+                    size, root = checkpoint(note, self.key)
+                    times = [time for time in (cosigned(note, key) for key in witnesses.values()) if time is not None]
+                except ValueError as error:
+                    if not self.is_named(name):
+                        self.wrong(name, str(error))
+                    continue
+                if times:
+                    self.marks.append((size, min(times), root, name))
+        # Of one checkpoint the first signature counts.
+        self.marks.sort(key=lambda mark: mark[:2])
+        first = {}
+        for mark in self.marks:
+            first.setdefault((mark[0], mark[2]), mark)
+        self.marks = list(first.values())
+        if self.marks and self.marks[0][0] < self.first:
+            self.wrong(self.marks[0][3], "has a checkpoint of before the first record here")
+        self.reach()
+
+    def reach(self):
+        """Checkpoints that the tree has come to."""
+        while self.passed < len(self.marks) and self.marks[self.passed][0] <= self.tree.size:
+            size, time, root, name = self.marks[self.passed]
+            self.passed += 1
+            if size == self.tree.size and root != self.tree.root():
+                self.wrong(name, "has another root of the first %d records than theirs" % size)
+            if self.last is not None and self.last >= moment(time + SKEW + 1):
+                self.wrong(name, "is signed before the last of %d records is said to have happened" % size)
+
+    def is_back_dated(self, time):
+        if not self.passed or self.is_named("records.jsonl"):
+            return False
+        return time < moment(self.marks[self.passed - 1][1] - SKEW)
+
+    def bounds(self):
+        """Of which records it is known when they were written: from, to before, after, before."""
+        bounds, first, after = [], self.first, None
+        for size, time, _, _ in self.marks:
+            if first < size <= self.tree.size:
+                bounds.append({"first": first, "end": size, "after": after, "before": time})
+                first, after = size, time
+            elif size == first and after is None:
+                after = time
+        if first < self.tree.size:
+            bounds.append({"first": first, "end": self.tree.size, "after": after, "before": None})
+        return bounds if any(one["after"] or one["before"] for one in bounds) else []
 
     def records(self):
         rest = b""
@@ -641,6 +706,7 @@ class Judge:
             leaf = bytes.fromhex(leaf[1].decode())
             self.recent.push(self.tree, leaf)
             self.tree.push(leaf)
+            self.reach()
             return
         leaf = hashlib.sha256(b"\0" + line).digest()
         self.recent.push(self.tree, leaf)
@@ -651,12 +717,16 @@ class Judge:
             entry = decode(line)
         except ValueError as error:
             self.wrong(place, str(error))
+            self.reach()
             return
         if entry["seq"] != index:
             self.wrong(place, "says that it is %d" % entry["seq"])
         if self.last is not None and entry["time"] < self.last:
             self.wrong(place, "is older than the one before it")
+        elif self.is_back_dated(entry["time"]):
+            self.wrong(place, "says that it is older than what was signed before it was written: it is back-dated")
         self.last = entry["time"]
+        self.reach()
         self.counts[entry["kind"]] = self.counts.get(entry["kind"], 0) + 1
         if entry["kind"] == "log.successor":
             self.successor(entry, place)
@@ -769,10 +839,6 @@ class Judge:
                 self.wrong(name, "is not the recording that record %d speaks of" % seq)
 
     def compare(self):
-        if self.witnesses and self.last is not None:
-            last = datetime.datetime.strptime(self.last, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=datetime.timezone.utc)
-            if last.timestamp() // 1 > min(self.witnesses.values()) + 300:
-                self.wrong("checkpoint.b", "is signed before its last record is said to have happened")
         if self.behind:
             size, root = self.behind
             if self.tree.size < size:
@@ -872,6 +938,7 @@ def main(words):
         told.update(policies=judge.policies, populations=judge.populations, successions=judge.successions)
         told.update(texts=judge.texts, recordings=judge.recordings, withheld=judge.withheld)
         told["stamps"] = judge.stamps
+        told["bounds"] = judge.bounds()
         told["end"] = judge.tree.size if judge.tree else judge.first
         print(json.dumps(told, indent=2))
     else:
@@ -879,6 +946,12 @@ def main(words):
         print("  signed by %s" % ascii(key).strip("'"))
         for name, time in judge.witnesses.items():
             print("  witness %s, %d seconds after 1970" % (ascii(name)[1:-1], time))
+        between = [one for one in judge.bounds() if one["after"] and one["before"]]
+        if between:
+            widest = max(between, key=lambda one: one["before"] - one["after"])
+            print("  %d records were written between two signatures, at most %d s apart (records %d to %d)" % (
+                sum(one["end"] - one["first"] for one in between), widest["before"] - widest["after"],
+                widest["first"], widest["end"] - 1))
         for one in judge.successions:
             print("  succeeds %s: the first %d records are here, %d are lost (record %d)" % (
                 ascii(one["origin"])[1:-1], one["kept"], one["lost"], one["record"]))

@@ -13,6 +13,7 @@ use super::super::policies;
 use super::super::population::{Control, Dates};
 use super::super::succession::{self, Succeeded};
 use super::Faults;
+use super::bounds::Bounds;
 use super::stamps::{PART_BYTES, Stamps};
 use crate::domain::event::Extent;
 use crate::domain::{Digest, Timestamp};
@@ -35,6 +36,8 @@ pub(super) struct Content {
     pub(super) successions: Vec<Succeeded>,
     /// Stamps of authorities.
     pub(super) stamps: Stamps,
+    /// Checkpoints that witnesses have signed.
+    pub(super) bounds: Bounds,
     /// What the tables must come to; none in bundles that have none.
     tables: Option<Tables>,
     /// Files that records speak of and that have not come yet.
@@ -89,7 +92,9 @@ const FRAMES_BYTES: u64 = 64 * 1024 * 1024;
 const WITHHELD: (&[u8], &[u8]) = (b"{\"withheld\":\"", b"\"}");
 
 impl Content {
-    pub(super) fn begin(&mut self, tree: Frontier) {
+    pub(super) fn begin(&mut self, tree: Frontier, mut bounds: Bounds, faults: &mut Faults) {
+        bounds.begin(&tree, faults);
+        self.bounds = bounds;
         self.tree = tree;
         self.begun = true;
     }
@@ -157,12 +162,15 @@ impl Content {
         if let Some(leaf) = withheld(line) {
             self.withheld += 1;
             self.push(leaf);
-            return;
+            return self.bounds.reach(&self.tree, faults);
         }
         self.push(merkle::leaf_hash(line));
         let entry = match entry::decode(line) {
             Ok(entry) => entry,
-            Err(error) => return faults.wrong(&place(), error.to_string()),
+            Err(error) => {
+                self.bounds.reach(&self.tree, faults);
+                return faults.wrong(&place(), error.to_string());
+            }
         };
         if entry.seq() != index {
             faults.wrong(&place(), format!("says that it is {}", entry.seq()));
@@ -172,6 +180,8 @@ impl Content {
             faults.wrong(&place(), "is older than the one before it");
         }
         self.times = Some((self.times.map_or(time, |(first, _)| first), time));
+        self.bounds.record(time, index, faults);
+        self.bounds.reach(&self.tree, faults);
         *self.counts.entry(entry.kind().to_owned()).or_default() += 1;
         match succession::read(&entry) {
             Some(Ok(succeeded)) => self.successions.push(succeeded),

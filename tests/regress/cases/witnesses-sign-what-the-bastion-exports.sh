@@ -25,6 +25,10 @@ stop_bastion TERM
 serve
 eventually 40 grep -q 'checkpoint cosigned' serve.log || fail "nothing is cosigned: $(cat serve.log)"
 console evidence trust >stated
+# What is written from here on lies between two signatures.
+console whoami >whoami
+twice() { [ "$(grep -c 'checkpoint cosigned' serve.log)" -ge 2 ]; }
+eventually 60 twice || fail "nothing more is cosigned: $(cat serve.log)"
 equal 'what the bastion states' "$(sed 's/group both 2/group both all/' stated)" "$(cat witnessed)"
 
 console evidence export --from 1h >bundle.tar 2>export.err || fail "export: $(cat export.err)"
@@ -32,6 +36,10 @@ console evidence export --from 1h >bundle.tar 2>export.err || fail "export: $(ca
 equal 'verdict' "$(jq -r .verdict report.json)" verified
 equal 'witnesses' "$(jq -c '[.witnesses[].name]' report.json)" '["w1","w2"]'
 [ "$(jq -r .back_dating_bound report.json)" != null ] || fail 'no bound'
+jq -e '[.bounds[] | select(.after and .before and .seconds < 300)] | length > 0' report.json >bounded || fail "no lower bound: $(cat report.json)"
+python3 "$HERE/../../src/ledger/bundle/verify.py" bundle.tar --trust witnessed --json >second || fail "verify.py: $(cat second)"
+equal 'bounds by verify.py' "$(jq -c '[.bounds[] | [.first, .end, .after != null, .before != null]]' second)" \
+  "$(jq -c '[.bounds[] | [.first, .end, .after != null, .before != null]]' report.json)"
 python3 "$HERE/../../src/ledger/bundle/verify.py" bundle.tar --trust witnessed >second || fail "verify.py: $(cat second)"
 equal 'verdict of verify.py' "$(head -n 1 second)" verified
 GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$PWD/gocache" GOFLAGS='' HOME="$PWD" go build -o verify_go "$HERE/bundle.go" ||
