@@ -3,7 +3,7 @@
 //
 //	go run bundle.go BUNDLE.tar TRUST
 //
-// Checks signatures, cosignatures and quorum, completeness of the period, texts, recordings, tables and the list of files. Whether a
+// Checks signatures, cosignatures and quorum, completeness of the period, texts, recordings, stamps, tables and the list of files. Whether a
 // record is canonical JSON and whether tar headers are as they must be is left to the other two verifiers.
 package main
 
@@ -13,6 +13,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -352,6 +353,7 @@ func check(bundle io.Reader, trust string) error {
 	counts, recordings, texts := map[string]int64{}, map[string]extent{}, map[string]bool{}
 	var stored whole
 	var successions []string
+	var receipts []receipt
 	lines := bufio.NewScanner(bytes.NewReader(files["records.jsonl"]))
 	for lines.Scan() {
 		index, hash := log.size, tlog.RecordHash(lines.Bytes())
@@ -388,6 +390,10 @@ func check(bundle io.Reader, trust string) error {
 				}
 			}
 			switch record.Kind {
+			case "anchor.receipt":
+				if whole.Outcome == "success" {
+					receipts = append(receipts, receipt{index, record.Body})
+				}
 			case "log.successor":
 				told, err := succeeded(record.Body, trust)
 				if err != nil {
@@ -485,10 +491,104 @@ func check(bundle io.Reader, trust string) error {
 			return errors.New(name + ".cast.zst: is not the recording that a record speaks of")
 		}
 	}
+	for _, one := range receipts {
+		if err := one.check(files, verifier); err != nil {
+			return fmt.Errorf("the stamp of record %d: %w", one.seq, err)
+		}
+		size, _ := strconv.ParseInt(fmt.Sprint(one.body["size"]), 10, 64)
+		if before == 0 && size <= behind {
+			root, err := tlog.TreeHash(size, stored)
+			if err != nil || hex.EncodeToString(root[:]) != one.body["root"] {
+				return fmt.Errorf("the stamp of record %d: is over another tree than the one here", one.seq)
+			}
+		}
+	}
+	if len(receipts) > 0 {
+		fmt.Printf("stamps %d; who has signed them was not checked\n", len(receipts))
+	}
 	for _, told := range successions {
 		fmt.Println(told)
 	}
 	fmt.Printf("records %d to %d, %d recordings, %d texts, %d tables; witnesses not checked\n", before, behind-1, len(recordings), len(texts), checked)
+	return nil
+}
+
+// receipt is a record of a timestamp (RFC 3161) over a checkpoint.
+type receipt struct {
+	seq  int64
+	body map[string]interface{}
+}
+
+// check holds the token against the checkpoint and the record, where both are here. Whose signature it has is for `openssl ts`.
+func (one receipt) check(files map[string][]byte, verifier note.Verifier) error {
+	text := func(name string) []byte {
+		part, _ := one.body[name].(map[string]interface{})
+		payload, _ := part["payload"].(map[string]interface{})
+		stored := files["blobs/"+fmt.Sprint(payload["hash"])]
+		if len(stored) < 32 {
+			return nil
+		}
+		return stored[32:]
+	}
+	stamped, token := text("checkpoint"), text("token")
+	if stamped == nil || token == nil {
+		return nil
+	}
+	root, err := hex.DecodeString(fmt.Sprint(one.body["root"]))
+	lines := strings.Split(string(stamped), "\n")
+	if err != nil || len(lines) < 3 || lines[1] != fmt.Sprint(one.body["size"]) || lines[2] != base64.StdEncoding.EncodeToString(root) {
+		return errors.New("is over another checkpoint than the record says")
+	}
+	if _, _, err := checkpoint(stamped, verifier); lines[0] == verifier.Name() && err != nil {
+		return err
+	}
+	var answer struct {
+		Status struct{ Status int }
+		Token  struct {
+			Type    asn1.ObjectIdentifier
+			Content struct {
+				Version int
+				Digests asn1.RawValue
+				Info    struct {
+					Type    asn1.ObjectIdentifier
+					Content []byte `asn1:"explicit,tag:0"`
+				}
+			} `asn1:"explicit,tag:0"`
+		}
+	}
+	if _, err := asn1.Unmarshal(token, &answer); err != nil || answer.Status.Status > 1 {
+		return fmt.Errorf("is no timestamp: %v", err)
+	}
+	var info struct {
+		Version int
+		Policy  asn1.ObjectIdentifier
+		Imprint struct {
+			Algorithm struct{ Name asn1.ObjectIdentifier }
+			Hash      []byte
+		}
+		Serial asn1.RawValue
+		Time   asn1.RawValue
+	}
+	if _, err := asn1.Unmarshal(answer.Token.Content.Info.Content, &info); err != nil {
+		return fmt.Errorf("is no timestamp: %w", err)
+	}
+	sum := sha256.Sum256(stamped)
+	if info.Imprint.Algorithm.Name.String() != "2.16.840.1.101.3.4.2.1" || !bytes.Equal(info.Imprint.Hash, sum[:]) {
+		return errors.New("is not over the SHA-256 of its checkpoint")
+	}
+	said := strings.TrimSuffix(string(info.Time.Bytes), "Z")
+	whole, fraction := said, ""
+	if at := strings.IndexByte(said, '.'); at >= 0 {
+		whole, fraction = said[:at], said[at+1:]
+	}
+	if len(whole) != 14 {
+		return errors.New("says no time")
+	}
+	fraction = (fraction + "000000")[:6]
+	time := fmt.Sprintf("%s-%s-%sT%s:%s:%s.%sZ", whole[:4], whole[4:6], whole[6:8], whole[8:10], whole[10:12], whole[12:14], fraction)
+	if time != one.body["time"] {
+		return errors.New("says another time than its record")
+	}
 	return nil
 }
 

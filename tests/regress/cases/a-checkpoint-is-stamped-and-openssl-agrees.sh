@@ -50,6 +50,10 @@ verify_py() { python3 "$HERE/../../src/ledger/bundle/verify.py" "$@" --trust tru
 verify_py bundle.tar >out || fail "verify.py: $(cat out)"
 contains 'what verify.py says of stamps' "$(cat out)" 'not checked: who has signed these'
 equal 'the stamps of verify.py' "$(verify_py bundle.tar --json | jq -c '[.stamps[] | [.record, .size, .time, .compared]]')" "$(cat ours)"
+GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$PWD/gocache" GOFLAGS='' HOME="$PWD" go build -o verify_go "$HERE/bundle.go" ||
+  fail 'the verifier in Go'
+./verify_go bundle.tar trust >out || fail "the verifier in Go: $(cat out)"
+contains 'the stamps of the verifier in Go' "$(cat out)" "stamps $(jq length ours); "
 mkdir bundle
 tar -xf bundle.tar -C bundle
 (cd bundle && bash -e ../commands) >out 2>&1 || fail "the commands that verify prints: $(cat commands out)"
@@ -75,3 +79,9 @@ code=0
 equal 'exit code for another token' "$code" 3
 contains 'where' "$(cat out)" "blobs/$token"
 stop_bastion TERM
+code=0
+verify_py flipped.tar >out || code=$?
+equal 'exit code of verify.py for another token' "$code" 3
+code=0
+./verify_go flipped.tar trust >out || code=$?
+equal 'exit code of the verifier in Go for another token' "$code" 3
