@@ -232,7 +232,24 @@ impl<'a> Place<'a> {
             }
             at = self.run(at + 1, Class::DIGIT, *digits, *digits)?;
         }
-        Ok(at)
+        // By chance, in a row of a dump.
+        if separator == b' ' && rest.len() == 2 && self.is_of_dump(at)? { Err(Miss::No) } else { Ok(at) }
+    }
+
+    /// Whether the next group is one of four hexadecimal digits, some of which are letters and some not.
+    fn is_of_dump(&self, from: usize) -> Result<bool, Miss> {
+        if self.at(from)? != Some(b' ') {
+            return Ok(false);
+        }
+        let (mut digits, mut letters) = (0, 0);
+        for at in from + 1..from + 5 {
+            match self.at(at)? {
+                Some(b'0'..=b'9') => digits += 1,
+                Some(b'a'..=b'f') => letters += 1,
+                _ => return Ok(false),
+            }
+        }
+        Ok(digits > 0 && letters > 0 && !self.at(from + 5)?.is_some_and(|byte| Class::WORD.has(byte)))
     }
 
     fn iban(&self) -> Result<usize, Miss> {
