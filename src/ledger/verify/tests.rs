@@ -46,6 +46,19 @@ fn a_bundle_of_the_first_format_is_read() {
 }
 
 #[test]
+fn a_bundle_with_tables_policies_and_witnesses_is_read() {
+    let bundle = &include_bytes!("../../../tests/golden/bundle-witnessed.tar")[..];
+    let trust = Trust::parse(include_str!("../../../tests/golden/bundle-witnessed.trust")).unwrap();
+    let report = verify(bundle, Belief::Trust(&trust), &mut |_| {}).unwrap();
+    assert_eq!((report.verdict, report.faults.len()), (Verdict::Verified, 0));
+    assert_eq!((report.populations, report.policies, report.texts), (8, 2, 1));
+    assert_eq!(report.witnesses.len(), 2);
+    let [before, between] = &report.bounds[..] else { panic!("{:?}", report.bounds) };
+    assert!(before.after.is_none() && before.end == between.first && between.end == report.range.1);
+    assert!(between.width().is_some_and(|seconds| seconds < 60), "{between:?}");
+}
+
+#[test]
 fn no_file_of_a_bundle_can_be_left_out() {
     for name in names() {
         let report = judge(&without(&name));
