@@ -230,4 +230,6 @@ pub enum Error {
 }
 
 #[cfg(test)]
+mod published;
+#[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use crate::domain::event::Event;
 use crate::ledger::examples;
 use crate::mask::rule::Rules;
 
-fn sealed(fact: &Fact, seq: u64) -> Bytes {
+pub(super) fn sealed(fact: &Fact, seq: u64) -> Bytes {
     let draft = encode(fact, &examples::writer(), &Rules::standard(), || examples::SALT).unwrap();
     draft.seal(Place { seq, time: examples::time(), adjusted: false })
 }
