@@ -141,6 +141,13 @@ pub(super) async fn python(words: &[&str]) -> Result<Option<Came>, Error> {
     }
 }
 
+/// A script, by the shell that every machine has.
+pub(super) async fn shell(script: &str, folder: &Path, names: &[(&str, &str)]) -> Result<Came, Error> {
+    let mut program = Command::new("sh");
+    program.current_dir(folder).envs(names.iter().copied());
+    run(program, script.as_bytes()).await
+}
+
 async fn run(mut program: Command, input: &[u8]) -> Result<Came, Error> {
     let failed = |source| Error::Child { program: "child", source };
     let mut child = program
