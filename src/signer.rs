@@ -95,8 +95,10 @@ pub struct TargetDraft {
     pub pty: bool,
     /// Whether it may open forwarded connections.
     pub forward: bool,
-    /// Whether the client's agent may be lent to it.
+    /// Whether it may use the client's agent.
     pub agent: bool,
+    /// Whether it may use the client's display.
+    pub display: bool,
 }
 
 /// Whose host certificate it is.
@@ -243,6 +245,9 @@ impl Signer {
         }
         if draft.agent {
             builder.extension("permit-agent-forwarding", "").map_err(Error::Build)?;
+        }
+        if draft.display {
+            builder.extension("permit-X11-forwarding", "").map_err(Error::Build)?;
         }
         builder.sign(&self.0.target_ca).map_err(Error::Build)
     }

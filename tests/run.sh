@@ -65,6 +65,9 @@ plink:putty-tools:signs in at the prompt as PuTTY does
 dbclient:dropbear-bin:signs in at the prompt as dropbear does, and is a target without certificates
 pip3:python3-pip:installs paramiko, which signs in at the prompt too, AutoGen, an agent, and libraries of the client matrix
 ssh1:openssh-client-ssh1:OpenSSH 7.5, an old client of the matrix
+xauth:xauth:a target gives a program the way to a display
+Xvfb:xvfb:the screen that is shown at
+xdpyinfo:x11-utils:asks for the screen from a target
 lftp:lftp:a client of the matrix
 sshfs:sshfs:a client of the matrix
 mosh:mosh:is refused by name

@@ -250,24 +250,11 @@ impl House {
         output: &[(Stream, &'static [u8])],
     ) -> SessionId {
         let size = TerminalSize { cols: 80, rows: 24 };
+        let share = Limits::new(&Default::default(), self.clock.clone()).budget.open_reserved();
         let ask = Ask {
-            caller: who,
-            share: Limits::new(&Default::default(), self.clock.clone()).budget.open_reserved(),
-            connection: "9c1e",
-            jump: None,
-            channel: 0,
             login: Some("app"),
-            target: "web",
-            action,
             terminal: pty.then_some(("xterm", size)),
-            env_passed: &[],
-            env_dropped: &[],
-            agent: false,
-            reason: None,
-            wait: None,
-            unmask: false,
-            profiles: &[],
-            glass: None,
+            ..Ask::plain(who, share, "9c1e", "web", action)
         };
         let Opened { governed, permit: _, files: _, lending: _, up: _, mut down, keeper } =
             self.sessions.open(ask).await.unwrap();
@@ -689,25 +676,8 @@ async fn the_records_of_a_session_are_found_among_many() {
 }
 
 fn shell<'a>(who: &'a Arc<Caller>, target: &'a str) -> Ask<'a> {
-    Ask {
-        caller: who,
-        share: Limits::new(&Default::default(), Clock::system()).budget.open_reserved(),
-        connection: "9c1e",
-        jump: None,
-        channel: 0,
-        login: None,
-        target,
-        action: Action::Shell,
-        terminal: None,
-        env_passed: &[],
-        env_dropped: &[],
-        agent: false,
-        reason: None,
-        wait: None,
-        unmask: false,
-        profiles: &[],
-        glass: None,
-    }
+    let share = Limits::new(&Default::default(), Clock::system()).budget.open_reserved();
+    Ask::plain(who, share, "9c1e", target, Action::Shell)
 }
 
 #[tokio::test]

@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::Error;
 use super::stage::{self, Stage};
 use super::world::{NAME, Visitor, World};
-use crate::ledger::bundle::README_TEXT;
 
 /// Values that stand in a file on the targets, in two halves, so that nobody's scanner takes this file for a leak.
 const VALUES: [(&str, &str, &str); 3] = [
@@ -94,7 +93,8 @@ async fn third_way(world: &World, stage: &mut Stage, bundle: &str, trust: &str) 
     if !missing.is_empty() {
         return stage.shows(&format!("(not here: {}. The third way was not gone)", missing.trim().replace('\n', ", ")));
     }
-    let lines = README_TEXT.lines().skip_while(|line| !line.starts_with(BY_HAND));
+    let readme = include_str!("../ledger/bundle/README.txt");
+    let lines = readme.lines().skip_while(|line| !line.starts_with(BY_HAND));
     let script: Vec<&str> = lines.map_while(|line| line.strip_prefix(BY_HAND)).collect();
     let folder = world.file("by-hand");
     std::fs::create_dir(&folder).map_err(|source| Error::Folder { path: folder.clone(), source })?;

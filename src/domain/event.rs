@@ -245,8 +245,8 @@ pub enum Event {
         /// Address and port in the client's words, printable ASCII only; of a socket it says nothing.
         originator: Option<String>,
     },
-    /// A program at the target is about to use the client's agent, or has.
-    ChannelAgent(lent::Lent),
+    /// A program at the target is about to use the client's agent or display, or has.
+    ChannelLent(lent::Lent),
     /// The target is about to listen for the client, or does.
     ChannelListen(arrived::Listening),
     /// A connection that the target took is about to be given to the client, or has ended.

@@ -13,6 +13,7 @@ pub mod files;
 pub mod forward;
 pub mod identity;
 pub mod listen;
+pub mod loan;
 pub mod session;
 pub mod target;
 

@@ -15,6 +15,7 @@ use russh::keys::{PrivateKey, PublicKey};
 use super::{Error, Identities, certificate};
 use crate::domain::event::{Event, Fact, Outcome, TargetRef};
 use crate::domain::identity::Caller;
+use crate::domain::loan::Loans;
 use crate::domain::session::{Command, SessionId};
 use crate::domain::target::Login;
 use crate::domain::{Digest, RecordId, Timestamp};
@@ -39,8 +40,8 @@ pub struct TargetAsk<'a> {
     pub pty: bool,
     /// Whether for one forwarded connection, and nothing else.
     pub forward: bool,
-    /// Whether the client's agent may be lent to it.
-    pub agent: bool,
+    /// What of the client's may be used by it.
+    pub lent: Loans,
     /// The lasting key of a target that knows no certificates.
     pub key_file: Option<&'a Path>,
     /// The one command that may run, where a person agreed to exactly that.
@@ -132,7 +133,7 @@ impl Identities {
                     source: ask.source,
                     pty: ask.pty,
                     forward: ask.forward,
-                    agent: ask.agent,
+                    lent: ask.lent,
                     force_command: ask.force_command,
                 };
                 let draft = certificate::target(&target, key.public_key(), serial, now)?;
@@ -219,6 +220,7 @@ fn target_issued(draft: &TargetDraft) -> Event {
     options.extend(draft.pty.then(|| "permit-pty".to_owned()));
     options.extend(draft.forward.then(|| "permit-port-forwarding".to_owned()));
     options.extend(draft.agent.then(|| "permit-agent-forwarding".to_owned()));
+    options.extend(draft.display.then(|| "permit-X11-forwarding".to_owned()));
     Event::CertIssued {
         authority: "target",
         serial: draft.serial,

@@ -12,6 +12,7 @@ use russh::keys::PublicKey;
 use serde_json::json;
 
 use crate::domain::identity::{Identity, SignIn};
+use crate::domain::loan::{Loan, Loans};
 use crate::domain::session::{Command, SessionId};
 use crate::domain::target::Login;
 use crate::domain::{Digest, RecordId, Timestamp};
@@ -99,8 +100,8 @@ pub struct Target<'a> {
     pub pty: bool,
     /// Whether for one forwarded connection.
     pub forward: bool,
-    /// Whether the client's agent may be lent to it.
-    pub agent: bool,
+    /// What of the client's may be used by it.
+    pub lent: Loans,
     /// The one command that may run, where a person agreed to exactly that.
     pub force_command: Option<&'a Command>,
 }
@@ -122,7 +123,8 @@ pub fn target(ask: &Target<'_>, key: &PublicKey, serial: u64, now: Timestamp) ->
         force_command,
         pty: ask.pty,
         forward: ask.forward,
-        agent: ask.agent,
+        agent: ask.lent.has(Loan::Agent),
+        display: ask.lent.has(Loan::Display),
     })
 }
 
@@ -223,7 +225,7 @@ mod tests {
             source: "10.0.0.1".parse().unwrap(),
             pty: false,
             forward: false,
-            agent: false,
+            lent: Loans::default(),
             force_command: Some(&command),
         };
         let key = new_key("").unwrap();

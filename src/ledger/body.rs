@@ -17,6 +17,7 @@ use crate::domain::event::masked::Applied;
 use crate::domain::event::sftp::Moved;
 use crate::domain::event::succession::Succession;
 use crate::domain::event::{Counters, Decided, Event, Extent, Read};
+use crate::domain::loan::Loan;
 use crate::domain::session::Exit;
 use crate::domain::{Digest, Text};
 use crate::mask::rule::Rules;
@@ -150,12 +151,16 @@ impl Writer<'_> {
             Event::ChannelForward { to, originator } => {
                 body.set("to", text(to)).maybe("originator", originator.as_deref().map(text))
             }
-            Event::ChannelAgent(lent) => {
+            Event::ChannelLent(lent) => {
                 let of = |count: fn(&Passed) -> u64| lent.ended.as_ref().map(|passed| number(count(passed)));
+                let (to, from) = match lent.loan {
+                    Loan::Agent => ("to_agent", "from_agent"),
+                    Loan::Display => ("to_display", "from_display"),
+                };
                 body.set("use", number(u64::from(lent.number)))
                     .set("what", if lent.ended.is_some() { "closed" } else { "opened" })
-                    .maybe("to_agent", of(|passed| passed.to_agent))
-                    .maybe("from_agent", of(|passed| passed.from_agent))
+                    .maybe(to, of(|passed| passed.to_client))
+                    .maybe(from, of(|passed| passed.from_client))
                     .maybe("duration_us", of(|passed| passed.duration_us))
             }
             Event::ChannelListen(listening) => {

@@ -15,6 +15,7 @@ use crate::domain::event::sftp::{Moved, Operation};
 use crate::domain::event::succession::Succession;
 use crate::domain::event::{Actor, Counters, Decided, Event, Extent, Fact, Outcome, Read, TargetRef};
 use crate::domain::identity::{Flow, Kind};
+use crate::domain::loan::Loan;
 use crate::domain::session::{Exit, Jump, RecordingId, SessionId};
 use crate::domain::{Digest, RecordId, Text, Timestamp};
 
@@ -63,6 +64,7 @@ pub(super) fn all() -> Vec<(String, Fact)> {
         .chain(copied())
         .chain(listened())
         .chain([unasked()])
+        .chain(shown())
         .collect();
     for (number, fact) in all.iter_mut().enumerate() {
         fact.id = RecordId::from_parts(time(), number as u128);
@@ -132,7 +134,7 @@ pub(super) fn ordinal(event: &Event) -> usize {
         Event::Anchored(_) => 46,
         Event::UpstreamAgain { .. } => 47,
         Event::LogSuccessor(_) => 48,
-        Event::ChannelAgent(_) => 50,
+        Event::ChannelLent(_) => 50,
         Event::LogCopied(_) => 51,
         Event::ChannelListen(_) => 52,
         Event::ChannelArrived(_) => 53,
@@ -616,8 +618,18 @@ fn to_socket() -> Fact {
 
 /// Begun, and over.
 fn lent() -> [Fact; 2] {
-    let passed = Passed { to_agent: 620, from_agent: 534, duration_us: 48_211 };
-    [None, Some(passed)].map(|ended| in_session(Event::ChannelAgent(Lent { number: 0, ended }), 0))
+    let to_agent = Passed { to_client: 620, from_client: 534, duration_us: 48_211 };
+    [None, Some(to_agent)].map(|ended| lent_to(Loan::Agent, ended))
+}
+
+/// The same of a display.
+fn shown() -> [Fact; 2] {
+    let to_display = Passed { to_client: 18_220, from_client: 9_344, duration_us: 2_048_211 };
+    [None, Some(to_display)].map(|ended| lent_to(Loan::Display, ended))
+}
+
+fn lent_to(loan: Loan, ended: Option<Passed>) -> Fact {
+    in_session(Event::ChannelLent(Lent { loan, number: 0, ended }), 0)
 }
 
 /// Asked for, granted with a port of the target's choice; a connection there, and its end.

@@ -18,6 +18,7 @@ use crate::domain::Text;
 use crate::domain::event::Event;
 use crate::domain::event::arrived::Listening;
 use crate::domain::identity::Caller;
+use crate::domain::loan::Loans;
 use crate::domain::session::{Action, Jump, TerminalSize};
 
 /// What a gateway asks for.
@@ -45,8 +46,8 @@ pub struct Ask<'a> {
     pub env_passed: &'a [(String, String)],
     /// Names of environment variables that were dropped.
     pub env_dropped: &'a [String],
-    /// Whether the client would lend its agent.
-    pub agent: bool,
+    /// What the client would lend to it.
+    pub lends: Loans,
     /// Why, in the client's words.
     pub reason: Option<&'a str>,
     /// How long the client would wait for people, if it says so.
@@ -57,6 +58,31 @@ pub struct Ask<'a> {
     pub profiles: &'a [String],
     /// Past approval.
     pub glass: Option<&'a Glass>,
+}
+
+impl<'a> Ask<'a> {
+    /// With nothing but what each has: the target's default login, no terminal, no environment, no wishes.
+    pub fn plain(caller: &'a Arc<Caller>, share: Share, connection: &'a str, target: &'a str, action: Action) -> Self {
+        Self {
+            caller,
+            share,
+            connection,
+            jump: None,
+            channel: 0,
+            login: None,
+            target,
+            action,
+            terminal: None,
+            env_passed: &[],
+            env_dropped: &[],
+            lends: Loans::default(),
+            reason: None,
+            wait: None,
+            unmask: false,
+            profiles: &[],
+            glass: None,
+        }
+    }
 }
 
 impl Ask<'_> {
@@ -92,7 +118,7 @@ pub struct Opened {
     pub permit: Permit,
     /// Of a session by SFTP: where its operations are recorded.
     pub files: Option<Files>,
-    /// Where the client's agent is lent to the target: each use is recorded there.
+    /// Where something of the client's is lent to the target: each use is recorded there.
     pub lending: Option<Lending>,
     /// For the pump from the client.
     pub up: UpTap,

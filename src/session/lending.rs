@@ -1,7 +1,7 @@
-//! The client's agent, lent to a target for one session: whether, and a record of each use before it begins.
+//! What a client lends to a target for one session, its agent or its display: whether, and a record of each use before it begins.
 //!
 //! Whoever is root at the target can use what is lent, so the default is no, and a session that is refused it goes on
-//! without. Does not know what is asked of an agent: a gateway carries the bytes.
+//! without. Does not know what goes over it: a gateway carries the bytes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,15 +16,11 @@ use super::{Ask, Inner, Sessions};
 use crate::domain::event::lent::{Lent, Passed};
 use crate::domain::event::{Event, Fact, Outcome, TargetRef};
 use crate::domain::identity::Caller;
+use crate::domain::loan::{Loan, Loans};
 use crate::domain::session::{Action, End, SessionId};
 use crate::domain::target::{Login, Target};
 use crate::domain::{RecordId, Timestamp};
 use crate::{ledger, policy};
-
-/// Said in the recording of a session that asked for it and gets none.
-const WITHOUT: &str = "the agent is not forwarded: no rule permits it here";
-/// The same, where people agreed to what they were shown.
-const NEVER_HELD: &str = "the agent is not forwarded: not to what people agreed to, nor past approval";
 
 /// Where each use of what was lent is recorded, for one session.
 #[derive(Debug)]
@@ -41,21 +37,22 @@ pub struct Lending {
 /// One use that is recorded and has not ended.
 #[derive(Debug)]
 pub struct Begun {
+    loan: Loan,
     number: u32,
     at: Duration,
 }
 
 impl Sessions {
-    /// Whether the policy lets somebody lend their agent there, as of now: what a client hears when it asks. What counts
+    /// Whether the policy lets somebody lend this there, as of now: what a client hears when it asks. What counts
     /// is decided and recorded when its session begins.
-    pub fn would_lend(&self, caller: &Arc<Caller>, login: Option<&str>, target: &str) -> bool {
+    pub fn would_lend(&self, caller: &Arc<Caller>, login: Option<&str>, target: &str, loan: Loan) -> bool {
         let Some((target, login)) = self.find(login, target) else { return false };
         let caller = self.as_of_now(caller);
         let policy = self.0.policy.borrow().clone();
         let request = policy::Request {
             identity: &caller.identity,
             sign_in: &caller.sign_in,
-            action: policy::Asked::Agent,
+            action: asked(loan),
             target: Some((&target, &login)),
             owner: None,
             now: self.0.clock.now(),
@@ -65,36 +62,58 @@ impl Sessions {
         permits(&policy::decide(&policy, &request))
     }
 
-    /// The decision on the agent of a session that begins; none if nobody asked for it, or nobody can be asked.
+    /// The decisions on what would be lent to a session that begins; none on what nobody can be asked about.
     pub(super) fn lends(
         &self,
         ask: &Ask<'_>,
         is_held: bool,
         (target, login): (&Target, &Login),
         now: Timestamp,
-    ) -> Option<Judged> {
+    ) -> Vec<(Loan, Judged)> {
         let runs = matches!(ask.action, Action::Shell | Action::Exec(_));
-        // Approvers are not shown that the agent would go along.
-        let wanted = ask.agent && runs && !is_held && ask.glass.is_none();
-        wanted.then(|| self.decide_as(ask, policy::Asked::Agent, target, login, now, None))
+        // Approvers are not shown that something would go along.
+        if !runs || is_held || ask.glass.is_some() {
+            return Vec::new();
+        }
+        let judged = |loan| (loan, self.decide_as(ask, asked(loan), target, login, now, None));
+        ask.lends.each().map(judged).collect()
+    }
+}
+
+fn asked(loan: Loan) -> policy::Asked<'static> {
+    match loan {
+        Loan::Agent => policy::Asked::Agent,
+        Loan::Display => policy::Asked::X11,
     }
 }
 
 /// Whether it may be lent. A hold is a no: nobody is asked twice for one session.
-pub(super) fn permits(decision: &policy::Decision) -> bool {
+fn permits(decision: &policy::Decision) -> bool {
     match &decision.outcome {
         policy::Outcome::Allow(limits) => limits.unserved(served_unmasked()).is_none(),
         policy::Outcome::Hold(_) | policy::Outcome::Deny => false,
     }
 }
 
-/// Why an agent that would be lent is not, if so.
-pub(super) fn without(ask: &Ask<'_>, judged: Option<&Judged>) -> Option<&'static str> {
-    match judged {
-        Some(judged) if permits(&judged.decision) => None,
-        Some(_) => Some(WITHOUT),
-        None if ask.agent => Some(NEVER_HELD),
-        None => None,
+/// What of it may be lent.
+pub(super) fn permitted(judged: &[(Loan, Judged)]) -> Loans {
+    judged.iter().filter(|(_, judged)| permits(&judged.decision)).map(|(loan, _)| *loan).collect()
+}
+
+/// Why something that would be lent is not, for the recording.
+pub(super) fn without(ask: &Ask<'_>, judged: &[(Loan, Judged)]) -> Vec<String> {
+    let permitted = permitted(judged);
+    let why =
+        if judged.is_empty() { "not to what people agreed to, nor past approval" } else { "no rule permits it here" };
+    let missing = ask.lends.each().filter(|loan| !permitted.has(*loan));
+    missing.map(|loan| format!("the {} is not forwarded: {why}", word(loan))).collect()
+}
+
+/// What it is called where people read of it.
+pub fn word(loan: Loan) -> &'static str {
+    match loan {
+        Loan::Agent => "agent",
+        Loan::Display => "display",
     }
 }
 
@@ -105,17 +124,17 @@ impl Lending {
     }
 
     /// The target begins to use it. Once this returns the record is durable.
-    pub async fn begins(&self) -> Result<Begun, ledger::Error> {
+    pub async fn begins(&self, loan: Loan) -> Result<Begun, ledger::Error> {
         let number = self.used.fetch_add(1, Ordering::Relaxed);
-        let recorded = self.inner.ledger.append(vec![self.fact(Lent { number, ended: None })]).await;
-        recorded.map(|_| Begun { number, at: self.inner.clock.elapsed() }).inspect_err(|cause| self.failed(cause))
+        let recorded = self.inner.ledger.append(vec![self.fact(Lent { loan, number, ended: None })]).await;
+        recorded.map(|_| Begun { loan, number, at: self.inner.clock.elapsed() }).inspect_err(|cause| self.failed(cause))
     }
 
-    /// That use has ended; so many bytes went to the agent, and came from it.
-    pub async fn ended(&self, Begun { number, at }: Begun, (to_agent, from_agent): (u64, u64)) {
+    /// That use has ended; so many bytes went to the client, and came from it.
+    pub async fn ended(&self, Begun { loan, number, at }: Begun, (to_client, from_client): (u64, u64)) {
         let span = self.inner.clock.elapsed().saturating_sub(at);
         let duration_us = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-        let fact = self.fact(Lent { number, ended: Some(Passed { to_agent, from_agent, duration_us }) });
+        let fact = self.fact(Lent { loan, number, ended: Some(Passed { to_client, from_client, duration_us }) });
         if let Err(cause) = self.inner.ledger.submit(vec![fact]).await {
             self.failed(&cause);
         }
@@ -123,13 +142,13 @@ impl Lending {
 
     fn fact(&self, lent: Lent) -> Fact {
         let id = RecordId::new(self.inner.clock.now());
-        let mut fact = Fact::new(id, Outcome::Success, Event::ChannelAgent(lent)).by(&self.caller);
+        let mut fact = Fact::new(id, Outcome::Success, Event::ChannelLent(lent)).by(&self.caller);
         fact.channel = Some(self.channel);
         fact.within(self.session).towards(self.place.clone())
     }
 
     fn failed(&self, cause: &ledger::Error) {
-        error!(session = %self.session, error = ?cause, "ledger does not take a use of an agent");
+        error!(session = %self.session, error = ?cause, "ledger does not take a use of what was lent");
         self.cut.now(End::RecordingFailed);
     }
 }

@@ -25,6 +25,7 @@ use super::unmask::{Bare, not_held};
 use super::{Counted, Sessions};
 use crate::approval::Granted;
 use crate::domain::event::{Event, Fact, Outcome, TargetRef};
+use crate::domain::loan::Loan;
 use crate::domain::session::{Action, End, RecordingId, SessionId, TerminalSize};
 use crate::domain::target::{Login, Target};
 use crate::domain::{RecordId, Text, Timestamp, printable};
@@ -53,8 +54,8 @@ struct New<'a> {
     beside: Option<Judged>,
     /// The second decision too: that the client may see what is recorded masked.
     unmasked: Option<Judged>,
-    /// The decision on the client's agent, if it would be lent.
-    agent: Option<Judged>,
+    /// The decisions on what the client would lend.
+    loans: Vec<(Loan, Judged)>,
 }
 
 impl Sessions {
@@ -115,7 +116,7 @@ impl Sessions {
             Some(_) => (decided, obligations, None),
             None => self.unmasked(&ask, (&target, &login), now, (decided, obligations)).await?,
         };
-        let agent = self.lends(&ask, granted.is_some(), (&target, &login), now);
+        let loans = self.lends(&ask, granted.is_some(), (&target, &login), now);
         let new = New {
             ask: &ask,
             now,
@@ -131,9 +132,9 @@ impl Sessions {
             rules,
             beside,
             unmasked,
-            agent,
+            loans,
         };
-        let without = lending::without(&ask, new.agent.as_ref());
+        let without = lending::without(&ask, &new.loans);
         let gauge =
             self.limits().space.gauge(&new.ask.caller.identity.principal(), ask.purpose(), new.ask.share.clone());
         let started = self.0.recordings.start(new.header(&self.0.bastion), Arc::new(gauge));
@@ -154,8 +155,8 @@ impl Sessions {
         for name in ask.env_dropped {
             opened.governed.mark(&format!("env dropped {name}")).await;
         }
-        if let Some(why) = without {
-            opened.governed.mark(why).await;
+        for why in without {
+            opened.governed.mark(&why).await;
         }
         // What is seen there must be on disk first: a store that takes nothing is noticed before anything begins.
         if opened.down.durable
@@ -199,8 +200,7 @@ impl Sessions {
             Action::Forward(forward) => Permit::Forward(ForwardPermit::new(new.session, forward.clone())),
             Action::Listen(listen) => Permit::Listen(ListenPermit::new(new.session, listen.clone())),
         };
-        let lends = new.agent.as_ref().is_some_and(|judged| lending::permits(&judged.decision));
-        let permit = if lends { permit.with_agent() } else { permit };
+        let lent = lending::permitted(&new.loans);
         let held = new.granted.is_some();
         let durable = new.target.durable() || new.obligations.durable || held || new.ask.glass.is_some();
         let purpose = new.ask.purpose();
@@ -238,10 +238,10 @@ impl Sessions {
             durable,
             reach: new.obligations.sftp.clone(),
         });
-        let lending = lends.then(|| Lending::new(inner, new.ask, (new.session, new.place.clone()), cut.clone()));
+        let lending = lent.any().then(|| Lending::new(inner, new.ask, (new.session, new.place.clone()), cut.clone()));
         let registered = self.register(entry, mark).await;
         Opened {
-            permit,
+            permit: permit.lending(lent),
             files,
             lending,
             up: UpTap {
@@ -406,7 +406,7 @@ impl New<'_> {
         decided.session = Some(self.session);
         let decision = decided.id;
         let mut facts = vec![decided];
-        let judged = self.beside.iter().chain(&self.unmasked).chain(&self.agent);
+        let judged = self.beside.iter().chain(&self.unmasked).chain(self.loans.iter().map(|(_, judged)| judged));
         facts.extend(judged.map(|judged| {
             let fact = ask.fact(self.now, judged.decision.recorded(), judged.event());
             fact.within(self.session).towards(self.place.clone())

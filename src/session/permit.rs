@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::domain::forward::Forward;
 use crate::domain::listen::Listen;
+use crate::domain::loan::Loans;
 use crate::domain::session::{Command, SessionId};
 
 /// Proof that something may be started in a session, once.
@@ -27,8 +28,8 @@ pub struct ShellPermit {
     session: SessionId,
     /// People agreed to this standard input, and to no other.
     input: Option<Bytes>,
-    /// The client's agent goes along.
-    agent: bool,
+    /// What of the client's goes along.
+    lent: Loans,
 }
 
 /// Proof that `command` may run in this session. It carries the command: what runs is what was allowed.
@@ -40,8 +41,8 @@ pub struct ExecPermit {
     approved: bool,
     /// They agreed to this standard input, and to no other.
     input: Option<Bytes>,
-    /// The client's agent goes along.
-    agent: bool,
+    /// What of the client's goes along.
+    lent: Loans,
 }
 
 impl Permit {
@@ -69,21 +70,21 @@ impl Permit {
         }
     }
 
-    /// The same, with the client's agent, for what can use one.
-    pub(super) fn with_agent(self) -> Self {
+    /// The same, with what the client lends, for what can use it.
+    pub(super) fn lending(self, lent: Loans) -> Self {
         match self {
-            Self::Shell(permit) => Self::Shell(ShellPermit { agent: true, ..permit }),
-            Self::Exec(permit) => Self::Exec(ExecPermit { agent: true, ..permit }),
+            Self::Shell(permit) => Self::Shell(ShellPermit { lent, ..permit }),
+            Self::Exec(permit) => Self::Exec(ExecPermit { lent, ..permit }),
             Self::Sftp(_) | Self::Forward(_) | Self::Listen(_) => self,
         }
     }
 
-    /// Whether the client's agent may be lent to it.
-    pub fn agent(&self) -> bool {
+    /// What of the client's may be used by it.
+    pub fn lent(&self) -> Loans {
         match self {
-            Self::Shell(permit) => permit.agent,
-            Self::Exec(permit) => permit.agent,
-            Self::Sftp(_) | Self::Forward(_) | Self::Listen(_) => false,
+            Self::Shell(permit) => permit.lent,
+            Self::Exec(permit) => permit.lent,
+            Self::Sftp(_) | Self::Forward(_) | Self::Listen(_) => Loans::default(),
         }
     }
 
@@ -162,7 +163,7 @@ impl ListenPermit {
 
 impl ShellPermit {
     pub(super) fn new(session: SessionId, input: Option<Bytes>) -> Self {
-        Self { session, input, agent: false }
+        Self { session, input, lent: Loans::default() }
     }
 
     /// In which session.
@@ -173,12 +174,12 @@ impl ShellPermit {
 
 impl ExecPermit {
     pub(super) fn new(session: SessionId, command: Command) -> Self {
-        Self { session, command, approved: false, input: None, agent: false }
+        Self { session, command, approved: false, input: None, lent: Loans::default() }
     }
 
     /// For exactly what people agreed to.
     pub(super) fn approved(session: SessionId, command: Command, input: Option<Bytes>) -> Self {
-        Self { session, command, approved: true, input, agent: false }
+        Self { session, command, approved: true, input, lent: Loans::default() }
     }
 
     /// The one command that may run, where people agreed to exactly that.

@@ -34,6 +34,7 @@ fn target(change: impl FnOnce(&mut TargetDraft)) -> Result<Certificate, Error> {
         pty: false,
         forward: false,
         agent: false,
+        display: false,
     };
     change(&mut draft);
     Signer::in_memory().unwrap().sign_target(draft)
@@ -75,6 +76,7 @@ fn a_draft_within_the_rules_is_signed_by_its_own_authority() {
         pty: true,
         forward: false,
         agent: false,
+        display: false,
     };
     let certificate = signer.sign_target(draft).unwrap();
     assert_eq!(certificate.signature_key(), signer.target_ca().key_data());

@@ -286,25 +286,8 @@ impl House {
     async fn session(&self, number: usize, kib: usize) {
         let caller = self.caller(&format!("person-{}", number % PEOPLE), "users");
         let command = Command::parse(format!("deploy --release {number}")).unwrap();
-        let ask = Ask {
-            caller: &caller,
-            share: self.sessions.limits().budget.open_reserved(),
-            connection: "9c1e",
-            jump: None,
-            channel: 0,
-            login: Some("app"),
-            target: "web",
-            action: Action::Exec(command),
-            terminal: None,
-            env_passed: &[],
-            env_dropped: &[],
-            agent: false,
-            reason: None,
-            wait: None,
-            unmask: false,
-            profiles: &[],
-            glass: None,
-        };
+        let share = self.sessions.limits().budget.open_reserved();
+        let ask = Ask { login: Some("app"), ..Ask::plain(&caller, share, "9c1e", "web", Action::Exec(command)) };
         let opened = self.sessions.open(ask).await;
         let Opened { governed, permit: _, files: _, lending: _, up: _, mut down, keeper } = opened.unwrap();
         let act = async {

@@ -10,7 +10,6 @@
 #![allow(unreachable_pub, missing_docs, reason = "nothing here is for others")]
 
 mod again;
-mod agent;
 mod approval;
 mod console;
 mod exec;
@@ -19,6 +18,7 @@ mod flow;
 mod glass;
 mod guarded;
 mod jump;
+mod lent;
 mod limits;
 mod login;
 mod many;

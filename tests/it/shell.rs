@@ -114,13 +114,15 @@ async fn x11_and_agent_are_refused_and_the_session_goes_on() {
     let mut talk = library.open().await;
     talk.write.request_x11(true, false, "MIT-MAGIC-COOKIE-1", "00", 0).await.unwrap();
     talk.until(|got| got.answers.len() == 1).await;
-    assert_eq!(talk.got.err, "sallyport: X11 forwarding is not carried\r\n");
-    talk.write.agent_forward(true).await.unwrap();
+    talk.write.request_x11(true, false, "MIT-MAGIC-COOKIE-1", "0g", 0).await.unwrap();
     talk.until(|got| got.answers.len() == 2).await;
+    assert_eq!(talk.got.err, "sallyport: x11-req: the name of the protocol or its cookie is none\r\n");
+    talk.write.agent_forward(true).await.unwrap();
+    talk.until(|got| got.answers.len() == 3).await;
     talk.write.exec(true, "echo on; echo ${SSH_AUTH_SOCK:-no agent}").await.unwrap();
     talk.write.eof().await.unwrap();
     let got = talk.ends().await;
-    assert_eq!(got.answers, [false, false, true]);
+    assert_eq!(got.answers, [false, false, false, true]);
     assert_eq!((got.out.as_str(), got.status), ("on\nno agent\n", Some(0)));
     drop(library);
     // And as the stock client asks for it.

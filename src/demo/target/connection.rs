@@ -202,6 +202,18 @@ impl Handler for Connection {
         }
     }
 
+    async fn x11_request(
+        &mut self,
+        id: ChannelId,
+        _: bool,
+        _: &str,
+        _: &str,
+        _: u32,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        session.channel_failure(id)
+    }
+
     async fn window_change_request(
         &mut self,
         id: ChannelId,

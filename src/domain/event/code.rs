@@ -1,6 +1,7 @@
 //! The stable names of events: kind and code, in one table.
 
 use super::{Event, Outcome};
+use crate::domain::loan::Loan;
 
 impl Event {
     /// The stable kind.
@@ -48,7 +49,10 @@ impl Event {
             Self::ChannelShell { .. } => ("channel.shell", 2011),
             Self::ChannelSubsystem { .. } => ("channel.subsystem", 2012),
             Self::ChannelForward { .. } => ("channel.forward", 2013),
-            Self::ChannelAgent(_) => ("channel.agent", 2014),
+            Self::ChannelLent(lent) => match lent.loan {
+                Loan::Agent => ("channel.agent", 2014),
+                Loan::Display => ("channel.display", 2018),
+            },
             Self::ChannelListen(_) => ("channel.listen", 2015),
             Self::ChannelArrived(_) => ("channel.arrived", 2016),
             Self::ChannelUnasked(_) => ("channel.unasked", 2017),

@@ -14,10 +14,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::asked::BLOCKED_AT;
 use super::pump::Waiting;
 use super::upstream::Backlog;
+use crate::domain::loan::Loan;
 use crate::session::budget::Share;
 
-/// What a target has opened and nobody has answered yet.
-const QUEUE: usize = 16;
+/// What a target has opened and nobody has answered yet: as many as may be open at once, since they can come in one packet.
+const QUEUE: usize = 64;
 /// A client answers within this, and hears of an end within it.
 pub(super) const WITHIN: Duration = Duration::from_secs(10);
 /// What the target still sends on a channel that has ended is waited for so long.
@@ -27,6 +28,8 @@ const REST: Duration = Duration::from_secs(1);
 pub(super) enum For {
     /// The client's agent.
     Agent,
+    /// The client's display: from where, at the target, a program came to it.
+    Display(String, u32),
     /// A port that the target listens on: which, and from where the connection came.
     Port(u32, String, u32),
     /// A socket that it listens on: its path.
@@ -44,8 +47,7 @@ pub(super) struct Came {
 /// What may come in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Open {
-    Nothing,
-    Agent,
+    Lent(Loan),
     /// Connections to where the target listens.
     Arrivals,
 }
@@ -62,7 +64,7 @@ struct Inside {
 }
 
 struct State {
-    open: Open,
+    open: Vec<Open>,
     came: Option<mpsc::Receiver<Came>>,
     /// How often something was refused that nobody had asked for, by the name of the channel.
     unasked: BTreeMap<&'static str, u64>,
@@ -72,23 +74,24 @@ impl Door {
     /// Shut.
     pub(super) fn new() -> Self {
         let (queue, came) = mpsc::channel(QUEUE);
-        let state = Mutex::new(State { open: Open::Nothing, came: Some(came), unasked: BTreeMap::new() });
+        let state = Mutex::new(State { open: Vec::new(), came: Some(came), unasked: BTreeMap::new() });
         Self(Arc::new(Inside { state, queue, over: CancellationToken::new() }))
     }
 
-    /// From now on the target may come in with this, and with nothing else.
+    /// From now on the target may come in with this too.
     pub(super) fn open(&self, what: Open) {
-        self.state().open = what;
+        self.state().open.push(what);
     }
 
     /// Lets one in, or refuses it.
     pub(super) fn knock(&self, came: Came) {
         let (wanted, name) = match came.what {
-            For::Agent => (Open::Agent, AGENT),
+            For::Agent => (Open::Lent(Loan::Agent), AGENT),
+            For::Display(..) => (Open::Lent(Loan::Display), X11),
             For::Port(..) => (Open::Arrivals, FORWARDED_TCPIP),
             For::Socket(_) => (Open::Arrivals, FORWARDED_STREAMLOCAL),
         };
-        if self.state().open != wanted {
+        if !self.is_open(wanted) {
             return self.unasked(name);
         }
         // Over the bound it is dropped, which refuses it.
@@ -105,10 +108,15 @@ impl Door {
         std::mem::take(&mut self.state().unasked)
     }
 
+    /// Whether the target may come in with this.
+    pub(super) fn is_open(&self, what: Open) -> bool {
+        self.state().open.contains(&what)
+    }
+
     /// What comes in, if it is open. Once.
     pub(super) fn coming(&self) -> Option<mpsc::Receiver<Came>> {
         let mut state = self.state();
-        if state.open == Open::Nothing { None } else { state.came.take() }
+        if state.open.is_empty() { None } else { state.came.take() }
     }
 
     /// The connection to the target is over.
@@ -128,6 +136,7 @@ impl Door {
 
 /// The names of channels, for records.
 pub(super) const AGENT: &str = "auth-agent@openssh.com";
+pub(super) const X11: &str = "x11";
 pub(super) const FORWARDED_TCPIP: &str = "forwarded-tcpip";
 pub(super) const FORWARDED_STREAMLOCAL: &str = "forwarded-streamlocal@openssh.com";
 

@@ -141,7 +141,7 @@ impl Channel {
             terminal: asked.as_ref().map(|terminal| (terminal.term.as_str(), terminal.size)),
             env_passed: &way.environment.passed,
             env_dropped: &way.environment.dropped,
-            agent: way.environment.agent,
+            lends: way.environment.lends(),
             reason: way.wishes.reason.as_deref(),
             wait: way.wishes.wait,
             unmask: way.wishes.unmask,
@@ -194,6 +194,7 @@ impl Channel {
             (None, Some((bytes, is_all))) => Some(First { bytes, is_all, bound: None }),
             (None, None) => None,
         };
+        let lent = permit.lent();
         let reached = tokio::select! {
             reached = self.reach(&governed, asked, environment, permit) => Ok(reached),
             end = governed.cut() => Err(end),
@@ -201,7 +202,7 @@ impl Channel {
         let end = match reached {
             Err(end) => self.cut(&governed, terminal, end).await,
             Ok(Ok(upstream)) => {
-                let _lent = self.lend(&governed, &upstream, lending).await;
+                let _lent = self.lend(&governed, &upstream, (lending, lent)).await;
                 self.carry(&governed, upstream, terminal, carried, first).await
             }
             Ok(Err(error)) => {

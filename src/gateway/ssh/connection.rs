@@ -21,13 +21,14 @@ use super::jump::Road;
 use super::listener::Listeners;
 use super::pace::{Pace, TRICKLE};
 use super::refuse::{not_carried, refuse};
-use super::request::{self, Terminal};
+use super::request::{self, Display, Terminal};
 use super::sign_in::{Patience, Round, SignIn};
 use super::stream::Control;
 use super::upstream::Ahead;
 use super::{Rooms, unauthenticated};
 use crate::domain::identity::Caller;
 use crate::domain::listen::Listen;
+use crate::domain::loan::Loan;
 use crate::domain::printable;
 use crate::identity::Refusal;
 use crate::session::people::Presence;
@@ -417,17 +418,21 @@ impl Handler for Connection {
     async fn x11_request(
         &mut self,
         channel: ChannelId,
-        _: bool,
-        _: &str,
-        _: &str,
-        _: u32,
+        single: bool,
+        protocol: &str,
+        cookie: &str,
+        screen: u32,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
-        refuse(session, channel, "X11 forwarding is not carried")
+        let Some(display) = Display::parse(single, protocol, cookie, screen) else {
+            return refuse(session, channel, "x11-req: the name of the protocol or its cookie is none");
+        };
+        let lends = self.would_lend(channel, Loan::Display, |environment| environment.display = Some(display));
+        if lends { session.channel_success(channel) } else { session.channel_failure(channel) }
     }
 
     async fn agent_request(&mut self, channel: ChannelId, _: &mut Session) -> Result<bool, russh::Error> {
-        Ok(self.would_lend(channel))
+        Ok(self.would_lend(channel, Loan::Agent, |environment| environment.agent = true))
     }
 
     async fn window_change_request(

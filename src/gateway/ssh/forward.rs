@@ -30,25 +30,8 @@ impl Channel {
         let gone = self.gone.clone();
         let environment = Environment::default();
         let to = forward.to.clone();
-        let ask = Ask {
-            caller: &self.caller,
-            share: self.share.clone(),
-            connection: &self.connection,
-            jump: self.jump.as_deref(),
-            channel: self.number,
-            login: login.as_deref(),
-            target: &target,
-            action: Action::Forward(forward),
-            terminal: None,
-            env_passed: &[],
-            env_dropped: &[],
-            agent: false,
-            reason: None,
-            wait: None,
-            unmask: false,
-            profiles: &[],
-            glass: None,
-        };
+        let plain = Ask::plain(&self.caller, self.share.clone(), &self.connection, &target, Action::Forward(forward));
+        let ask = Ask { jump: self.jump.as_deref(), channel: self.number, login: login.as_deref(), ..plain };
         let Opened { governed, permit, files: _, lending: _, up, down, keeper } =
             match self.rooms.sessions.open(ask).await {
                 Ok(opened) => opened,

@@ -116,25 +116,14 @@ impl Listener {
     /// From the decision to the end. The port is told once the target listens there; dropped, nothing is.
     pub(super) async fn run(mut self, granted: oneshot::Sender<u16>, no_more: oneshot::Receiver<oneshot::Sender<()>>) {
         let (login, target) = self.place.clone();
-        let ask = Ask {
-            caller: &self.caller,
-            share: self.share.clone(),
-            connection: &self.connection,
-            jump: self.jump.as_deref(),
-            channel: self.number,
-            login: login.as_deref(),
-            target: &target,
-            action: Action::Listen(self.listen.clone()),
-            terminal: None,
-            env_passed: &[],
-            env_dropped: &[],
-            agent: false,
-            reason: None,
-            wait: None,
-            unmask: false,
-            profiles: &[],
-            glass: None,
-        };
+        let plain = Ask::plain(
+            &self.caller,
+            self.share.clone(),
+            &self.connection,
+            &target,
+            Action::Listen(self.listen.clone()),
+        );
+        let ask = Ask { jump: self.jump.as_deref(), channel: self.number, login: login.as_deref(), ..plain };
         let Opened { governed, permit, files: _, lending: _, up, down: _down, keeper } =
             match self.rooms.sessions.open(ask).await {
                 Ok(opened) => opened,
@@ -275,7 +264,7 @@ impl Listener {
                 on.door().unasked(FORWARDED_TCPIP);
                 return None;
             }
-            For::Socket(_) | For::Agent => {
+            For::Socket(_) | For::Agent | For::Display(..) => {
                 on.door().unasked(FORWARDED_STREAMLOCAL);
                 return None;
             }
@@ -302,7 +291,7 @@ impl Here {
     ) {
         let originator = match &came.what {
             For::Port(_, from, port) => Some((from.clone(), *port)),
-            For::Socket(_) | For::Agent => None,
+            For::Socket(_) | For::Agent | For::Display(..) => None,
         };
         let said = originator.as_ref().map(|(from, port)| format!("{from}:{port}"));
         let Ok(begun) = self.listening.begins(said).await else { return };

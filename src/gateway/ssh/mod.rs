@@ -27,7 +27,6 @@ use crate::session::limits::Limit;
 
 pub mod address;
 mod again;
-mod agent;
 mod algorithms;
 mod asked;
 mod back;
@@ -42,6 +41,7 @@ mod guarded;
 mod held;
 mod host_check;
 mod jump;
+mod lent;
 mod limit;
 mod lines;
 mod listener;

@@ -16,6 +16,7 @@ use super::upstream::{self, Error, Upstream};
 use crate::clock::Clock;
 use crate::console::{Grade, Reach, Trial};
 use crate::domain::identity::Caller;
+use crate::domain::loan::Loans;
 use crate::domain::printable;
 use crate::domain::session::{Action, Command, End, Exit, Stream, TerminalSize};
 use crate::domain::target::{Login, Target};
@@ -94,23 +95,10 @@ impl Hand {
             return Trial::of(Grade::Bad, "not tried: the bastion is short of memory", "try again later");
         };
         let ask = Ask {
-            caller: &caller,
-            share: share.clone(),
-            connection: &id,
-            jump: None,
-            channel: 0,
             login: Some(login.as_str()),
-            target: target.name.as_str(),
             terminal: (!command).then_some(("dumb", TerminalSize { cols: 80, rows: 24 })),
-            action,
-            env_passed: &[],
-            env_dropped: &[],
-            agent: false,
             reason: Some("targets check"),
-            wait: None,
-            unmask: false,
-            profiles: &[],
-            glass: None,
+            ..Ask::plain(&caller, share.clone(), &id, target.name.as_str(), action)
         };
         let Opened { governed, permit, files: _, lending: _, up: _up, mut down, keeper } =
             match self.sessions.open(ask).await {
@@ -164,7 +152,7 @@ impl Hand {
             source,
             pty: false,
             forward: false,
-            agent: false,
+            lent: Loans::default(),
             key_file: target.key_file.as_deref(),
             force_command: None,
         };

@@ -1,10 +1,13 @@
 //! Channel requests → the closed set that is served; the rest is refused by name. Pure.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
 use russh::Pty;
+use zeroize::Zeroizing;
 
+use crate::domain::loan::{Loan, Loans};
 use crate::domain::session::{Command, TerminalSize};
 use crate::domain::{parse_span, printable};
 
@@ -61,12 +64,52 @@ pub struct Environment {
     pub dropped: Vec<String>,
     /// Whether the client would lend its agent (`auth-agent-req@openssh.com`).
     pub agent: bool,
+    /// The display that it would lend (`x11-req`).
+    pub display: Option<Display>,
     /// `SALLYPORT_REASON`, meant for the bastion.
     pub reason: Option<String>,
     /// `SALLYPORT_WAIT`, meant for the bastion.
     pub wait: Option<String>,
     /// `SALLYPORT_UNMASK`, meant for the bastion.
     pub unmask: Option<String>,
+}
+
+/// A client's display, in the words of `x11-req` (RFC 4254, 6.3.1).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Display {
+    /// For one connection only.
+    pub single: bool,
+    /// How a program shows that it may come: `MIT-MAGIC-COOKIE-1`.
+    pub protocol: String,
+    /// With what, in hexadecimal digits. A stock client sends one that is good for this connection only.
+    pub cookie: Zeroizing<String>,
+    /// Which screen.
+    pub screen: u32,
+}
+
+/// Longest name of a protocol, and cookie.
+const PROTOCOL_BYTES: usize = 64;
+const COOKIE_DIGITS: usize = 512;
+
+impl Display {
+    /// None if it is no such request: the target's server hands both words to a program.
+    pub fn parse(single: bool, protocol: &str, cookie: &str, screen: u32) -> Option<Self> {
+        let is_name = (1..=PROTOCOL_BYTES).contains(&protocol.len())
+            && protocol.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let is_cookie = cookie.len() <= COOKIE_DIGITS
+            && cookie.len().is_multiple_of(2)
+            && cookie.bytes().all(|b| b.is_ascii_hexdigit());
+        let cookie = Zeroizing::new(cookie.to_owned());
+        (is_name && is_cookie).then(|| Self { single, protocol: protocol.to_owned(), cookie, screen })
+    }
+}
+
+/// Without its cookie.
+impl fmt::Debug for Display {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { single, protocol, cookie: _, screen } = self;
+        write!(f, "Display({protocol}, screen {screen}{})", if *single { ", once" } else { "" })
+    }
 }
 
 /// What a client says to the bastion itself.
@@ -117,6 +160,12 @@ impl Environment {
 }
 
 impl Environment {
+    /// What the client would lend.
+    pub fn lends(&self) -> Loans {
+        let loans = [(Loan::Agent, self.agent), (Loan::Display, self.display.is_some())];
+        loans.into_iter().filter(|(_, lends)| *lends).map(|(loan, _)| loan).collect()
+    }
+
     /// What it says to the bastion itself; the error is what the client hears.
     pub fn wishes(&self) -> Result<Wishes, String> {
         let reason = self.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());

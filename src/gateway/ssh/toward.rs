@@ -75,7 +75,7 @@ impl<'a> Toward<'a> {
             source: target.seen_as.unwrap_or(local.ip()),
             pty: false,
             forward: permit.is_some_and(Permit::is_forwarding),
-            agent: permit.is_some_and(Permit::agent),
+            lent: permit.map(Permit::lent).unwrap_or_default(),
             key_file: target.key_file.as_deref(),
             force_command: permit.and_then(Permit::forced),
         }

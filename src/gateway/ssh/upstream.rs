@@ -17,11 +17,12 @@ use tokio::time::timeout;
 use super::back::{Door, Open};
 use super::host_check::HostCheck;
 use super::pump::Waiting;
-use super::request::{Environment, Terminal};
+use super::request::{Display, Environment, Terminal};
 use super::stream::{Control, Steered};
 use super::watch::Watch;
 use crate::domain::Timestamp;
 use crate::domain::forward::Forward;
+use crate::domain::loan::Loan;
 use crate::domain::target::{Login, Target};
 use crate::identity::Credential;
 use crate::session::budget::Share;
@@ -313,6 +314,17 @@ impl Upstream {
         self.on
     }
 
+    /// The target takes what is lent, or does not: then what was asked for runs without, as with a target that is reached
+    /// directly.
+    async fn lent(&mut self, loan: Loan, what: &'static str) -> Result<(), Error> {
+        match self.answer(what).await {
+            Ok(()) => self.on.door.open(Open::Lent(loan)),
+            Err(Error::NotGranted(_)) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
     /// Starts what the permit says: sends the terminal and the environment, then exactly the permitted request.
     pub(crate) async fn start(
         &mut self,
@@ -320,14 +332,16 @@ impl Upstream {
         environment: &Environment,
         permit: Permit,
     ) -> Result<(), Error> {
-        if permit.agent() {
+        let lent = permit.lent();
+        if lent.has(Loan::Agent) {
             self.write.agent_forward(true).await.map_err(Error::Ssh)?;
-            match self.answer("a forwarded agent").await {
-                Ok(()) => self.on.door.open(Open::Agent),
-                // As with a target that is reached directly: what was asked for runs without.
-                Err(Error::NotGranted(_)) => {}
-                Err(error) => return Err(error),
-            }
+            self.lent(Loan::Agent, "a forwarded agent").await?;
+        }
+        if let Some(display) = environment.display.as_ref().filter(|_| lent.has(Loan::Display)) {
+            let Display { single, protocol, cookie, screen } = display;
+            let asked = self.write.request_x11(true, *single, protocol.as_str(), cookie.as_str(), *screen).await;
+            asked.map_err(Error::Ssh)?;
+            self.lent(Loan::Display, "a forwarded display").await?;
         }
         if let Some(terminal) = terminal {
             let (cols, rows) = (u32::from(terminal.size.cols), u32::from(terminal.size.rows));

@@ -44,6 +44,19 @@ impl client::Handler for Watch {
         Ok(())
     }
 
+    async fn server_channel_open_x11(
+        &mut self,
+        channel: Channel<client::Msg>,
+        from: &str,
+        from_port: u32,
+        reply: client::ChannelOpenHandle,
+        _: &mut client::Session,
+    ) -> Result<(), Error> {
+        let what = For::Display(printable(from, 64), from_port);
+        self.door.knock(Came { what, channel, reply });
+        Ok(())
+    }
+
     async fn server_channel_open_forwarded_tcpip(
         &mut self,
         channel: Channel<client::Msg>,
@@ -103,18 +116,6 @@ impl client::Handler for Watch {
         _: &mut client::Session,
     ) -> Result<(), Error> {
         self.door.unasked("direct-streamlocal@openssh.com");
-        Ok(())
-    }
-
-    async fn server_channel_open_x11(
-        &mut self,
-        _: Channel<client::Msg>,
-        _: &str,
-        _: u32,
-        _: client::ChannelOpenHandle,
-        _: &mut client::Session,
-    ) -> Result<(), Error> {
-        self.door.unasked("x11");
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use russh::keys::ssh_key::LineEnding;
 use russh::keys::ssh_key::certificate::{Builder, CertType};
 
 use super::*;
+use crate::domain::loan::Loans;
 
 /// Certificates as nobody's rules would have them, by whatever key.
 struct Forge {
@@ -159,7 +160,7 @@ async fn what_signs_in_at_a_target_is_in_the_ledger_before_it_exists() {
         source: "10.0.0.1".parse().unwrap(),
         pty: true,
         forward: false,
-        agent: false,
+        lent: Loans::default(),
         key_file: None,
         force_command: None,
     };

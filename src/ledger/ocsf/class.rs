@@ -87,6 +87,7 @@ pub(super) fn class(kind: &str, outcome: Outcome) -> &'static Class {
         "channel.exec" | "channel.shell" => const { &process(1, "Launch") },
         "channel.subsystem" => const { &ssh(99, "Subsystem") },
         "channel.agent" => const { &ssh(99, "Agent") },
+        "channel.display" => const { &ssh(99, "Display") },
         "channel.forward" => const { &ssh(99, "Forward") },
         "channel.listen" => const { &ssh(99, "Listen") },
         "channel.arrived" => const { &ssh(99, "Arrival") },

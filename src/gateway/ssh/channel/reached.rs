@@ -18,8 +18,8 @@ impl Channel {
         permit: Permit,
     ) -> Result<Upstream, Error> {
         // What people agreed to has a sign-in of its own, whose certificate permits that and nothing else. What has the
-        // client's agent has one too: no other session is to be reached by it.
-        let is_alone = permit.forward().is_some() || permit.forced().is_some() || permit.agent();
+        // client's agent or display has one too: no other session is to be reached by it.
+        let is_alone = permit.forward().is_some() || permit.forced().is_some() || permit.lent().any();
         let is_plain = !self.lasting && terminal.is_none() && !is_alone;
         let again = if is_plain {
             self.again.take((governed.target(), governed.login()), self.rooms.clock.now())

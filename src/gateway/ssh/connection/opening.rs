@@ -12,10 +12,12 @@ use super::super::channel::Channel;
 use super::super::jump::{Inner, Outer, Road};
 use super::super::limit;
 use super::super::refuse::{not_carried, prohibited};
+use super::super::request::Environment;
 use super::Connection;
 use crate::domain::Disclose as _;
 use crate::domain::forward::{Endpoint, Forward};
 use crate::domain::identity::Caller;
+use crate::domain::loan::Loan;
 use crate::domain::printable;
 use crate::session::budget::Share;
 
@@ -128,16 +130,16 @@ impl Connection {
         Ok(())
     }
 
-    /// The client would lend its agent to what it starts there. Whether it may, as of now: what counts is decided when
+    /// The client would lend something to what it starts there. Whether it may, as of now: what counts is decided when
     /// that begins.
-    pub(super) fn would_lend(&mut self, channel: ChannelId) -> bool {
+    pub(super) fn would_lend(&mut self, channel: ChannelId, loan: Loan, note: impl FnOnce(&mut Environment)) -> bool {
         let (Some(caller), Some(asked)) = (&self.caller, self.channels.get_mut(&channel)) else { return false };
         let Destination::Target { login, target } = &self.destination else { return false };
         if asked.start.is_none() {
             return false;
         }
-        asked.environment.agent = true;
-        self.rooms.sessions.would_lend(caller, login.as_deref(), target)
+        note(&mut asked.environment);
+        self.rooms.sessions.would_lend(caller, login.as_deref(), target, loan)
     }
 
     /// A connection to a socket in the target's file system.
