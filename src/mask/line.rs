@@ -2,6 +2,8 @@
 //!
 //! What was seen before a step back counts too: if it was a secret as it stood, it is hidden whatever comes.
 
+use std::sync::Arc;
+
 use super::amid::{self, AROUND};
 use super::check::Check;
 use super::rule::Rules;
@@ -100,6 +102,7 @@ impl Masker {
         self.text.push(byte);
         if matches!(byte, b'\n' | b'\r') {
             self.line = self.cells.len();
+            self.start = self.line;
             self.behind = 0;
             self.blanks.clear();
         }
@@ -118,8 +121,18 @@ impl Masker {
     fn write_anew(&mut self, out: &mut Masked) {
         self.walk(false, out);
         let open = self.cursor.at;
-        if self.cells.len() < open + BEGUN || self.cursor.encoded.is_some() || !self.is_typed(open) {
+        if self.cursor.encoded.is_some() || self.cursor.then != Then::Scan {
             return;
+        }
+        let rules = Arc::clone(&self.rules);
+        if !self.anew.is_empty() {
+            return self.wait_for_more(&rules);
+        }
+        if self.cells.len() == open || !self.is_typed(open) {
+            return;
+        }
+        if self.cells.len() < open + BEGUN {
+            return self.wait_for_more(&rules);
         }
         let before = self.doomed;
         self.doom();
@@ -128,10 +141,12 @@ impl Masker {
         }
         // Any word may become an address: of words only those count that look chosen at random.
         let is_random = Check::Entropy(30).passes(self.text.get(open..).unwrap_or_default());
-        let rules = self.rules.without_words().filter(|_| !is_random).unwrap_or(&self.rules);
-        if let Verdict::More = self.spot_at(open, false).verdict(rules) {
+        let known = rules.without_words().filter(|_| !is_random).unwrap_or(&rules);
+        if let Verdict::More = self.spot_at(open, false).verdict(known) {
             self.doomed_by = "unfinished".into();
             self.mark(open, self.cells.len());
+        } else {
+            self.wait_for_more(&rules);
         }
     }
 
@@ -151,7 +166,7 @@ impl Masker {
             && since.iter().all(|byte| (b' '..=b'~').contains(byte))
     }
 
-    fn mark(&mut self, from: usize, until: usize) {
+    pub(super) fn mark(&mut self, from: usize, until: usize) {
         for cell in self.cells.get(from..until).unwrap_or_default() {
             if let Some(kind) = self.kinds.get_mut(cell.raw).filter(|kind| !matches!(kind, Kind::Doomed)) {
                 *kind = Kind::Doomed;
@@ -210,7 +225,7 @@ impl Masker {
 
     /// What is a secret as it stands will be hidden.
     fn doom(&mut self) {
-        let rules = std::sync::Arc::clone(&self.rules);
+        let rules = Arc::clone(&self.rules);
         let (mut at, mut then) = (self.cursor.at, self.cursor.then);
         while let Some(byte) = self.text.get(at).copied() {
             let hidden = match then {
@@ -272,7 +287,7 @@ impl Masker {
             self.cells.clear();
             self.text.clear();
             self.wraps.clear();
-            (self.line, self.doomed) = (0, 0);
+            (self.line, self.start, self.doomed) = (0, 0, 0);
             raw_begin = shadow.raw(last) + 1;
         }
         let (from, tail) = (self.raw.len(), text.get(begin..).unwrap_or_default());
@@ -286,6 +301,7 @@ impl Masker {
         }
         if let Some(last) = memchr::memrchr(b'\r', tail) {
             self.line = self.text.len() + last + 1;
+            self.start = self.line;
         }
         self.text.extend_from_slice(tail);
         (self.cursor.at, self.cursor.raw) = (self.cells.len(), self.raw.len());
@@ -299,8 +315,8 @@ impl Masker {
         let keep = match self.cursor.then {
             // Whether the line that ends here was full is still asked.
             Then::Onward(_) => at.saturating_sub(HISTORY),
-            Then::Scan | Then::Block if self.line >= at => at.saturating_sub(AROUND),
-            Then::Scan | Then::Block => self.line.min(at.saturating_sub(AROUND)).max(at.saturating_sub(HISTORY)),
+            Then::Scan | Then::Block if self.start >= at => at.saturating_sub(AROUND),
+            Then::Scan | Then::Block => self.start.min(at.saturating_sub(AROUND)).max(at.saturating_sub(HISTORY)),
         };
         if keep < SLACK && self.cursor.raw < HOLD {
             return;
@@ -317,8 +333,10 @@ impl Masker {
         self.wraps.retain(|wrap| *wrap >= keep);
         self.wraps.iter_mut().for_each(|wrap| *wrap -= keep);
         self.line = self.line.saturating_sub(keep);
+        self.start = self.start.saturating_sub(keep);
         self.shown = self.shown.saturating_sub(raw);
         self.blanks.iter_mut().for_each(|blank| *blank = blank.saturating_sub(raw));
+        self.anew.forget(keep);
         self.cursor.at -= keep;
         self.cursor.raw -= raw;
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 mod amid;
 mod anchor;
+mod anew;
 pub mod check;
 mod class;
 mod encoded;
@@ -97,12 +98,16 @@ pub struct Masker {
     first_before: Option<u8>,
     /// The first cell that can be stepped back to.
     line: usize,
+    /// The first cell of the line, wherever it was wrapped.
+    start: usize,
     /// The last byte of `raw` is this; what follows says what it means: a wrap, a line's end, or a line written anew.
     margin: Option<u8>,
     /// Cells that were stepped back over and not written over yet.
     behind: usize,
     /// Blanks that were written over such cells: where in `raw`.
     blanks: Vec<usize>,
+    /// Lines that are written over and may say more then.
+    anew: anew::Anew,
     /// What steps back may still cost.
     credit: Credit,
     /// How many of `raw` are marked as hidden whatever comes.
@@ -184,9 +189,11 @@ impl Masker {
             wraps: Vec::new(),
             first_before: None,
             line: 0,
+            start: 0,
             margin: None,
             behind: 0,
             blanks: Vec::new(),
+            anew: anew::Anew::default(),
             credit: Credit::default(),
             doomed: 0,
             doomed_by: "".into(),
@@ -324,7 +331,7 @@ impl Credit {
     /// The most places that are looked at again without new input.
     const MOST: usize = 64 * 1024;
     /// So many more for each byte.
-    const A_BYTE: usize = 8;
+    const A_BYTE: usize = 2;
 
     fn earn(&mut self, bytes: usize) {
         self.0 = (self.0 + bytes * Self::A_BYTE).min(Self::MOST);

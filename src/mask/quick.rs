@@ -234,7 +234,7 @@ fn everything_in(class: Class, is_in: impl Fn(u8) -> bool) -> bool {
 
 /// What may stand between the groups of a number; folding leaves it as it is.
 fn is_separator(byte: u8) -> bool {
-    matches!(byte, b' ' | b'-' | b'.' | b'(' | b')' | b'/')
+    matches!(byte, b' ' | b'-' | b'.' | b'+' | b'(' | b')' | b'/')
 }
 
 fn has(bits: &[u64; WORDS], place: u16) -> bool {

@@ -156,7 +156,7 @@ pub enum Before {
     Anything,
     /// No letter, digit or underscore.
     NoWord,
-    /// Nor a dot, hyphen, slash, plus, equals sign or colon: a number inside something longer.
+    /// Nor a dot, hyphen, slash or plus: a number inside something longer. Behind an equals sign or a colon it is a value.
     NoNumber,
     /// A digit.
     Digit,

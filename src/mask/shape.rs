@@ -89,7 +89,7 @@ impl<'a> Place<'a> {
             Before::Anything => true,
             Before::NoWord => !Class::WORD.has(byte),
             Before::Digit => byte.is_ascii_digit(),
-            Before::NoNumber => !Class::WORD.has(byte) && !b".-/+=:".contains(&byte),
+            Before::NoNumber => !Class::WORD.has(byte) && !b".-/+".contains(&byte),
         }
     }
 
@@ -216,7 +216,8 @@ impl<'a> Place<'a> {
             return Ok(plain);
         }
         let separator = match self.at(plain)? {
-            Some(byte @ (b' ' | b'-')) if plain == 4 => byte,
+            // In the query of a URL a blank is a plus.
+            Some(byte @ (b' ' | b'-' | b'.' | b'+')) if plain == 4 => byte,
             _ => return Err(Miss::No),
         };
         let second = self.run(plain + 1, Class::DIGIT, 4, 6)?;

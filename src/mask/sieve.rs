@@ -238,7 +238,7 @@ impl Sieve {
         // The digits behind two capitals may stand in the next row.
         if here.digit != 0 || here.upper >> 62 != 0 {
             let digits = both(|lanes| lanes.digit);
-            let between = both(|lanes| lanes.between);
+            let between = both(|lanes| lanes.between | lanes.plus);
             let two = digits & digits >> 1;
             let three = two & digits >> 2;
             let four = two & two >> 2;

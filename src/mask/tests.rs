@@ -134,6 +134,34 @@ fn a_secret_that_is_written_over_was_one_all_the_same() {
 }
 
 #[test]
+fn the_short_beginning_of_a_secret_is_hidden_once_the_line_is_written_anew_and_goes_on() {
+    for (input, hidden) in [
+        ("ssn 21\rssn 219-09-9999 ok\n", "ssn **\rssn *********** ok\n"),
+        (
+            "a 41\ra 41111\ra 41111111\x1b[K\ra 4111111111111111\n",
+            "a **\ra *****\ra ********\x1b[K\ra ****************\n",
+        ),
+        ("to: bob@e\rto: bob@example.org\r\n", "to: *****\rto: ***************\r\n"),
+    ] {
+        assert_eq!(text(input), hidden);
+    }
+    // Another line, or the same and no more: it was none.
+    for input in ["ssn 21\rssn 21\rssn 21 of 30\n", "to: bob\rto: bo\n", "to: bob\rto: alice@e\n", "4111\r4111\r4111"] {
+        assert_eq!(text(input), input);
+    }
+}
+
+#[test]
+fn a_slip_that_is_taken_back_at_once_does_not_show_what_was_typed_before_it() {
+    for (input, hidden) in [
+        ("$ call +33 6 87j\x08 \x080 3718\r\n", "$ call *********\x08 \x08******\r\n"),
+        ("$ 4111 h\x1b[D\x1b[K1111 1111 x\x08\x1b[K1111 ok", "$ ******\x1b[D\x1b[K***********\x08\x1b[K**** ok"),
+    ] {
+        assert_eq!(text(input), hidden);
+    }
+}
+
+#[test]
 fn what_begins_like_a_secret_before_a_return_in_binary_output_is_none() {
     let binary = [&b"\x93\x00\xfe"[..], format!("ghp_{}", "a1B2".repeat(5)).as_bytes(), b"\r\x01rest"].concat();
     let (out, hits) = masked(&every(), Width::Label, &[&binary]);
@@ -323,7 +351,7 @@ fn a_flood_of_steps_back_costs_no_more_than_its_bytes_and_what_is_under_way_in_i
     let mut masker = Masker::new(default(), Width::Same);
     masker.feed(&flood);
     assert!(masker.credit.0 < Credit::MOST / 2, "it was spent: {:?}", masker.credit);
-    masker.feed(&b"plain text\n".repeat(1000));
+    masker.feed(&b"plain text\n".repeat(4000));
     assert_eq!(masker.credit.0, Credit::MOST);
 }
 
@@ -407,6 +435,12 @@ fn pieces() -> impl Strategy<Value = Vec<Vec<u8>>> {
     });
     let part = prop_oneof![
         4 => proptest::sample::select(secrets.clone()),
+        2 => halves.clone().prop_map(|(secret, at, between)| {
+            let (half, rest) = secret.split_at(at);
+            let slip = [half, b"~\x08 \x08", rest].concat();
+            let anew = [b"\n", half, b"\r", &secret].concat();
+            if between.len() % 2 == 0 { slip } else { anew }
+        }),
         4 => halves.prop_map(|(mut secret, at, between)| {
             secret.splice(at..at, between.bytes());
             secret

@@ -28,6 +28,9 @@ impl Masker {
 
     /// One place further. Whether there is more to decide.
     fn scan(&mut self, rules: &Arc<Rules>, is_end: bool, out: &mut Masked) -> bool {
+        if self.waits(rules, is_end) {
+            return false;
+        }
         let dull = self.dull_ahead(rules);
         self.pass(dull, false, out);
         if self.cursor.at >= self.cells.len() {
@@ -36,6 +39,7 @@ impl Masker {
         let spot = self.spot_at(self.cursor.at, is_end);
         match spot.verdict(rules) {
             Verdict::More => return false,
+            Verdict::Nothing if !is_end && self.may_be_a_slip(rules) => return false,
             Verdict::Nothing => {
                 let begins = match self.marks {
                     None => encoded::begins(spot.place.before, spot.place.text, spot.place.is_closed),

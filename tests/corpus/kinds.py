@@ -491,7 +491,7 @@ def credit_card(r):
         parts.append(number[at : at + size])
         at += size
     shown = r.choice([number, " ".join(parts), "-".join(parts)])
-    return r.choice(["card {} exp 12/29", "charged {}", '{{"card": "{}"}}', "pan={};", "Number: {}"]).format(s(shown))
+    return r.choice(["card {} exp 12/29", "charged {}", '{{"card": "{}"}}', "pan={};", "Number: {}", '{{"pan":{}}}', "GET /pay?card={}&v=1 ok"]).format(s(shown))
 
 
 @kind("personal")
@@ -507,7 +507,7 @@ def iban(r):
 @kind("personal")
 def us_ssn(r):
     area = r.choice([n for n in range(1, 900) if n != 666])
-    return r.choice(["SSN {}", "ssn: {}", "| {} |"]).format(s(f"{area:03}-{r.randint(1, 99):02}-{r.randint(1, 9999):04}"))
+    return r.choice(["SSN {}", "ssn: {}", "| {} |", "ssn={};", '"ssn":"{}"']).format(s(f"{area:03}-{r.randint(1, 99):02}-{r.randint(1, 9999):04}"))
 
 
 @kind("personal")
@@ -519,4 +519,4 @@ def email(r):
 @kind("personal")
 def phone_international(r):
     number = r.choice(["+49 30 {}", "+44 20 {}", "+1 212 {}", "+33 6 {}"]).format(f"{r.randint(200, 999)} {r.randint(1000, 9999)}")
-    return r.choice(["call {} now", "phone: {}", "tel={}"]).format(s(number))
+    return r.choice(["call {} now", "phone: {}", "tel={}", '"phone":"{}"']).format(s(number))

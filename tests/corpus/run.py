@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import generate  # noqa: E402
 
 # Just under what is reached; only ever raised.
-FLOORS = {"plain": 0.99, "disguised": 0.975, "personal": 0.85, "ordinary": 1.0}
+FLOORS = {"plain": 0.99, "disguised": 0.985, "personal": 0.93, "ordinary": 1.0}
 
 
 def masked(program, data):
