@@ -91,6 +91,7 @@ TOOLS
 /usr/share/doc/ruby-net-sftp:ruby-net-sftp:its transfers
 /usr/share/doc/ruby-ed25519:ruby-ed25519:its keys
 /usr/share/doc/ruby-bcrypt-pbkdf:ruby-bcrypt-pbkdf:its keys
+/usr/include/libssh/server.h:libssh-dev:a target of another making
 /usr/share/java/jsch.jar:libjsch-java:a client of the matrix
 LIBRARIES
   [ "${#packages[@]}" = 0 ] && { echo "every tool is here"; return 0; }

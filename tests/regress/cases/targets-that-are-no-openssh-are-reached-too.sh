@@ -1,4 +1,4 @@
-# dropbear and a server in Go, which know no certificates, by a lasting key; asyncssh's, which knows them, by a certificate.
+# dropbear, a server in Go and one of libssh, which know no certificates, by a lasting key; asyncssh's, which knows them, by a certificate.
 new_bastion
 homes="$HERE/matrix/.clients"
 export PYTHONPATH="$homes/python"
@@ -9,7 +9,9 @@ mkdir -p "$homes"
 HOME="$PWD" GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$homes/go" GOFLAGS='' go build -o server-go "$HERE/targets/server.go" >go.log 2>&1 ||
   { cat go.log; fail 'the server in Go does not build'; }
 
-for name in dropbear golang asyncssh; do
+cc -O1 -Wall -Wno-deprecated-declarations -o server-libssh "$HERE/targets/libssh_server.c" -lssh >cc.log 2>&1 || { cat cc.log; fail 'the server of libssh does not build'; }
+
+for name in dropbear golang libssh asyncssh; do
   ssh-keygen -q -t ed25519 -N '' -C "$name" -f "host-$name"
   declare "$name=$(free_port)"
 done
@@ -25,9 +27,10 @@ rm lasting-ecdsa.pub
 dropbearconvert openssh dropbear host-dropbear host-dropbear.db 2>/dev/null
 start dropbear dropbear -F -E -s -p "127.0.0.1:$dropbear" -r host-dropbear.db -P dropbear.pid
 start golang ./server-go "$golang" host-golang lasting.pub
+start libssh ./server-libssh "$libssh" host-libssh lasting.pub
 echo "cert-authority $(cat "$(public_key target_ca)")" >authorities
 start asyncssh python3 "$HERE/targets/asyncssh_server.py" "$asyncssh" host-asyncssh authorities
-for name in dropbear golang asyncssh; do
+for name in dropbear golang libssh asyncssh; do
   eventually 20 listens "${!name}" || { cat "$name.log"; fail "$name does not listen"; }
   cat >>"$CONFIG" <<TARGET
 
@@ -42,7 +45,7 @@ allow_loopback = true
 TARGET
   case $name in
     dropbear) echo "key_file = \"$PWD/lasting-ecdsa\"" >>"$CONFIG" ;;
-    golang) echo "key_file = \"$PWD/lasting\"" >>"$CONFIG" ;;
+    golang | libssh) echo "key_file = \"$PWD/lasting\"" >>"$CONFIG" ;;
   esac
 done
 stop_bastion TERM
@@ -57,7 +60,7 @@ mapfile -t options < <(ssh_options)
 at() { timeout 60 ssh "${options[@]}" "$TARGET_LOGIN+$1@127.0.0.1" "${@:2}"; }
 
 head -c 1048576 /dev/urandom >noise
-for name in dropbear golang asyncssh; do
+for name in dropbear golang libssh asyncssh; do
   code=0
   at "$name" 'echo out; echo err >&2; exit 7' >out 2>err || code=$?
   [ "$code" = 7 ] || { cat err "$name.log"; fail "$name: the command ends with $code"; }
