@@ -50,38 +50,12 @@ impl Connection {
     ) -> Result<(), russh::Error> {
         let destination = self.destination.clone();
         let Some((caller, share, reply)) = self.one_more(&destination, reply).await? else { return Ok(()) };
-        let id = channel.id();
-        let (read, write) = channel.split();
         let allowed = match &destination {
             Destination::Target { login, target } => self.rooms.sessions.find(login.as_deref(), target),
             Destination::Console => None,
         };
         let allowed = allowed.map(|(target, _)| target.env.clone()).unwrap_or_default();
-        let (asked, start, live) = Asked::new(allowed, &share);
-        let (backlog, gone) = (asked.backlog.clone(), asked.gone.clone());
-        self.channels.insert(id, asked);
-        let task = Channel {
-            rooms: self.rooms.clone(),
-            caller,
-            destination,
-            connection: self.id.clone(),
-            jump: self.road.jump(),
-            number: self.opened,
-            read: Some(read),
-            write: Arc::new(write),
-            handle,
-            start,
-            live,
-            backlog,
-            share,
-            gone,
-            towards: self.towards.clone(),
-            ahead: self.ahead.take(),
-            again: self.again.clone(),
-            lasting: false,
-            forwarded: false,
-        };
-        self.opened = self.opened.saturating_add(1);
+        let task = self.taken(channel, (caller, share), allowed, handle);
         reply.accept().await;
         self.rooms.drain.spawn(self.busy.during(task.run().instrument(self.span.clone())));
         Ok(())
@@ -170,17 +144,33 @@ impl Connection {
     ) -> Result<(), russh::Error> {
         let destination = self.destination.clone();
         let Some((caller, share, reply)) = self.one_more(&destination, reply).await? else { return Ok(()) };
-        let (asked, start, live) = Asked::new(Vec::new(), &share);
+        let task = Channel { forwarded: true, ..self.taken(channel, (caller, share), Vec::new(), handle) };
+        let serving = task.forward(place, forward, reply).instrument(self.span.clone());
+        self.rooms.drain.spawn(self.busy.during(serving));
+        Ok(())
+    }
+
+    /// A channel that may be opened, with the environment that passes on it: known from here on, and counted.
+    fn taken(
+        &mut self,
+        channel: Opened<Msg>,
+        (caller, share): (Arc<Caller>, Share),
+        allowed: Vec<String>,
+        handle: Handle,
+    ) -> Channel {
+        let (asked, start, live) = Asked::new(allowed, &share);
         let (backlog, gone) = (asked.backlog.clone(), asked.gone.clone());
         self.channels.insert(channel.id(), asked);
         let (read, write) = channel.split();
-        let task = Channel {
+        let number = self.opened;
+        self.opened = number.saturating_add(1);
+        Channel {
             rooms: self.rooms.clone(),
             caller,
-            destination,
+            destination: self.destination.clone(),
             connection: self.id.clone(),
             jump: self.road.jump(),
-            number: self.opened,
+            number,
             read: Some(read),
             write: Arc::new(write),
             handle,
@@ -193,11 +183,7 @@ impl Connection {
             ahead: self.ahead.take(),
             again: self.again.clone(),
             lasting: false,
-            forwarded: true,
-        };
-        self.opened = self.opened.saturating_add(1);
-        let serving = task.forward(place, forward, reply).instrument(self.span.clone());
-        self.rooms.drain.spawn(self.busy.during(serving));
-        Ok(())
+            forwarded: false,
+        }
     }
 }
