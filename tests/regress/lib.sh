@@ -348,6 +348,38 @@ two_people() {
   trust_bastion
 }
 
+# reload_policy: the bastion takes up the policies as they are now.
+reload_policy() {
+  local before
+  before=$(grep -c 'reloaded.*policy' serve.log || true)
+  kill -HUP "$BASTION"
+  reloaded() { [ "$(grep -c 'reloaded.*policy' serve.log || true)" -gt "$before" ]; }
+  eventually 10 reloaded || { tail -n 20 serve.log; fail 'no reload'; }
+}
+
+# jump_config [LINE...]: ./config leads to db1 by way of the bastion, as whoever is signed in here; the lines are for db1.
+jump_config() {
+  printf '@cert-authority localhost,db1 %s\n' "$(cat "$(public_key host_ca)")" >jump_hosts
+  cat >config <<CONFIG
+Host db1
+    User $TARGET_LOGIN
+$(printf '    %s\n' "$@")
+Host bastion
+    HostName 127.0.0.1
+    Port $SSH_PORT
+    HostKeyAlias localhost
+Host *
+    UserKnownHostsFile $PWD/jump_hosts
+    StrictHostKeyChecking yes
+    BatchMode yes
+    IdentitiesOnly yes
+    IdentityAgent none
+    IdentityFile $PWD/key
+    CertificateFile $PWD/key-cert.pub
+    LogLevel ERROR
+CONFIG
+}
+
 # make_transport: ./transport is the stock ssh with the options of whoever is signed in here, for programs that start their own.
 make_transport() {
   local options

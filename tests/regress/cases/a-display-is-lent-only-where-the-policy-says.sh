@@ -29,10 +29,7 @@ cat >"$policies/60-display.cedar" <<'POLICY'
 @id("lend-the-display")
 permit (principal in Sallyport::Group::"users", action == Sallyport::Action::"x11", resource is Sallyport::Target);
 POLICY
-before=$(grep -c 'reloaded.*policy' serve.log || true)
-kill -HUP "$BASTION"
-more() { [ "$(grep -c 'reloaded.*policy' serve.log || true)" -gt "$before" ]; }
-eventually 10 more || { tail -n 20 serve.log; fail 'no reload'; }
+reload_policy
 
 equal 'without -X' "$(via -- 'echo "${DISPLAY-none}"')" none
 lent xdpyinfo >there || fail "-Y: $(cat there)"
@@ -52,30 +49,12 @@ all_closed() { [ "$(grep -raoF -- '"to_display":' "$STATE/log" | wc -l)" = "$(($
 eventually 10 all_closed || fail 'of the uses not all have ended'
 
 # Through a jump it is the same.
-cat >config <<CONFIG
-Host *
-    UserKnownHostsFile $PWD/jump_hosts
-    StrictHostKeyChecking yes
-    BatchMode yes
-    IdentitiesOnly yes
-    IdentityAgent none
-    IdentityFile $PWD/key
-    CertificateFile $PWD/key-cert.pub
-    LogLevel ERROR
-Host bastion
-    HostName 127.0.0.1
-    Port $SSH_PORT
-    HostKeyAlias localhost
-Host db1
-    User $TARGET_LOGIN
-    ForwardX11 yes
-    ForwardX11Trusted yes
-CONFIG
-printf '@cert-authority localhost,db1 %s\n' "$(cat "$(public_key host_ca)")" >jump_hosts
+jump_config 'ForwardX11 yes' 'ForwardX11Trusted yes'
 timeout 60 ssh -F config -J bastion db1 xdpyinfo >jumped || fail "through a jump: $(cat jumped)"
 equal 'through a jump' "$(screen jumped)" "$(screen here)"
 # A program that stays ends with its session: nothing of it is left on the screen.
-lent 'xev >/dev/null 2>&1 & sleep 1; xwininfo -root -tree' >windows || fail 'a program that stays'
+lent 'xev >/dev/null 2>&1 & for n in $(seq 100); do xwininfo -root -tree | grep "Event Tester" && break; sleep 0.1; done' >windows ||
+  fail 'a program that stays'
 contains 'the window while it was there' "$(cat windows)" 'Event Tester'
 gone() { ! xwininfo -root -tree | grep -q 'Event Tester'; }
 eventually 10 gone || fail 'the window of an ended session stays'

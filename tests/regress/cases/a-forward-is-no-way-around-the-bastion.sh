@@ -23,18 +23,11 @@ logged() { grep -raqF -- "$1" "$STATE/log"; }
 contains 'the refusal' "$(cat refused.log)" "sallyport: no rule lets you forward through 'db1' to "
 
 policies=$(dirname "$(find "$PWD" -name '*.cedar' -print -quit)")
-reload() {
-  local before
-  before=$(grep -c 'reloaded.*policy' serve.log || true)
-  kill -HUP "$BASTION"
-  more() { [ "$(grep -c 'reloaded.*policy' serve.log || true)" -gt "$before" ]; }
-  eventually 10 more || { tail -n 20 serve.log; fail 'no reload'; }
-}
 cat >"$policies/60-forward.cedar" <<'POLICY'
 @id("forward-anywhere")
 permit (principal in Sallyport::Group::"users", action == Sallyport::Action::"forward", resource is Sallyport::Target);
 POLICY
-reload
+reload_policy
 for form in "127.0.0.1:$sums" "127.1:$sums" "0x7f000001:$sums" "localhost:$sums" "[::ffff:127.0.0.1]:$sums" "db1:22" "169.254.169.254:80" "0.0.0.0:$SSH_PORT"; do
   ! through "$form" <noise >none 2>refused.log || fail "$form was carried"
   contains "$form" "$(cat refused.log)" "needs a permit of 'unrecorded' too"
@@ -45,7 +38,7 @@ cat >"$policies/61-unrecorded.cedar" <<POLICY
 permit (principal in Sallyport::Group::"users", action == Sallyport::Action::"unrecorded", resource is Sallyport::Target)
 when { context has destination && context.destination.host == "127.0.0.1" && [$web, $sums].contains(context.destination.port) };
 POLICY
-reload
+reload_policy
 equal 'the digest of what arrived' "$(through "127.1:$sums" <noise)" "$(sha256sum <noise | cut -d' ' -f1)"
 ! through "127.0.0.1:$SSHD_PORT" </dev/null >none 2>&1 || fail 'another port was carried'
 local_port=$(free_port) socks=$(free_port)
@@ -99,7 +92,7 @@ cat >"$policies/62-socket.cedar" <<POLICY
 permit (principal in Sallyport::Group::"users", action == Sallyport::Action::"unrecorded", resource is Sallyport::Target)
 when { context has destination && context.destination.host == "$socket" };
 POLICY
-reload
+reload_policy
 to_socket permitted "/.$PWD//answers.sock"
 equal 'the digest of what a socket got' "$(sum_through "$near")" "$(sha256sum <noise | cut -d' ' -f1)"
 kill "$PID"
@@ -114,20 +107,5 @@ eventually 5 over || fail 'no record of the bytes'
 
 # The same from inside a jump.
 printf '@cert-authority localhost,db1 %s\n' "$(cat "$(public_key host_ca)")" >known_hosts
-cat >config <<CONFIG
-Host *
-    UserKnownHostsFile $PWD/known_hosts
-    StrictHostKeyChecking yes
-    BatchMode yes
-    IdentitiesOnly yes
-    IdentityAgent none
-    IdentityFile $PWD/key
-    CertificateFile $PWD/key-cert.pub
-Host bastion
-    HostName 127.0.0.1
-    Port $SSH_PORT
-    HostKeyAlias localhost
-Host db1
-    User $TARGET_LOGIN
-CONFIG
+jump_config
 equal 'through a jump' "$(timeout 60 ssh -F config -J bastion -W "127.0.0.1:$sums" db1 <noise)" "$(sha256sum <noise | cut -d' ' -f1)"

@@ -53,19 +53,12 @@ equal 'a session whose -R is refused' "$(via -R "$far:127.0.0.1:$sums" -- echo o
 ! logged permit-port-forwarding || fail 'a certificate with forwarding was made'
 
 policies=$(dirname "$(find "$PWD" -name '*.cedar' -print -quit)")
-reload() {
-  local before
-  before=$(grep -c 'reloaded.*policy' serve.log || true)
-  kill -HUP "$BASTION"
-  more() { [ "$(grep -c 'reloaded.*policy' serve.log || true)" -gt "$before" ]; }
-  eventually 10 more || { tail -n 20 serve.log; fail 'no reload'; }
-}
 # A permit of forward is none of listen.
 cat >"$policies/60-forward.cedar" <<'POLICY'
 @id("forward-anywhere")
 permit (principal in Sallyport::Group::"users", action in [Sallyport::Action::"forward", Sallyport::Action::"unrecorded"], resource is Sallyport::Target);
 POLICY
-reload
+reload_policy
 refused "$far:127.0.0.1:$sums"
 proxy=$(free_port)
 cat >"$policies/61-listen.cedar" <<POLICY
@@ -73,7 +66,7 @@ cat >"$policies/61-listen.cedar" <<POLICY
 permit (principal in Sallyport::Group::"users", action == Sallyport::Action::"listen", resource is Sallyport::Target)
 when { [0, $far, $proxy].contains(context.bind.port) };
 POLICY
-reload
+reload_policy
 other=$(free_port)
 refused "$other:127.0.0.1:$sums"
 # This sshd would listen on every address, and the rule has nothing against it.
@@ -120,7 +113,7 @@ done
 equal 'the other one' "$(sum_at "$chosen")" "$digest"
 # A change of the policy ends what it does not allow any more.
 rm "$policies/61-listen.cedar"
-reload
+reload_policy
 eventually 10 away "$chosen" || fail 'the target listens without a permit'
 kill "$master"
 
@@ -134,7 +127,7 @@ cat >"$policies/61-listen.cedar" <<POLICY
 permit (principal in Sallyport::Group::"users", action == Sallyport::Action::"listen", resource is Sallyport::Target)
 when { context.bind.host == "$socket" };
 POLICY
-reload
+reload_policy
 start socket ssh "${options[@]}" -N -o ExitOnForwardFailure=yes -R "/.$PWD//there/far.sock:127.0.0.1:$sums" "$place"
 on_socket() { [ -S "$socket" ]; }
 eventually 20 on_socket || { cat socket.log; fail 'no -R on a socket'; }
@@ -148,24 +141,9 @@ cat >"$policies/61-listen.cedar" <<POLICY
 permit (principal in Sallyport::Group::"users", action == Sallyport::Action::"listen", resource is Sallyport::Target)
 when { context.bind.host == "localhost" && context.bind.port == $far };
 POLICY
-reload
+reload_policy
 printf '@cert-authority localhost,db1 %s\n' "$(cat "$(public_key host_ca)")" >known_hosts
-cat >config <<CONFIG
-Host *
-    UserKnownHostsFile $PWD/known_hosts
-    StrictHostKeyChecking yes
-    BatchMode yes
-    IdentitiesOnly yes
-    IdentityAgent none
-    IdentityFile $PWD/key
-    CertificateFile $PWD/key-cert.pub
-Host bastion
-    HostName 127.0.0.1
-    Port $SSH_PORT
-    HostKeyAlias localhost
-Host db1
-    User $TARGET_LOGIN
-CONFIG
+jump_config
 start jumped ssh -F config -J bastion -N -o ExitOnForwardFailure=yes -R "$far:127.0.0.1:$sums" db1
 eventually 20 listens "$far" || { cat jumped.log; fail 'no -R through a jump'; }
 equal 'through a jump' "$(sum_at "$far")" "$digest"

@@ -26,10 +26,7 @@ cat >"$policies/60-agent.cedar" <<'POLICY'
 @id("lend-the-agent")
 permit (principal in Sallyport::Group::"users", action == Sallyport::Action::"agent", resource is Sallyport::Target);
 POLICY
-before=$(grep -c 'reloaded.*policy' serve.log || true)
-kill -HUP "$BASTION"
-more() { [ "$(grep -c 'reloaded.*policy' serve.log || true)" -gt "$before" ]; }
-eventually 10 more || { tail -n 20 serve.log; fail 'no reload'; }
+reload_policy
 
 equal 'without -A' "$(via -- 'echo "${SSH_AUTH_SOCK-none}"')" none
 ! logged permit-agent-forwarding || fail 'a certificate of a session that asked for no agent'
@@ -52,25 +49,7 @@ all_closed() { [ "$(grep -raoF -- '"to_agent":' "$STATE/log" | wc -l)" = "$opene
 eventually 10 all_closed || fail "of $opened uses not all have ended"
 [ "$opened" -ge 49 ] || fail "only $opened uses are recorded"
 # Through a jump it is the same.
-cat >config <<CONFIG
-Host *
-    UserKnownHostsFile $PWD/jump_hosts
-    StrictHostKeyChecking yes
-    BatchMode yes
-    IdentitiesOnly yes
-    IdentityAgent $SSH_AUTH_SOCK
-    IdentityFile $PWD/key
-    CertificateFile $PWD/key-cert.pub
-    LogLevel ERROR
-Host bastion
-    HostName 127.0.0.1
-    Port $SSH_PORT
-    HostKeyAlias localhost
-Host db1
-    User $TARGET_LOGIN
-    ForwardAgent yes
-CONFIG
-printf '@cert-authority localhost,db1 %s\n' "$(cat "$(public_key host_ca)")" >jump_hosts
+jump_config "ForwardAgent yes" "IdentityAgent $SSH_AUTH_SOCK"
 equal 'through a jump' "$(timeout 60 ssh -F config -J bastion db1 ssh-add -l)" "$(ssh-keygen -lf onward.pub)"
 # An agent that has gone is a no for the program that asks, and no more than that.
 kill "$SSH_AGENT_PID"

@@ -25,11 +25,7 @@ allowed() {
 permit (principal in Sallyport::Group::"users", action == Sallyport::Action::"listen", resource is Sallyport::Target);
 ${2:-}
 POLICY
-  local before
-  before=$(grep -c 'reloaded.*policy' serve.log || true)
-  kill -HUP "$BASTION"
-  more() { [ "$(grep -c 'reloaded.*policy' serve.log || true)" -gt "$before" ]; }
-  eventually 10 more || { tail -n 20 serve.log; fail 'no reload'; }
+  reload_policy
 }
 away() { ! listens "$1"; }
 alive() { timeout 30 ssh -S master "$place" echo on; }

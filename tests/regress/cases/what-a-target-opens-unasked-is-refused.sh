@@ -54,10 +54,7 @@ cat >"$policies/60-listen.cedar" <<'POLICY'
 @id("listen-anywhere")
 permit (principal in Sallyport::Group::"users", action == Sallyport::Action::"listen", resource is Sallyport::Target);
 POLICY
-before=$(grep -c 'reloaded.*policy' serve.log || true)
-kill -HUP "$BASTION"
-more() { [ "$(grep -c 'reloaded.*policy' serve.log || true)" -gt "$before" ]; }
-eventually 10 more || { tail -n 20 serve.log; fail 'no reload'; }
+reload_policy
 echo payload >payload
 web=$(free_port) far=$(free_port)
 start web python3 -m http.server --bind 127.0.0.1 "$web"
