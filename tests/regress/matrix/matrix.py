@@ -48,9 +48,12 @@ def measured(client, words_of):
                 continue
             got = client.did(way, op)
             if way == "direct":
+                # A client's own slip without a bastion is no measure for one with it: what is asked again is the measure, nothing else.
+                for _ in range(2):
+                    got = client.did(way, op) if client.wrong(op, got) else got
                 direct, fault = got, client.wrong(op, got)
                 row[op] = "failed" if fault else "passed"
-            elif got == direct or (direct is None and not client.wrong(op, got)):
+            elif got == direct or (direct and got == client.did("direct", op)) or (direct is None and not client.wrong(op, got)):
                 row[op] = "passed" if not client.wrong(op, got) else "failed"
                 fault = client.wrong(op, got)
             else:
