@@ -90,9 +90,7 @@ impl Masker {
         self.anew.0.clear();
         false
     }
-}
 
-impl Masker {
     /// Whether it is the last character alone that rules out what had begun: whoever types takes a slip back at once.
     pub(super) fn may_be_a_slip(&self, rules: &Rules) -> bool {
         let so_far = (self.cells.len() - self.cursor.at).saturating_sub(1);

@@ -1,23 +1,6 @@
 # ssh -J, ProxyCommand with -W, scp and rsync over a jump: as with any jump host, and recorded like any session.
 ready
-printf '@cert-authority localhost,db1 %s\n' "$(cat "$(public_key host_ca)")" >known_hosts
-cat >config <<EOF
-Host *
-    UserKnownHostsFile $PWD/known_hosts
-    StrictHostKeyChecking yes
-    BatchMode yes
-    IdentitiesOnly yes
-    IdentityAgent none
-    IdentityFile $PWD/key
-    CertificateFile $PWD/key-cert.pub
-    ConnectTimeout 20
-Host bastion
-    HostName 127.0.0.1
-    Port $SSH_PORT
-    HostKeyAlias localhost
-Host db1
-    User $TARGET_LOGIN
-EOF
+jump_config
 jump() { timeout 60 ssh -F config -J bastion db1 "$@"; }
 
 code=0
@@ -40,7 +23,7 @@ cmp noise synced || fail 'rsync changed bytes'
 
 # What is no target's name is refused, the sshd's own address included.
 for place in db2:22 127.0.0.1:22 db1:23; do
-  ! timeout 20 ssh -F config -W "$place" bastion </dev/null >refused.log 2>&1 || fail "$place was carried"
+  ! timeout 20 ssh -F config -o LogLevel=INFO -W "$place" bastion </dev/null >refused.log 2>&1 || fail "$place was carried"
   contains "$place" "$(cat refused.log)" 'sallyport: no target'
 done
 outer=$(grep -raoh '"outer":"[0-9a-f]*"' "$STATE/log" | sort -u | wc -l)
