@@ -34,13 +34,16 @@ try {
   }
   if (op === 'run' || op === 'pty') {
     const options = op === 'pty' ? { pty: { term: 'vt100', cols: 80, rows: 24 } } : {}
-    const stream = await promised((done) => client.exec(args[0], options, done))
-    let code = 255
-    stream.on('exit', (status) => { code = status ?? 255 })
-    stream.on('close', () => process.stdout.write('', () => process.exit(code)))
-    stream.pipe(process.stdout, { end: false })
-    stream.stderr.pipe(process.stderr, { end: false })
-    process.stdin.pipe(stream)
+    client.exec(args[0], options, (error, stream) => {
+      if (error) fail(error)
+      // In the callback itself: the exit status may be in the packet behind the reply, and nothing waits for who listens later.
+      let code = 255
+      stream.on('exit', (status) => { code = status ?? 255 })
+      stream.on('close', () => process.stdout.write('', () => process.exit(code)))
+      stream.pipe(process.stdout, { end: false })
+      stream.stderr.pipe(process.stderr, { end: false })
+      process.stdin.pipe(stream)
+    })
   } else {
     const sftp = await promised((done) => client.sftp(done))
     await promised((done) => (op === 'put' ? sftp.fastPut(args[0], args[1], done) : sftp.fastGet(args[0], args[1], done)))
