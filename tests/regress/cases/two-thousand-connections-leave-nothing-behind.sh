@@ -39,9 +39,9 @@ tasks=$(least gauge sallyport_tasks) open=$(least descriptors) memory=$(pss_kib)
 
 half=$((soak / 2))
 began=$SECONDS
-timeout 1200 ./soak "$SSH_PORT" "$TARGET_LOGIN" key "$half" 16 >first.log 2>&1 || { cat first.log; fail 'the first half'; }
+timeout $((600 + half / 20)) ./soak "$SSH_PORT" "$TARGET_LOGIN" key "$half" 16 >first.log 2>&1 || { cat first.log; fail 'the first half'; }
 halfway=$(pss_kib)
-timeout 1200 ./soak "$SSH_PORT" "$TARGET_LOGIN" key "$half" 16 >second.log 2>&1 || { cat second.log; fail 'the second half'; }
+timeout $((600 + half / 20)) ./soak "$SSH_PORT" "$TARGET_LOGIN" key "$half" 16 >second.log 2>&1 || { cat second.log; fail 'the second half'; }
 took=$((SECONDS - began))
 eventually 60 quiet || fail "sessions or processes stay: $(gauge sallyport_sessions_open) open, $(left_at_target) at the target"
 eventually 30 as_before || fail "tasks $tasks before, $(gauge sallyport_tasks) after; descriptors $open before, $(descriptors) after"
