@@ -56,14 +56,16 @@ impl Lanes {
     }
 }
 
-/// Which of up to 64 bytes are control characters, but for ends of lines and tabs.
-pub(super) fn controls(bytes: &[u8]) -> u64 {
+/// Which of up to 64 bytes are control characters, but for ends of lines and tabs, and which end lines.
+pub(super) fn controls(bytes: &[u8]) -> (u64, u64) {
     let of = |bytes: &[u8; 64]| {
         let (quarters, _) = bytes.as_chunks::<16>();
-        quarters.iter().zip([0, 16, 32, 48]).fold(0, |bits, (quarter, shift)| {
+        quarters.iter().zip([0, 16, 32, 48]).fold((0, 0), |(controls, ends), (quarter, shift)| {
             let bytes = u8x16::new(*quarter);
-            let low = among(bytes, 0, 32) & !(is(bytes, b'\n') | is(bytes, b'\t')) | is(bytes, 0x7f);
-            bits | u64::from(low.to_bitmask()) << shift
+            let end = is(bytes, b'\n');
+            let control = among(bytes, 0, 32) & !(end | is(bytes, b'\t')) | is(bytes, 0x7f);
+            let bits = |lane: u8x16| u64::from(lane.to_bitmask()) << shift;
+            (controls | bits(control), ends | bits(end))
         })
     };
     if let Some(whole) = bytes.first_chunk() {
@@ -142,9 +144,11 @@ mod tests {
         for begin in [0_u8, 64, 128, 192] {
             let bytes: Vec<u8> = (begin..=begin + 63).collect();
             let is = |byte: &u8| u64::from((*byte < b' ' && !b"\n\t".contains(byte)) || *byte == 0x7f);
-            assert_eq!(controls(&bytes), (0..).zip(&bytes).fold(0, |bits, (place, byte)| bits | is(byte) << place));
+            let bits =
+                |is: &dyn Fn(&u8) -> u64| (0..).zip(&bytes).fold(0, |bits, (place, byte)| bits | is(byte) << place);
+            assert_eq!(controls(&bytes), (bits(&is), bits(&|byte| u64::from(*byte == b'\n'))));
         }
-        assert_eq!(controls(b"a\x01"), 2);
+        assert_eq!(controls(b"a\x01\n"), (2, 4));
     }
 
     #[test]

@@ -14,20 +14,36 @@ use super::walk::may_be_in_key;
 use super::{Cell, HOLD, Kind, Masked, Masker};
 
 impl Masker {
-    /// Whether nothing is under way.
-    pub(super) fn is_idle(&self) -> bool {
+    /// What is not decided, where it is a little plain text in which nothing is under way, as if it had not come yet: it is looked
+    /// at again with so much that follows.
+    pub(super) fn take_back(&mut self, follows: usize) -> Option<Vec<u8>> {
         let cursor = &self.cursor;
-        cursor.at == self.cells.len()
-            && cursor.raw == self.raw.len()
-            && self.margin.is_none()
+        let (cells, raw) = (self.cells.len() - cursor.at, self.raw.get(cursor.raw..).unwrap_or_default());
+        let is_plain = |byte: &u8| *byte >= b' ' && *byte != 0x7f;
+        let is_idle = self.margin.is_none()
             && self.blanks.is_empty()
             && self.behind == 0
             && self.screen.is_between()
             && cursor.then == Then::Scan
             && cursor.encoded.is_none()
             && cursor.open.is_none()
-            && self.wraps.last() != Some(&self.cells.len())
-            && !self.text.iter().rev().take(5).any(|byte| matches!(byte, b'%' | b'\\'))
+            && self.wraps.last().is_none_or(|wrap| *wrap < cursor.at)
+            && self.shown <= cursor.raw
+            && self.anew.is_empty()
+            && (raw.is_empty() || raw.len() < LITTLE && follows > LITTLE)
+            && cells == raw.len()
+            && self.start.max(self.line) <= cursor.at
+            && raw.iter().all(is_plain)
+            && self.kinds.iter().skip(cursor.raw).all(|kind| *kind == Kind::Seen);
+        if !is_idle {
+            return None;
+        }
+        let taken = self.raw.split_off(cursor.raw);
+        self.screen.unprint(&taken);
+        self.kinds.truncate(cursor.raw);
+        self.cells.truncate(cursor.at);
+        self.text.truncate(cursor.at);
+        Some(taken)
     }
 
     /// One byte of the input.
@@ -276,7 +292,7 @@ impl Masker {
     /// stepped back over.
     pub(super) fn absorb(&mut self, passed: &[u8], shadow: &Shadow, seen: usize) {
         let text = shadow.text.get(..seen).unwrap_or_default();
-        self.screen.pass(text);
+        self.screen.pass(text, shadow.is_simple);
         let end = memchr::memrchr(b'\n', text).map(|end| end + 1);
         let begin = end.unwrap_or(0).max(text.len().saturating_sub(HISTORY));
         let mut raw_begin = 0;
@@ -341,6 +357,9 @@ impl Masker {
         self.cursor.raw -= raw;
     }
 }
+
+/// So much is looked at again at most.
+const LITTLE: usize = 128;
 
 /// So much of a line is kept in case it is stepped back over.
 const HISTORY: usize = 256;

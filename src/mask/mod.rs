@@ -13,6 +13,7 @@ mod anew;
 pub mod check;
 mod class;
 mod encoded;
+mod escape;
 pub mod file;
 pub mod fingerprint;
 mod heads;
@@ -228,13 +229,9 @@ impl Masker {
         let mut rest = bytes;
         while !rest.is_empty() {
             let plain = self.plain(rest, &mut out);
-            self.credit.earn(plain);
             let after = rest.get(plain..).unwrap_or_default();
             // Little at a time, and more while nothing is decided: what is looked at again and again stays short.
             let step = (self.raw.len() - self.cursor.raw).clamp(STEP, PIECE).min(after.len());
-            // Behind a line's end hardly anything is under way.
-            let more = after.get(step..(step + STEP).min(after.len())).unwrap_or_default();
-            let step = step + memchr::memchr(b'\n', more).map_or(0, |end| end + 1);
             let (piece, after) = after.split_at_checked(step).unwrap_or((after, &[]));
             rest = after;
             for byte in piece {

@@ -5,31 +5,63 @@
 
 use std::ops::Range;
 
+use super::escape::{Form, Undone};
+use super::rule::Rules;
 use super::shadow::Shadow;
+use super::shape::{Place, Verdict};
 use super::sieve::{self, Sieve};
-use super::{Masked, Masker};
+use super::view::Spot;
+use super::{HOLD, Masked, Masker};
 
 /// Kept from block to block.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scratch {
-    sieve: sieve::Scratch,
+    looks: Looks,
     shadow: Shadow,
     joined: Vec<u8>,
     wraps: Vec<Range<usize>>,
 }
 
+#[derive(Clone, Debug, Default)]
+struct Looks {
+    sieve: sieve::Scratch,
+    whole: Vec<u8>,
+    undone: Undone,
+}
+
 impl Masker {
     /// Puts out so much of the input as surely begins nothing, where nothing is under way. How much.
     pub(super) fn plain(&mut self, bytes: &[u8], out: &mut Masked) -> usize {
-        if !self.is_idle() || self.rules.sieve().is_useless() {
+        if self.rules.sieve().is_useless() {
             return 0;
         }
+        let Some(mut first) = self.take_back(bytes.len()) else {
+            return 0;
+        };
+        let mut passed = 0;
+        if !first.is_empty() {
+            let waited = first.len();
+            first.extend_from_slice(bytes.get(..BLOCKS.start).unwrap_or(bytes));
+            let clear = self.pass_plain(&first, bytes.get(BLOCKS.start).copied(), out);
+            first.iter().take(waited).skip(clear).for_each(|byte| self.take(*byte, out));
+            passed = clear.saturating_sub(waited);
+            if passed == 0 {
+                return 0;
+            }
+        }
+        passed += self.pass_plain(bytes.get(passed..).unwrap_or_default(), None, out);
+        self.credit.earn(passed);
+        passed
+    }
+
+    /// The same of a text with what follows it.
+    fn pass_plain(&mut self, bytes: &[u8], follows: Option<u8>, out: &mut Masked) -> usize {
         let mut scratch = std::mem::take(&mut self.scratch);
         let mut shadow = std::mem::take(&mut scratch.shadow);
         let (mut begin, mut size, mut is_over) = (0, BLOCKS.start, false);
         while !is_over {
             let block = bytes.get(begin..).unwrap_or_default();
-            let after = block.get(size).copied();
+            let after = block.get(size).copied().or(follows);
             let block = block.get(..size).unwrap_or(block);
             shadow.read(&self.screen, &self.raw, block, after);
             let is_whole = shadow.read == block.len();
@@ -37,7 +69,7 @@ impl Masker {
             let is_open = !is_whole || matches!(after, None | Some(b'\r'));
             let text = shadow.text.strip_suffix(b" ").filter(|_| is_open).unwrap_or(&shadow.text);
             let (clear, is_begun) = self.clear((text, shadow.is_simple), &mut scratch);
-            let raw = shadow.raw(clear);
+            let raw = shadow.cut(clear);
             if let Some(passed) = block.get(..raw).filter(|passed| !passed.is_empty()) {
                 self.put(passed, out);
                 self.absorb(passed, &shadow, clear);
@@ -52,11 +84,12 @@ impl Masker {
 
     /// How much of a text surely begins nothing, and whether something may begin behind it.
     fn clear(&self, (text, is_simple): (&[u8], bool), scratch: &mut Scratch) -> (usize, bool) {
-        let Scratch { sieve: kept, joined, wraps, .. } = scratch;
-        let (sieve, before) = (self.rules.sieve(), self.cursor.before);
-        let escape = escape(text).map(|escape| escape.saturating_sub(NEAR));
-        let (mut clear, mut is_begun) = sieve.clear(&self.rules, (text, before), escape.unwrap_or(usize::MAX), kept);
-        is_begun |= Some(clear) == escape;
+        let Scratch { looks, joined, wraps, .. } = scratch;
+        let begin = self.text.len().saturating_sub(Form::LONGEST);
+        let behind = self.text.get(begin..).unwrap_or_default();
+        let befores = [self.before(begin), self.cursor.before];
+        let first = Look { rules: &self.rules, text, behind, befores };
+        let (mut clear, mut is_begun) = first.clear(usize::MAX, looks);
         wraps.clear();
         self.screen.wraps_in(text, is_simple, wraps);
         for (index, wrap) in wraps.iter().enumerate() {
@@ -66,21 +99,90 @@ impl Masker {
                 break;
             }
             join(text, begin, wraps.get(index..).unwrap_or_default(), joined);
-            let before = begin.checked_sub(1).and_then(|before| text.get(before)).copied().or(before);
             let line = wrap.start - begin;
-            let (place, _) = sieve.clear(&self.rules, (joined, before), line, kept);
+            let look = match begin.checked_sub(1).and_then(|before| text.get(before)).copied() {
+                Some(end) => Look { rules: &self.rules, text: joined, behind: &[], befores: [Some(end); 2] },
+                None => Look { text: joined, ..first },
+            };
+            let (place, _) = look.clear(line, looks);
             if begin + place < clear.min(wrap.start) {
                 (clear, is_begun) = (begin + place, true);
-            } else if wrap.end < clear && Sieve::may_begin(&self.rules, joined.get(line..).unwrap_or_default()) {
+            } else if wrap.end < clear && look.may_begin_anew(line) {
                 // Behind a break anything may begin, whatever stands before it.
                 (clear, is_begun) = (wrap.end, true);
             }
-            // What begins in a break begins before it.
-            if wrap.contains(&clear) {
+            // What begins in a break, or right behind it, goes on with the line before it.
+            if wrap.start < clear && clear <= wrap.end {
                 clear = wrap.start;
             }
         }
         (clear, is_begun)
+    }
+}
+
+/// A text, as it is and with its escapes undone.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    rules: &'a Rules,
+    text: &'a [u8],
+    /// What stands before it, as much as an escape may have there.
+    behind: &'a [u8],
+    /// What stands before that, and before the text itself.
+    befores: [Option<u8>; 2],
+}
+
+impl Look<'_> {
+    /// How much of it, up to an end, surely begins nothing, and whether something may begin behind it.
+    fn clear(&self, end: usize, looks: &mut Looks) -> (usize, bool) {
+        let Looks { sieve: kept, whole, undone } = looks;
+        let (sieve, [before_all, before]) = (self.rules.sieve(), self.befores);
+        let mut first = sieve.clear(self.rules, (self.text, before), end, kept);
+        let has = |text: &[u8], form: Form| memchr::memchr(form.mark(), text).is_some();
+        for form in Form::ALL {
+            if first.0 == 0 || !has(self.text, form) && !has(self.behind, form) {
+                continue;
+            }
+            whole.clear();
+            whole.extend_from_slice(self.behind);
+            whole.extend_from_slice(self.text);
+            if !undone.read(form, whole) {
+                continue;
+            }
+            let end = self.behind.len() + first.0;
+            let (clear, is_begun) = sieve.clear(self.rules, (&undone.text, before_all), undone.place(end), kept);
+            let clear = undone.raw(clear).min(end);
+            if clear < end {
+                first = (clear.saturating_sub(self.behind.len()), is_begun || clear <= self.behind.len());
+            }
+            let odd = undone.odd.iter().skip_while(|place| **place < self.behind.len());
+            let odd = odd.take_while(|place| **place < clear);
+            if let Some((place, is_begun)) = odd.copied().find_map(|place| self.odd(place, form, whole)) {
+                first = (place - self.behind.len(), is_begun || place == self.behind.len());
+            }
+        }
+        first
+    }
+
+    /// Whether something begins at a place inside an escape or right behind one, and whether that is known.
+    fn odd(&self, place: usize, form: Form, whole: &[u8]) -> Option<(usize, bool)> {
+        let (before, ahead) = whole.split_at_checked(place)?;
+        let mut behind = [0; 3];
+        behind.iter_mut().rev().zip(before.iter().rev()).for_each(|(to, byte)| *to = *byte);
+        let text = ahead.get(..HOLD).unwrap_or(ahead);
+        let place_of = Place { before: before.last().copied(), text, is_closed: false };
+        match (Spot { place: place_of, behind, wrap: None }).undone(form, self.rules) {
+            Verdict::Nothing => None,
+            Verdict::More => Some((place, text.len() == HOLD)),
+            Verdict::Found(..) => Some((place, true)),
+        }
+    }
+
+    /// Whether something may begin at a place if nothing is before it.
+    fn may_begin_anew(&self, place: usize) -> bool {
+        let text = self.text.get(place..).unwrap_or_default();
+        let spot = Spot { place: Place { before: None, text, is_closed: false }, behind: [0; 3], wrap: None };
+        Sieve::may_begin(self.rules, text)
+            || Form::ALL.iter().any(|form| !matches!(spot.undone(*form, self.rules), Verdict::Nothing))
     }
 }
 
@@ -98,21 +200,6 @@ fn join(text: &[u8], begin: usize, wraps: &[Range<usize>], joined: &mut Vec<u8>)
     }
     joined.extend_from_slice(text.get(from..(from + AHEAD).min(text.len())).unwrap_or_default());
 }
-
-/// Where the text has the first escape of a URL or of JSON, or what may become one.
-fn escape(text: &[u8]) -> Option<usize> {
-    memchr::memchr2_iter(b'%', b'\\', text).find(|at| match text.get(*at..).unwrap_or_default() {
-        [b'%', first, rest @ ..] => {
-            let second = rest.first().is_none_or(u8::is_ascii_hexdigit);
-            first.is_ascii_hexdigit() && second
-        }
-        [b'\\', kind, ..] => b"nrt\"\\/u".contains(kind),
-        _ => true,
-    })
-}
-
-/// So near an escape must be to a place for what begins there to be read without it, and a little.
-const NEAR: usize = 72;
 
 /// Text is looked at in blocks: a short one first, since something may begin soon again.
 const BLOCKS: Range<usize> = 256..4096;

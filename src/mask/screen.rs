@@ -101,10 +101,19 @@ impl Screen {
         step
     }
 
-    /// Text without escapes went by.
-    pub(super) fn pass(&mut self, text: &[u8]) {
-        let line = text.iter().rposition(|byte| *byte == b'\n').and_then(|end| text.get(end..)).unwrap_or(text);
-        line.iter().for_each(|byte| self.print(*byte));
+    /// Text without escapes went by. Simple text has tabs and ends of lines for control characters.
+    pub(super) fn pass(&mut self, text: &[u8], is_simple: bool) {
+        // A return whose line's end has not come is none of simple text.
+        let is_simple = is_simple && text.last() != Some(&b'\r');
+        self.column = match memchr::memrchr(b'\n', text).and_then(|end| text.get(end + 1..)) {
+            Some(line) => column_after(0, line, is_simple),
+            None => column_after(self.column, text, is_simple),
+        };
+    }
+
+    /// Text without escapes and control characters did not come yet.
+    pub(super) fn unprint(&mut self, text: &[u8]) {
+        self.column = self.column.saturating_sub(wide(text, true));
     }
 
     /// Where the cursor is.
@@ -114,33 +123,17 @@ impl Screen {
 
     /// Where in such text breaks at a right margin begin and end.
     pub(super) fn wraps_in(&self, text: &[u8], is_simple: bool, wraps: &mut Vec<Range<usize>>) {
-        if !is_simple {
-            return self.wraps_byte_by_byte(text, wraps);
-        }
         let (mut begin, mut column) = (0, self.column);
         // Mostly a byte is a column.
-        let is_simple = text.is_ascii() && memchr::memchr(b'\t', text).is_none();
+        let is_plain = is_simple && text.is_ascii() && memchr::memchr(b'\t', text).is_none();
         for end in memchr::memchr_iter(b'\n', text) {
             let line = text.get(begin..end).unwrap_or_default();
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let reached = if is_simple { column + line.len() } else { column_after(column, line) };
+            let reached = if is_plain { column + line.len() } else { column_after(column, line, is_simple) };
             if is_margin(self.columns, reached) {
                 wraps.push(begin + line.len()..end + 1);
             }
             (begin, column) = (end + 1, 0);
-        }
-    }
-
-    fn wraps_byte_by_byte(&self, text: &[u8], wraps: &mut Vec<Range<usize>>) {
-        let (mut screen, mut begin) = (self.clone(), 0);
-        for end in memchr::memchr_iter(b'\n', text) {
-            let line = text.get(begin..end).unwrap_or_default();
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            line.iter().for_each(|byte| screen.print(*byte));
-            if is_margin(self.columns, screen.column) {
-                wraps.push(begin + line.len()..end + 1);
-            }
-            (begin, screen.column) = (end + 1, 0);
         }
     }
 
@@ -170,20 +163,24 @@ impl Screen {
 }
 
 /// The column behind a piece of a line that holds no escapes.
-fn column_after(mut column: usize, mut line: &[u8]) -> usize {
+fn column_after(mut column: usize, mut line: &[u8], is_simple: bool) -> usize {
+    let again = if is_simple { None } else { memchr::memrchr(b'\r', line) };
+    if let Some(again) = again {
+        (column, line) = (0, line.get(again + 1..).unwrap_or_default());
+    }
     while let Some((piece, rest)) = memchr::memchr(b'\t', line).and_then(|tab| line.split_at_checked(tab)) {
-        column = ((column + wide(piece)) / 8 + 1) * 8;
+        column = ((column + wide(piece, is_simple)) / 8 + 1) * 8;
         line = rest.get(1..).unwrap_or_default();
     }
-    column + wide(line)
+    column + wide(line, is_simple)
 }
 
-/// Of a character of several bytes the first takes the column.
-fn wide(piece: &[u8]) -> usize {
-    if piece.is_ascii() {
+/// Of a character of several bytes the first takes the column, control characters none.
+fn wide(piece: &[u8], is_simple: bool) -> usize {
+    if is_simple && piece.is_ascii() {
         return piece.len();
     }
-    piece.iter().filter(|byte| !matches!(byte, 0x80..=0xbf)).count()
+    piece.iter().filter(|byte| !matches!(byte, 0x00..=0x1f | 0x80..=0xbf)).count()
 }
 
 /// What a terminal does not show, escapes aside.

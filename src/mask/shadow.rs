@@ -14,6 +14,8 @@ pub(super) struct Shadow {
     pub(super) text: Vec<u8>,
     /// Where pieces of it begin: there, and in the block.
     runs: Vec<(usize, usize)>,
+    /// Of bytes that show since the escape before them is none: where in the text, and where in the block the escape begins.
+    led: Vec<(usize, usize)>,
     /// How much of the block was read.
     pub(super) read: usize,
     /// Whether a line's bytes are its columns, but for tabs and characters of several bytes.
@@ -25,28 +27,37 @@ impl Shadow {
     pub(super) fn read(&mut self, screen: &Screen, behind: &[u8], block: &[u8], after: Option<u8>) {
         self.text.clear();
         self.runs.clear();
+        self.led.clear();
         (self.read, self.is_simple) = (0, true);
         // Where the line begins as far as it is known, and behind a character of it the last that no line of text has.
         let (mut line, mut odd) = (0, None);
         let mut controls = Controls::default();
         while let Some((first, more)) = block.get(self.read..).and_then(<[u8]>::split_first) {
-            let plain = controls.ahead(block, self.read);
+            let (plain, end) = controls.ahead(block, self.read);
             if plain > 0 {
-                let run = block.get(self.read..self.read + plain).unwrap_or_default();
-                if let Some(end) = memchr::memrchr(b'\n', run) {
-                    (line, odd) = (self.text.len() + end + 1, None);
+                if let Some(end) = end {
+                    (line, odd) = (self.text.len() + end, None);
                 }
-                self.see(run);
+                self.see(block.get(self.read..self.read + plain).unwrap_or_default());
                 continue;
             }
             let next = more.first().copied().or(after);
             match first {
                 0x1b => match escape(screen, more) {
                     Some((length, is_seen)) => {
+                        let begin = self.read;
                         self.read += length;
-                        if is_seen {
-                            self.see(block.get(self.read..=self.read).unwrap_or_default());
+                        let seen = block.get(self.read).copied().filter(|_| is_seen);
+                        if let Some(byte) = seen {
+                            self.led.push((self.text.len(), begin));
+                            self.see(&[byte]);
                         }
+                        match seen {
+                            Some(b'\n' | b'\r') => (line, odd) = (self.text.len(), None),
+                            Some(byte) if is_odd_byte(byte) => odd = Some(self.text.len()),
+                            _ => {}
+                        }
+                        self.is_simple &= !seen.is_some_and(|byte| byte.is_ascii_control());
                     }
                     None => return,
                 },
@@ -55,7 +66,10 @@ impl Shadow {
                     if *first == b'\r' && next != Some(b'\n') {
                         // The line is written anew, which means nothing where it is no text. It may be a wrap behind a blank.
                         let is_odd = odd.is_some_and(|odd| self.text.len() - odd < OF_LINE);
-                        if !is_odd || next.is_none() || self.text.last() == Some(&b' ') {
+                        if !(is_odd || self.is_no_text(block, line))
+                            || next.is_none()
+                            || self.text.last() == Some(&b' ')
+                        {
                             return;
                         }
                         (line, odd) = (self.text.len() + 1, None);
@@ -84,6 +98,15 @@ impl Shadow {
         self.read += run.len();
     }
 
+    /// Whether what was read last of a line is in no form that text has.
+    fn is_no_text(&self, block: &[u8], line: usize) -> bool {
+        let begin = line.max(self.text.len().saturating_sub(OF_LINE));
+        let last = block.get(self.raw(begin)..self.read).unwrap_or_default();
+        // A character that began before it.
+        let cut = last.iter().take(3).take_while(|byte| matches!(byte, 0x80..=0xbf)).count();
+        last.get(cut..).is_some_and(|last| std::str::from_utf8(last).is_err())
+    }
+
     /// Whether what was read last is text.
     fn is_text(&self, behind: &[u8], block: &[u8]) -> bool {
         if let Some(begin) = self.read.checked_sub(amid::AROUND) {
@@ -104,6 +127,12 @@ impl Shadow {
         run.map_or(place, |(begin, raw)| raw + (place - begin))
     }
 
+    /// Where in the block it can be cut before a place of the text: with such a byte goes its escape.
+    pub(super) fn cut(&self, place: usize) -> usize {
+        let led = self.led.binary_search_by_key(&place, |(led, _)| *led).ok().and_then(|led| self.led.get(led));
+        led.map_or_else(|| self.raw(place), |(_, begin)| *begin)
+    }
+
     /// Where in the block each byte of the text is, from a place on up to another.
     pub(super) fn raws(&self, from: usize, until: usize) -> impl Iterator<Item = usize> {
         let mut run = self.runs.partition_point(|(begin, _)| *begin <= from).saturating_sub(1);
@@ -116,24 +145,28 @@ impl Shadow {
     }
 }
 
-/// Which bytes of a block are control characters, but for ends of lines and tabs: 64 at once.
+/// Which bytes of a block are control characters, but for ends of lines and tabs, and which end lines: 64 at once.
 #[derive(Default)]
 struct Controls {
     begin: usize,
     end: usize,
     bits: u64,
+    ends: u64,
 }
 
 impl Controls {
-    /// How many bytes from there on are none; perhaps more follow.
-    fn ahead(&mut self, block: &[u8], at: usize) -> usize {
+    /// How many bytes from there on are none, and how far behind the last line's end among them; perhaps more follow.
+    fn ahead(&mut self, block: &[u8], at: usize) -> (usize, Option<usize>) {
         if at >= self.end {
             let rest = block.get(at..).unwrap_or_default();
             let rest = rest.get(..64).unwrap_or(rest);
-            (self.begin, self.end, self.bits) = (at, at + rest.len(), lanes::controls(rest));
+            (self.begin, self.end) = (at, at + rest.len());
+            (self.bits, self.ends) = lanes::controls(rest);
         }
-        let ahead = (self.bits >> (at - self.begin)).trailing_zeros() as usize;
-        ahead.min(self.end - at)
+        let shift = at - self.begin;
+        let ahead = ((self.bits >> shift).trailing_zeros() as usize).min(self.end - at);
+        let ends = (self.ends >> shift) & (u64::MAX.checked_shr(64 - ahead as u32).unwrap_or(0));
+        (ahead, (ends != 0).then(|| 64 - ends.leading_zeros() as usize))
     }
 }
 
@@ -146,7 +179,7 @@ fn escape(screen: &Screen, more: &[u8]) -> Option<(usize, bool)> {
     for (at, byte) in more.iter().enumerate().take(LONGEST) {
         match screen.read(*byte) {
             // The sequence is none, and the byte is text; inside a title it takes no column.
-            Step::Seen if screen.is_between() && *byte > b' ' && *byte != 0x7f => return Some((at + 1, true)),
+            Step::Seen if screen.is_between() => return Some((at + 1, true)),
             Step::Seen => return None,
             Step::Back(_) => return None,
             Step::Unseen if screen.is_between() => {

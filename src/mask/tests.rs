@@ -461,6 +461,25 @@ fn pieces() -> impl Strategy<Value = Vec<Vec<u8>>> {
     proptest::collection::vec(part, 0..12)
 }
 
+/// What JSON and URLs escape, and what only looks like it.
+const ESCAPED: &[&str] = &[
+    "\\\"",
+    "\\n",
+    "\\\\",
+    "\\",
+    "\\/",
+    "\\u003d",
+    "\\u0041KIA",
+    "\\u4e2d",
+    "%20",
+    "%3D",
+    "%41KIA",
+    "%",
+    "%5C",
+    "%25",
+    "password\\\": \\\"",
+];
+
 /// Long stretches of what terminals print and of what they do not.
 fn stretches() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let secrets: Vec<Vec<u8>> = known()
@@ -468,13 +487,19 @@ fn stretches() -> impl Strategy<Value = Vec<Vec<u8>>> {
         .flat_map(|rule| rule.hide)
         .map(|parts| parts.concat().into_bytes())
         .collect();
+    let escaped = proptest::collection::vec((proptest::sample::select(ESCAPED), "[a-z0-9 ]{0,12}"), 0..40);
+    let escaped =
+        escaped.prop_map(|parts| parts.into_iter().map(|(escape, text)| escape.to_owned() + &text).collect::<String>());
     let coloured = "[a-z ]{0,20}".prop_map(|text| format!("\x1b[1;32m{text}\x1b[0m\x1b[K").into_bytes());
     let part = prop_oneof![
         3 => proptest::collection::vec(any::<u8>(), 0..400),
         3 => proptest::collection::vec(coloured, 0..20).prop_map(|parts| parts.concat()),
         2 => "[ -~]{0,90}\r?\n".prop_map(String::into_bytes),
+        2 => escaped.prop_map(String::into_bytes),
+        1 => "[a-z ]{0,700}".prop_map(String::into_bytes),
         2 => proptest::collection::vec(proptest::sample::select(BETWEEN), 0..4).prop_map(|all| all.concat().into_bytes()),
         1 => proptest::collection::vec(proptest::sample::select(&b"\0\x01\x08\x0b\r\n\x1b a%\\\xc3\xa9"[..]), 0..200),
+        1 => proptest::sample::select(secrets.clone()).prop_map(|secret| in_url(&secret)),
         1 => proptest::sample::select(secrets),
     ];
     proptest::collection::vec(part, 0..24)

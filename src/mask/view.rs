@@ -3,6 +3,7 @@
 //! An answer other than `More` stays when more text comes, since each reading only grows with the text.
 
 use super::class::Class;
+use super::escape::{Form, Partly};
 use super::rule::{Rule, Rules};
 use super::shape::{Place, Span, Verdict};
 
@@ -106,58 +107,49 @@ impl Spot<'_> {
     }
 
     fn url<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
-        let before = percent(&self.behind).and_then(Result::ok);
-        self.undone(b'%', before, rules, |text| percent(text).map(|byte| byte.map(|byte| (byte, 3))))
+        self.undone(Form::Url, rules)
     }
 
     fn json<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
-        let before = self.behind.last_chunk::<2>().and_then(|pair| backslash(pair)).and_then(Result::ok);
-        self.undone(b'\\', before.map(|(byte, _)| byte), rules, backslash)
+        self.undone(Form::Json, rules)
     }
 
-    /// With escapes that begin with the mark undone.
-    fn undone<'r>(
-        &self,
-        mark: u8,
-        before: Option<u8>,
-        rules: &'r Rules,
-        undo: impl Fn(&[u8]) -> Option<Result<(u8, usize), Partly>>,
-    ) -> Verdict<'r> {
+    /// With escapes of the form undone.
+    pub(super) fn undone<'r>(&self, form: Form, rules: &'r Rules) -> Verdict<'r> {
+        let before = form.before(&self.behind);
         let near = self.place.text.get(..NEAR).unwrap_or(self.place.text);
-        if before.is_none() && !near.contains(&mark) {
+        if before.is_none() && !near.contains(&form.mark()) {
             return Verdict::Nothing;
         }
-        // Most places are nothing by their first bytes: all of the window is read only where it could change that.
-        let (mut first, mut at) = ([0; 4], 0);
-        for place in &mut first {
-            let Some(byte) = self.place.text.get(at) else { break };
-            let (byte, length) =
-                undo(self.place.text.get(at..).unwrap_or_default()).and_then(Result::ok).unwrap_or((*byte, 1));
-            (*place, at) = (byte, at + length);
-        }
-        // An escape that has not come whole may be there near the end.
-        if self.place.text.len() > NEAR && !rules.may_begin(before.or(self.place.before), &first) {
+        // Most places are nothing by their first bytes, or by their first word: all of the window is read only where it could
+        // change that. Near the end an escape that has not come whole may be there.
+        let may_begin = |first: &mut [u8]| {
+            let mut at = 0;
+            let mut next = || {
+                let ahead = self.place.text.get(at..)?;
+                let (byte, length) = form.undo(ahead).and_then(Result::ok).or(ahead.first().map(|byte| (*byte, 1)))?;
+                at += length;
+                Some(byte)
+            };
+            let count = first.iter_mut().map_while(|place| next().map(|byte| *place = byte)).count();
+            rules.may_begin(before.or(self.place.before), first.get(..count).unwrap_or_default())
+        };
+        if self.place.text.len() > NEAR && !(may_begin(&mut [0; 4]) && may_begin(&mut [0; LONGEST_WORD])) {
             return Verdict::Nothing;
         }
-        match self.undone_within(NEAR, before, rules, &undo) {
-            Verdict::More if self.place.text.len() > NEAR => self.undone_within(WINDOW, before, rules, &undo),
+        match self.undone_within(form, NEAR, before, rules) {
+            Verdict::More if self.place.text.len() > NEAR => self.undone_within(form, WINDOW, before, rules),
             verdict => verdict,
         }
     }
 
-    fn undone_within<'r>(
-        &self,
-        window: usize,
-        before: Option<u8>,
-        rules: &'r Rules,
-        undo: impl Fn(&[u8]) -> Option<Result<(u8, usize), Partly>>,
-    ) -> Verdict<'r> {
+    fn undone_within<'r>(&self, form: Form, window: usize, before: Option<u8>, rules: &'r Rules) -> Verdict<'r> {
         let text = self.place.text.get(..window).unwrap_or(self.place.text);
         let (mut plain, mut map, mut at) = (Vec::with_capacity(text.len()), Vec::with_capacity(text.len() + 1), 0);
         let is_all = self.place.text.len() <= window;
         let mut is_closed = (is_all && self.place.is_closed) || text.len() >= WINDOW;
         while let Some(byte) = text.get(at) {
-            let (byte, length) = match undo(text.get(at..).unwrap_or_default()) {
+            let (byte, length) = match form.undo(text.get(at..).unwrap_or_default()) {
                 Some(Ok(undone)) => undone,
                 Some(Err(Partly)) if !is_closed => break,
                 Some(Err(Partly)) | None => (*byte, 1),
@@ -174,46 +166,6 @@ impl Spot<'_> {
         let place = Place { before: before.or(self.place.before), text: &plain, is_closed };
         mapped(place.verdict(rules), &map)
     }
-}
-
-/// An escape that has not come whole.
-struct Partly;
-
-/// `%3D`; none where none stands.
-fn percent(text: &[u8]) -> Option<Result<u8, Partly>> {
-    let (b'%', rest) = text.split_first()? else {
-        return None;
-    };
-    let digit = |at: usize| rest.get(at).map(|byte| char::from(*byte).to_digit(16));
-    match (digit(0), digit(1)) {
-        (Some(None), _) | (_, Some(None)) => None,
-        (Some(Some(high)), Some(Some(low))) => u8::try_from(high * 16 + low).ok().map(Ok),
-        (None, _) | (_, None) => Some(Err(Partly)),
-    }
-}
-
-/// `\n`, `\"`, `\u003d`; none where none stands.
-fn backslash(text: &[u8]) -> Option<Result<(u8, usize), Partly>> {
-    let (b'\\', rest) = text.split_first()? else {
-        return None;
-    };
-    let Some(kind) = rest.first() else {
-        return Some(Err(Partly));
-    };
-    Some(Ok(match kind {
-        b'n' => (b'\n', 2),
-        b'r' => (b'\r', 2),
-        b't' => (b'\t', 2),
-        b'"' | b'\\' | b'/' => (*kind, 2),
-        b'u' => {
-            let Some(digits) = rest.get(1..5) else {
-                return Some(Err(Partly));
-            };
-            let number = std::str::from_utf8(digits).ok().and_then(|digits| u32::from_str_radix(digits, 16).ok())?;
-            (u8::try_from(number).ok().filter(u8::is_ascii)?, 6)
-        }
-        _ => return None,
-    }))
 }
 
 fn mapped<'r>(verdict: Verdict<'r>, map: &[usize]) -> Verdict<'r> {
@@ -236,6 +188,9 @@ const MENDED: usize = 1024;
 
 /// So near an escape must be for the text to be read without.
 const NEAR: usize = 64;
+
+/// A longer word may be anything.
+const LONGEST_WORD: usize = 24;
 
 /// So much is read without escapes.
 const WINDOW: usize = 2048;

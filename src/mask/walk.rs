@@ -96,7 +96,7 @@ impl Masker {
     }
 
     /// What stands before a cell; nothing behind a wrap.
-    fn before(&self, at: usize) -> Option<u8> {
+    pub(super) fn before(&self, at: usize) -> Option<u8> {
         if !self.wraps.is_empty() && self.wraps.contains(&at) {
             return None;
         }
