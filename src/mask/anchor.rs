@@ -5,44 +5,79 @@
 use aho_corasick::Span;
 use aho_corasick::packed::{Config, MatchKind, Searcher};
 
+use super::heads::Behind;
+
+/// A word that is looked for: which of the rules, which of its words, how it reads, and what may follow it.
+pub(super) type Wanted<'a> = ((usize, usize), &'a str, Behind);
+
 /// A word of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Word {
-    /// Which of the rules.
-    pub(super) rule: usize,
+struct Word {
+    /// Which of the rules, and which of its words.
+    at: (usize, usize),
     /// How far in the word its anchor begins.
     offset: usize,
     /// Folded.
     text: Box<[u8]>,
+    behind: Behind,
 }
 
 impl Word {
+    /// What stands before its anchor.
+    fn before(&self) -> Option<u8> {
+        self.offset.checked_sub(1).and_then(|before| self.text.get(before)).copied()
+    }
+
     /// Whether it stands there, or its beginning where the text ends or a line does: a broken line may be mended.
     fn is_at(&self, folded: &[u8]) -> bool {
-        let other = self.text.iter().zip(folded).find(|(wanted, byte)| wanted != byte);
-        other.is_none_or(|(_, byte)| matches!(byte, b'*' | b'-'))
+        match self.text.iter().zip(folded).find(|(wanted, byte)| wanted != byte) {
+            Some((_, byte)) => matches!(byte, b'*' | b'-'),
+            None => folded.get(self.text.len()..).is_none_or(|behind| self.behind.has(behind)),
+        }
+    }
+}
+
+/// Words with an anchor that have the same byte before it, or none.
+#[derive(Clone, Debug)]
+struct Family {
+    before: Option<u8>,
+    words: Vec<Word>,
+}
+
+impl Family {
+    fn all(mut words: Vec<Word>) -> Vec<Self> {
+        words.sort_by_key(Word::before);
+        let families = words.chunk_by(|a, b| a.before() == b.before());
+        families.map(|words| Self { before: words.first().and_then(Word::before), words: words.to_vec() }).collect()
+    }
+
+    /// Whether one may stand where this is before the anchor.
+    fn may_follow(&self, byte: Option<u8>) -> bool {
+        self.before.is_none() || self.before == byte || matches!(byte, Some(b'*' | b'-'))
     }
 }
 
 /// Finds anchors.
 #[derive(Debug, Default)]
 pub(super) struct Anchors {
-    searchers: Vec<(Searcher, Vec<Vec<Word>>)>,
+    searchers: Vec<(Searcher, Vec<Vec<Family>>)>,
 }
 
 impl Anchors {
-    /// Of these words, each with its rule; none where the processor cannot look for them so.
-    pub(super) fn new(words: &[(usize, &str)]) -> Option<Self> {
-        let mut left: Vec<(usize, Vec<u8>)> = words.iter().map(|(rule, word)| (*rule, folded(word))).collect();
+    /// Of these words; none where the processor cannot look for them so.
+    pub(super) fn new(words: &[Wanted<'_>]) -> Option<Self> {
+        let mut left: Vec<((usize, usize), Vec<u8>, Behind)> =
+            words.iter().map(|(at, word, behind)| (*at, folded(word), *behind)).collect();
         let mut anchors: Vec<(Vec<u8>, Vec<Word>)> = Vec::new();
         // The short ones have no choice, and no other anchor may begin with one of theirs.
         let mut short: Vec<Vec<u8>> =
-            left.iter().filter(|(_, word)| word.len() < WIDTH).map(|(_, word)| word.clone()).collect();
+            left.iter().filter(|(_, word, _)| word.len() < WIDTH).map(|(_, word, _)| word.clone()).collect();
         while let Some(anchor) = short.pop().or_else(|| best(&left)) {
             let mut found = Vec::new();
-            left.retain(|(rule, word)| {
+            left.retain(|(at, word, behind)| {
                 let offset = word.windows(anchor.len()).take(FARTHEST).position(|part| part == anchor);
-                found.extend(offset.map(|offset| Word { rule: *rule, offset, text: word.as_slice().into() }));
+                let (at, behind) = (*at, *behind);
+                found.extend(offset.map(|offset| Word { at, offset, text: word.as_slice().into(), behind }));
                 offset.is_none()
             });
             if !found.is_empty() {
@@ -50,27 +85,41 @@ impl Anchors {
             }
         }
         // The shortest of a pass says how much of all of them is looked at.
-        anchors.sort_by_key(|(anchor, _)| anchor.len());
+        anchors.sort_by(|(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
         let passes = anchors.chunk_by(|(a, _), (b, _)| a.len() == b.len()).flat_map(|same| same.chunks(AT_ONCE));
         let searchers = passes.map(|some| {
+            let some = in_groups(some);
             let mut builder = Config::new().match_kind(MatchKind::LeftmostFirst).builder();
             builder.extend(some.iter().map(|(anchor, _)| anchor));
-            Some((builder.build()?, some.iter().map(|(_, words)| words.clone()).collect()))
+            Some((builder.build()?, some.iter().map(|(_, words)| Family::all(words.clone())).collect()))
         });
         Some(Self { searchers: searchers.collect::<Option<_>>()? })
     }
 
+    /// How many times a text is looked at.
+    #[cfg(test)]
+    pub(super) fn passes(&self) -> usize {
+        self.searchers.len()
+    }
+
     /// The first place, before the end, where a word stands that is accepted. Text is folded already.
-    pub(super) fn first(&self, folded: &[u8], mut end: usize, is: impl Fn(usize, usize) -> bool) -> Option<usize> {
+    pub(super) fn first(
+        &self,
+        folded: &[u8],
+        mut end: usize,
+        is: impl Fn(usize, (usize, usize)) -> bool,
+    ) -> Option<usize> {
         let mut first = None;
         for (searcher, words) in &self.searchers {
             let mut from = 0;
             while let Some(found) = searcher.find_in(folded, Span { start: from, end: folded.len() }) {
-                let words = words.get(found.pattern().as_usize()).map_or(&[][..], Vec::as_slice);
-                for word in words {
+                let families = words.get(found.pattern().as_usize()).map_or(&[][..], Vec::as_slice);
+                let before = found.start().checked_sub(1).and_then(|before| folded.get(before)).copied();
+                let families = families.iter().filter(|family| family.may_follow(before));
+                for word in families.flat_map(|family| &family.words) {
                     let place = found.start().checked_sub(word.offset).filter(|place| *place < end);
                     let is_at = |place: usize| folded.get(place..).is_some_and(|ahead| word.is_at(ahead));
-                    if let Some(place) = place.filter(|place| is_at(*place) && is(*place, word.rule)) {
+                    if let Some(place) = place.filter(|place| is_at(*place) && is(*place, word.at)) {
                         (first, end) = (Some(place), place);
                     }
                 }
@@ -85,20 +134,25 @@ impl Anchors {
     }
 }
 
-/// Letters in lower case; some signs fall together.
-pub(super) fn fold_into(text: &[u8], folded: &mut Vec<u8>) {
-    folded.clear();
-    folded.extend(text.iter().map(|byte| byte | 0x20));
+/// The searcher looks for each sixteenth pattern together; those deceive it least that begin alike. They are sorted.
+fn in_groups<T>(sorted: &[T]) -> Vec<&T> {
+    let (least, more) = (sorted.len() / GROUPS, sorted.len() % GROUPS);
+    let at = |group: usize, member: usize| {
+        let (begin, length) = (group * least + group.min(more), least + usize::from(group < more));
+        sorted.get(begin + member).filter(|_| member < length)
+    };
+    (0..=least).flat_map(|member| (0..GROUPS).filter_map(move |group| at(group, member))).collect()
 }
 
+/// Letters in lower case; some signs fall together.
 fn folded(word: &str) -> Vec<u8> {
     word.bytes().map(|byte| byte | 0x20).collect()
 }
 
 /// What stands in most of the words, and among such the one that is rarest elsewhere.
-fn best(words: &[(usize, Vec<u8>)]) -> Option<Vec<u8>> {
+fn best(words: &[((usize, usize), Vec<u8>, Behind)]) -> Option<Vec<u8>> {
     let mut counts: std::collections::BTreeMap<&[u8], usize> = std::collections::BTreeMap::new();
-    for (_, word) in words {
+    for (_, word, _) in words {
         // Once each: dashes, which stand in rows elsewhere too, stand in rows inside the words.
         let parts: std::collections::BTreeSet<&[u8]> = word.windows(WIDTH).take(FARTHEST).collect();
         parts.into_iter().for_each(|part| *counts.entry(part).or_default() += 1);
@@ -128,6 +182,9 @@ pub(super) const SHORTEST: usize = 3;
 /// So far inside a word an anchor begins at most.
 pub(super) const FARTHEST: usize = 24;
 
+/// So many groups of patterns the searcher has.
+const GROUPS: usize = 16;
+
 /// So many anchors are looked for in one pass.
 const AT_ONCE: usize = 64;
 
@@ -137,11 +194,11 @@ mod tests {
 
     #[track_caller]
     fn check(words: &[&str], text: &str, expected: Option<usize>) {
-        let words: Vec<(usize, &str)> = (0..).zip(words.iter().copied()).collect();
-        let mut folded = Vec::new();
-        fold_into(text.as_bytes(), &mut folded);
-        let begins =
-            |place: usize, rule: usize| text[place..].to_lowercase().starts_with(&words[rule].1.to_lowercase());
+        let words: Vec<Wanted<'_>> = (0..).zip(words).map(|(rule, word)| ((rule, 0), *word, Behind::any())).collect();
+        let folded = folded(text);
+        let begins = |place: usize, (rule, _): (usize, usize)| {
+            text[place..].to_lowercase().starts_with(&words[rule].1.to_lowercase())
+        };
         assert_eq!(Anchors::new(&words).unwrap().first(&folded, text.len(), begins), expected);
     }
 
@@ -165,9 +222,19 @@ mod tests {
     }
 
     #[test]
+    fn patterns_that_begin_alike_are_sixteen_places_apart() {
+        let numbers: Vec<usize> = (0..59).collect();
+        let mut ordered = in_groups(&numbers);
+        assert_eq!(ordered.iter().step_by(16).copied().collect::<Vec<_>>(), [&0, &1, &2, &3]);
+        assert_eq!(ordered.iter().skip(11).step_by(16).copied().collect::<Vec<_>>(), [&44, &45, &46]);
+        ordered.sort();
+        assert!(ordered.into_iter().eq(&numbers));
+    }
+
+    #[test]
     fn words_with_rows_of_dashes_are_not_looked_for_by_them() {
         let words = ["-----begin private key-----", "-----begin rsa private key-----"];
-        let words: Vec<(usize, Vec<u8>)> = (0..).zip(words.map(folded)).collect();
+        let words: Vec<_> = (0..).zip(words.map(folded)).map(|(rule, word)| ((rule, 0), word, Behind::any())).collect();
         let best = best(&words).unwrap();
         assert!(!best.windows(2).any(|pair| pair == b"--"), "{}", best.escape_ascii());
     }

@@ -1,7 +1,7 @@
 //! Sets of bytes, and how rules write them.
 
 /// A set of bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Class([u64; 4]);
 
 impl Class {
@@ -15,6 +15,8 @@ impl Class {
     pub(super) const UPPER_DIGIT: Self = Self::UPPER.or(Self::DIGIT);
     /// Letters and digits.
     pub(super) const ALNUM: Self = Self::UPPER_DIGIT.or(Self::LOWER);
+    /// Hexadecimal digits.
+    pub(super) const HEX: Self = Self::DIGIT.or(Self::range(b'a', b'f')).or(Self::range(b'A', b'F'));
     /// Letters, digits, `_`.
     pub(super) const WORD: Self = Self::ALNUM.or(Self::of(b"_"));
     /// Any form of base64, and what many tokens are made of.
@@ -49,6 +51,9 @@ impl Class {
         ("url-password", Self::range(0, b' ').or(Self::of(b"\x7f/@\"'<>`")).not()),
         ("user", Self::range(0, b' ').or(Self::of(b"\x7f:/@?#\"'<>`")).not()),
     ];
+
+    /// Every byte.
+    pub(super) const ALL: Self = Self::of(b"").not();
 
     pub(super) const fn of(bytes: &[u8]) -> Self {
         let mut class = Self([0; 4]);
@@ -87,6 +92,18 @@ impl Class {
     pub(super) const fn not(self) -> Self {
         let [a, b, c, d] = self.0;
         Self([!a, !b, !c, !d])
+    }
+
+    /// With the letters of the other case.
+    pub(super) fn any_case(self) -> Self {
+        let bytes = (0..=u8::MAX).filter(|byte| self.has(*byte) || self.has(byte.to_ascii_lowercase()));
+        Self::of(&bytes.collect::<Vec<_>>())
+    }
+
+    /// The same of text that is folded: letters in lower case, and some signs fall together.
+    pub(super) fn folded(self) -> Self {
+        let bytes: Vec<u8> = (0..=u8::MAX).filter(|byte| self.has(*byte)).map(|byte| byte | 0x20).collect();
+        Self::of(&bytes)
     }
 
     pub(super) fn has(self, byte: u8) -> bool {

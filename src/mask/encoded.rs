@@ -82,18 +82,11 @@ pub(super) fn goes_on(text: &[u8], is_closed: bool) -> Option<Option<usize>> {
 
 impl Codec {
     fn value(self, byte: u8) -> Option<u32> {
-        let digit = |base: u8, from: u32| Some(u32::from(byte - base) + from);
-        match (self, byte) {
-            (Self::Base64, b'A'..=b'Z') => digit(b'A', 0),
-            (Self::Base64, b'a'..=b'z') => digit(b'a', 26),
-            (Self::Base64, b'0'..=b'9') => digit(b'0', 52),
-            (Self::Base64, b'+' | b'-') => Some(62),
-            (Self::Base64, b'/' | b'_') => Some(63),
-            (Self::Hex, b'0'..=b'9') => digit(b'0', 0),
-            (Self::Hex, b'a'..=b'f') => digit(b'a', 10),
-            (Self::Hex, b'A'..=b'F') => digit(b'A', 10),
-            (Self::Base64 | Self::Hex, _) => None,
-        }
+        let values = match self {
+            Self::Base64 => &BASE64,
+            Self::Hex => &HEX,
+        };
+        values.get(usize::from(byte)).filter(|value| **value != NO_VALUE).map(|value| u32::from(*value))
     }
 
     fn width(self) -> u32 {
@@ -248,6 +241,39 @@ impl Encoded {
     pub(super) fn is_done(&self) -> bool {
         self.is_over && self.waiting.is_empty()
     }
+}
+
+/// What each byte stands for in base64, also of the form for URLs.
+const BASE64: [u8; 256] = values(&[
+    (b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", 0),
+    (b"abcdefghijklmnopqrstuvwxyz", 26),
+    (b"0123456789", 52),
+    (b"+/", 62),
+    (b"-_", 62),
+]);
+
+/// The same in hexadecimal.
+const HEX: [u8; 256] = values(&[(b"0123456789", 0), (b"abcdef", 10), (b"ABCDEF", 10)]);
+
+/// What stands for nothing.
+const NO_VALUE: u8 = u8::MAX;
+
+const fn values(digits: &[(&[u8], u8)]) -> [u8; 256] {
+    let mut values = [NO_VALUE; 256];
+    let mut rest = digits;
+    while let [(bytes, first), after @ ..] = rest {
+        let (mut bytes, mut value) = (*bytes, *first);
+        while let [byte, others @ ..] = bytes {
+            if let Some((_, from)) = values.split_at_mut_checked(*byte as usize)
+                && let [of, ..] = from
+            {
+                *of = value;
+            }
+            (bytes, value) = (others, value + 1);
+        }
+        rest = after;
+    }
+    values
 }
 
 fn is_text(byte: u8) -> bool {

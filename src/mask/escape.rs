@@ -2,6 +2,8 @@
 //!
 //! Knows no rules. Where reading begins inside an escape it reads otherwise than from its beginning: such places are told.
 
+use super::lanes::Rows;
+
 /// How an escape is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -25,6 +27,14 @@ impl Form {
         match self {
             Self::Url => b'%',
             Self::Json => b'\\',
+        }
+    }
+
+    /// Whether any may be in a text.
+    pub(super) fn is_in(self, rows: &Rows) -> bool {
+        match self {
+            Self::Url => rows.has.percent,
+            Self::Json => rows.has.backslash,
         }
     }
 

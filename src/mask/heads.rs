@@ -93,7 +93,7 @@ pub(super) fn may_be_mended(rule: &Rule, words: &[String]) -> bool {
 }
 
 /// Whether it begins with digits in one of the ways that are looked for: eight in a row; groups of three, two and four,
-/// or of three, three and three; or two groups of four.
+/// or of three, three and three; or of four, four to six, and more.
 pub(super) fn is_number(form: &Form) -> bool {
     let parts: Vec<&Part> = form.iter().filter(|part| !matches!(part, Part::Hide | Part::Show)).collect();
     let digits = |part: &Part| match part {
@@ -113,7 +113,7 @@ pub(super) fn is_number(form: &Form) -> bool {
                 (digits(first), digits(second), digits(third)),
                 (Some((3, 3)), Some((2, 2)), Some((4.., _)))
                     | (Some((3, 3)), Some((3, 3)), Some((3.., _)))
-                    | (Some((4, 4)), Some((4.., _)), _)
+                    | (Some((4, 4)), Some((4..=6, 4..=6)), _)
             )
         }
         _ => false,
@@ -125,9 +125,107 @@ pub(super) fn is_plus(rule: &Rule, words: &[String]) -> bool {
         && words.iter().all(|word| matches!(word.as_bytes(), [b'+', digit] if digit.is_ascii_digit()))
 }
 
+/// What may follow the word that a rule begins with, folded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Behind {
+    first: Class,
+    /// Behind a blank.
+    second: Class,
+}
+
+impl Behind {
+    pub(super) fn of(rule: &Rule) -> Self {
+        let all = |forms: &[Form]| forms.iter().fold(Class::default(), |all, form| all.or(first(form))).folded();
+        // Folded, nothing is a blank.
+        let behind_blank = rule.forms.iter().flat_map(|form| [after(form, b' '), after(form, 0)].concat());
+        Self { first: all(&rule.forms), second: all(&behind_blank.collect::<Vec<_>>()) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn any() -> Self {
+        Self { first: Class::ALL, second: Class::ALL }
+    }
+
+    /// Whether it may go on so, where the text goes on and a line's end breaks nothing.
+    pub(super) fn has(&self, folded: &[u8]) -> bool {
+        let may =
+            |class: Class, byte: Option<&u8>| byte.is_none_or(|byte| class.has(*byte) || matches!(byte, b'*' | b'-'));
+        may(self.first, folded.first()) && (folded.first() != Some(&b' ') || may(self.second, folded.get(1)))
+    }
+}
+
+/// What is left of a form behind a byte, in each way in which it may have been taken up.
+fn after(form: &[Part], byte: u8) -> Vec<Form> {
+    let Some((part, rest)) = form.split_first() else {
+        return vec![Vec::new()];
+    };
+    match part {
+        Part::Hide | Part::Show | Part::Onward(_) | Part::Not(_) => after(rest, byte),
+        Part::Text(text) => match text.as_bytes().split_first() {
+            None => after(rest, byte),
+            Some((first, text)) if *first == byte => {
+                let text = Part::Text(String::from_utf8_lossy(text).into_owned());
+                vec![[&[text], rest].concat()]
+            }
+            Some(_) => Vec::new(),
+        },
+        Part::Run(class, least, most) => {
+            let mut forms = if *least == 0 { after(rest, byte) } else { Vec::new() };
+            if *most > 0 && class.has(byte) {
+                forms.push([&[Part::Run(*class, least.saturating_sub(1), most - 1)], rest].concat());
+            }
+            forms
+        }
+        // Anything may follow.
+        Part::Until(..) | Part::Card | Part::Iban | Part::Mail | Part::Phone | Part::Block => vec![Vec::new()],
+    }
+}
+
+/// What a form may begin with.
+fn first(form: &[Part]) -> Class {
+    let mut class = Class::default();
+    for part in form {
+        match part {
+            Part::Hide | Part::Show | Part::Onward(_) | Part::Not(_) => {}
+            Part::Text(text) => match text.as_bytes() {
+                [] => {}
+                [byte, ..] => return class.or(Class::of(&[*byte])),
+            },
+            Part::Run(of, least, most) => {
+                class = if *most > 0 { class.or(*of) } else { class };
+                if *least > 0 {
+                    return class;
+                }
+            }
+            Part::Until(..) | Part::Card | Part::Iban | Part::Mail | Part::Phone | Part::Block => return Class::ALL,
+        }
+    }
+    Class::ALL
+}
+
 /// `(2` and two more digits.
 pub(super) fn is_bracket(rule: &Rule, words: &[String]) -> bool {
     let is_two = |form: &Form| matches!(form.first(), Some(Part::Run(class, 2.., _)) if *class == Class::DIGIT);
     words.iter().all(|word| matches!(word.as_bytes(), [b'(', digit] if digit.is_ascii_digit()))
         && rule.forms.iter().all(is_two)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_follow_a_word_is_known_two_bytes_far_behind_a_blank() {
+        let blank = Part::Run(Class::BLANK, 0, 3);
+        let form =
+            vec![blank.clone(), Part::Run(Class::of(b":="), 1, 1), blank, Part::Hide, Part::Run(Class::WORD, 8, 80)];
+        let rule = Rule { forms: vec![form], ..crate::mask::known().next().unwrap() };
+        let behind = Behind::of(&rule);
+        assert!(
+            [": x", "=x", " = x", " :x", "  ", "", " ", "\n*"]
+                .iter()
+                .all(|text| behind.has(text.to_lowercase().replace('\n', "*").as_bytes()))
+        );
+        assert!(["x", ".x", " for", " x"].iter().all(|text| !behind.has(text.as_bytes())));
+    }
 }

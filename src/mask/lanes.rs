@@ -2,7 +2,10 @@
 //!
 //! Knows no rules.
 
-use wide::u8x16;
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, dispatch, mask8x32, u8x32};
+
+use super::class::Class;
 
 /// A bit for each of 64 bytes, the first one lowest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,58 +25,224 @@ pub(super) struct Lanes {
     pub(super) between: u64,
     pub(super) plus: u64,
     pub(super) open: u64,
+    /// Line feeds.
+    pub(super) end: u64,
+    /// Tabs and bytes of characters of several: what is not one column wide.
+    pub(super) uneven: u64,
+}
+
+/// Whether a text has any of these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Has {
+    /// Control characters, but for line feeds and tabs.
+    pub(super) control: bool,
+    pub(super) percent: bool,
+    pub(super) backslash: bool,
+    pub(super) dollar: bool,
+    pub(super) tilde: bool,
+    pub(super) at: bool,
 }
 
 impl Lanes {
-    /// Of fewer bytes the rest counts as none of them.
-    pub(super) fn of(bytes: &[u8]) -> Self {
-        if let Some(whole) = bytes.first_chunk() {
-            return lanes(whole);
+    /// Of what stands before a text, in the highest bit.
+    pub(super) fn before(byte: Option<u8>) -> Self {
+        let bit = |class: Class| u64::from(byte.is_some_and(|byte| class.has(byte))) << 63;
+        Self {
+            digit: bit(Class::DIGIT),
+            hex: bit(Class::HEX),
+            word: bit(Class::WORD),
+            base64: bit(Class::BASE64),
+            ..Self::default()
         }
-        let mut padded = [0; 64];
-        padded.iter_mut().zip(bytes).for_each(|(to, byte)| *to = *byte);
-        lanes(&padded)
+    }
+
+    /// What it finds, and the bytes folded: letters in lower case; some signs fall together.
+    #[inline(always)]
+    fn of<S: Simd>(simd: S, bytes: &[u8; 64], folded: &mut [u8; 64], any: &mut Any<S>) -> Self {
+        let mut lanes = Self::default();
+        let halves = (bytes.as_chunks::<32>(), folded.as_chunks_mut::<32>());
+        if let (([low, high], _), ([folded_low, folded_high], _)) = halves {
+            lanes.add(u8x32::from_slice(simd, low), folded_low, 0, any);
+            lanes.add(u8x32::from_slice(simd, high), folded_high, 32, any);
+        }
+        lanes
     }
 
     #[inline(always)]
-    fn add(&mut self, bytes: u8x16, shift: u32) {
-        let folded = bytes | u8x16::splat(0x20);
+    fn add<S: Simd>(&mut self, bytes: u8x32<S>, to: &mut [u8; 32], shift: u32, any: &mut Any<S>) {
+        // Closures would not be compiled for the processor.
+        macro_rules! is {
+            ($byte:literal) => {
+                bytes.simd_eq($byte)
+            };
+        }
+        macro_rules! bits {
+            ($mask:expr) => {
+                ($mask).to_bitmask() << shift
+            };
+        }
+        let folded = bytes | 0x20;
+        folded.store_slice(to);
         let (digit, letter) = (among(bytes, b'0', 10), among(folded, b'a', 26));
-        let word = digit | letter | is(bytes, b'_');
-        let (plus, hyphen) = (is(bytes, b'+'), is(bytes, b'-'));
-        let bits = |lane: u8x16| u64::from(lane.to_bitmask()) << shift;
-        self.digit |= bits(digit);
-        self.upper |= bits(among(bytes, b'A', 26));
-        self.hex |= bits(digit | among(folded, b'a', 6));
-        self.word |= bits(word);
-        let (base64, dot) = (word | plus | hyphen | is(bytes, b'/'), is(bytes, b'.'));
-        self.base64 |= bits(base64);
-        self.dotted |= bits(base64 | dot);
-        self.token |= bits(base64 | dot | is(bytes, b'=') | is(bytes, b':'));
-        self.between |= bits(hyphen | is(bytes, b' ') | dot);
-        self.plus |= bits(plus);
-        self.open |= bits(is(bytes, b'('));
+        let word = digit | letter | is!(b'_');
+        let (plus, hyphen, dot) = (is!(b'+'), is!(b'-'), is!(b'.'));
+        let base64 = word | plus | hyphen | is!(b'/');
+        let dotted = base64 | dot;
+        let (end, tab) = (is!(b'\n'), is!(b'\t'));
+        self.digit |= bits!(digit);
+        self.upper |= bits!(among(bytes, b'A', 26));
+        self.hex |= bits!(digit | among(folded, b'a', 6));
+        self.word |= bits!(word);
+        self.base64 |= bits!(base64);
+        self.dotted |= bits!(dotted);
+        self.token |= bits!(dotted | is!(b'=') | is!(b':'));
+        self.between |= bits!(hyphen | is!(b' ') | dot);
+        self.plus |= bits!(plus);
+        self.open |= bits!(is!(b'('));
+        self.end |= bits!(end);
+        self.uneven |= bits!(tab | among(bytes, 0x80, 0x80));
+        any.control |= control_characters(bytes);
+        any.percent |= is!(b'%');
+        any.backslash |= is!(b'\\');
+        any.dollar |= is!(b'$');
+        any.tilde |= is!(b'~');
+        any.at |= is!(b'@');
     }
 }
 
-/// Which of up to 64 bytes are control characters, but for ends of lines and tabs, and which end lines.
-pub(super) fn controls(bytes: &[u8]) -> (u64, u64) {
-    let of = |bytes: &[u8; 64]| {
-        let (quarters, _) = bytes.as_chunks::<16>();
-        quarters.iter().zip([0, 16, 32, 48]).fold((0, 0), |(controls, ends), (quarter, shift)| {
-            let bytes = u8x16::new(*quarter);
-            let end = is(bytes, b'\n');
-            let control = among(bytes, 0, 32) & !(end | is(bytes, b'\t')) | is(bytes, 0x7f);
-            let bits = |lane: u8x16| u64::from(lane.to_bitmask()) << shift;
-            (controls | bits(control), ends | bits(end))
-        })
-    };
-    if let Some(whole) = bytes.first_chunk() {
-        return of(whole);
+/// The bytes of a text that it may have, all rows at once.
+struct Any<S: Simd> {
+    control: mask8x32<S>,
+    percent: mask8x32<S>,
+    backslash: mask8x32<S>,
+    dollar: mask8x32<S>,
+    tilde: mask8x32<S>,
+    at: mask8x32<S>,
+}
+
+impl<S: Simd> Any<S> {
+    #[inline(always)]
+    fn none(simd: S) -> Self {
+        let none = mask8x32::splat(simd, false);
+        Self { control: none, percent: none, backslash: none, dollar: none, tilde: none, at: none }
     }
-    let mut padded = [b' '; 64];
-    padded.iter_mut().zip(bytes).for_each(|(to, byte)| *to = *byte);
-    of(&padded)
+
+    #[inline(always)]
+    fn has(&self) -> Has {
+        Has {
+            control: self.control.any_true(),
+            percent: self.percent.any_true(),
+            backslash: self.backslash.any_true(),
+            dollar: self.dollar.any_true(),
+            tilde: self.tilde.any_true(),
+            at: self.at.any_true(),
+        }
+    }
+}
+
+/// Of each 64 bytes of a text. Kept from text to text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rows {
+    /// One more than the text has: behind it is nothing.
+    rows: Vec<Lanes>,
+    folded: Vec<u8>,
+    pub(super) has: Has,
+}
+
+impl Rows {
+    pub(super) fn read(&mut self, text: &[u8]) {
+        dispatch!(Level::new(), simd => self.read_by(simd, text));
+    }
+
+    #[inline(always)]
+    fn read_by<S: Simd>(&mut self, simd: S, text: &[u8]) {
+        let (whole, rest) = text.as_chunks::<64>();
+        self.rows.resize(whole.len() + 2, Lanes::default());
+        self.folded.resize(64 * (whole.len() + 1), 0);
+        let (folded, _) = self.folded.as_chunks_mut::<64>();
+        let mut any = Any::none(simd);
+        for ((row, bytes), folded) in self.rows.iter_mut().zip(whole).zip(folded.iter_mut()) {
+            *row = Lanes::of(simd, bytes, folded, &mut any);
+        }
+        // Blanks tell nothing of a text.
+        let (mut padded, mut last) = ([b' '; 64], Lanes::default());
+        padded.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
+        if let Some(folded) = folded.last_mut() {
+            last = Lanes::of(simd, &padded, folded, &mut any);
+            last.between &= (1 << rest.len()) - 1;
+        }
+        self.has = any.has();
+        let behind = self.rows.iter_mut().skip(whole.len()).zip([last, Lanes::default()]);
+        behind.for_each(|(row, lanes)| *row = lanes);
+    }
+
+    /// Of each 64 bytes of the text that was read, which are control characters, but for line feeds, for tabs, and for
+    /// returns before line feeds.
+    pub(super) fn controls(&self, text: &[u8], controls: &mut Vec<u64>) {
+        dispatch!(Level::new(), simd => self.controls_by(simd, text, controls));
+    }
+
+    #[inline(always)]
+    fn controls_by<S: Simd>(&self, simd: S, text: &[u8], controls: &mut Vec<u64>) {
+        let (whole, rest) = text.as_chunks::<64>();
+        let mut last = [b' '; 64];
+        last.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
+        controls.resize(whole.len() + 1, 0);
+        let ends = self.rows.iter().zip(self.rows.iter().skip(1)).map(|(row, next)| row.end >> 1 | next.end << 63);
+        for ((to, bytes), before_end) in controls.iter_mut().zip(whole.iter().chain([&last])).zip(ends) {
+            let (mut control, mut again) = (0, 0);
+            if let ([low, high], _) = bytes.as_chunks::<32>() {
+                let (low, high) = (u8x32::from_slice(simd, low), u8x32::from_slice(simd, high));
+                control = control_characters(low).to_bitmask() | control_characters(high).to_bitmask() << 32;
+                again = low.simd_eq(b'\r').to_bitmask() | high.simd_eq(b'\r').to_bitmask() << 32;
+            }
+            *to = control & !(again & before_end);
+        }
+    }
+
+    /// So much of the text in lower case.
+    pub(super) fn folded(&self, length: usize) -> &[u8] {
+        self.folded.get(..length).unwrap_or(&self.folded)
+    }
+
+    /// Each with the one behind it.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = [&Lanes; 2]> {
+        self.rows.iter().zip(self.rows.iter().skip(1)).map(|(here, next)| [here, next])
+    }
+
+    /// The row with these 64 bytes; none behind the text.
+    pub(super) fn at(&self, index: usize) -> Option<&Lanes> {
+        self.rows.get(index)
+    }
+
+    /// Where such bytes stand.
+    #[inline]
+    pub(super) fn places(&self, lane: impl Fn(&Lanes) -> u64) -> impl Iterator<Item = usize> {
+        let (mut rows, mut begin, mut bits) = (self.rows.iter(), 0, Bits(0));
+        std::iter::from_fn(move || {
+            loop {
+                if let Some(bit) = bits.next() {
+                    return Some(begin + bit - 64);
+                }
+                bits = Bits(lane(rows.next()?));
+                begin += 64;
+            }
+        })
+    }
+}
+
+/// The places of bits.
+pub(super) struct Bits(pub(super) u64);
+
+impl Iterator for Bits {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        let first = (self.0 != 0).then(|| self.0.trailing_zeros() as usize);
+        self.0 &= self.0.wrapping_sub(1);
+        first
+    }
 }
 
 /// Whether at each of the first 64 places so many bits follow each other, for powers of two.
@@ -86,25 +255,17 @@ pub(super) fn row(bits: u128, most: u32) -> u128 {
     row
 }
 
-fn lanes(bytes: &[u8; 64]) -> Lanes {
-    let mut lanes = Lanes::default();
-    let (quarters, _) = bytes.as_chunks::<16>();
-    for (quarter, shift) in quarters.iter().zip([0, 16, 32, 48]) {
-        lanes.add(u8x16::new(*quarter), shift);
-    }
-    lanes
-}
-
+/// But for line feeds and tabs.
 #[inline(always)]
-fn is(bytes: u8x16, byte: u8) -> u8x16 {
-    bytes.simd_eq(u8x16::splat(byte))
+fn control_characters<S: Simd>(bytes: u8x32<S>) -> mask8x32<S> {
+    (among(bytes, 0, 32) ^ (bytes.simd_eq(b'\n') | bytes.simd_eq(b'\t'))) | bytes.simd_eq(0x7f)
 }
 
 /// Among so many from the first on.
 #[inline(always)]
-fn among(bytes: u8x16, first: u8, count: u8) -> u8x16 {
-    let from = bytes - u8x16::splat(first);
-    from.min(u8x16::splat(count - 1)).simd_eq(from)
+fn among<S: Simd>(bytes: u8x32<S>, first: u8, count: u8) -> mask8x32<S> {
+    let from = bytes - first;
+    from.simd_le(count - 1)
 }
 
 /// The same without vectors.
@@ -124,6 +285,8 @@ fn looked_up(bytes: &[u8; 64]) -> Lanes {
         between: bits(|byte| matches!(byte, b' ' | b'-' | b'.')),
         plus: bits(|byte| *byte == b'+'),
         open: bits(|byte| *byte == b'('),
+        end: bits(|byte| *byte == b'\n'),
+        uneven: bits(|byte| *byte == b'\t' || *byte >= 0x80),
     }
 }
 
@@ -131,30 +294,57 @@ fn looked_up(bytes: &[u8; 64]) -> Lanes {
 mod tests {
     use super::*;
 
-    #[test]
-    fn vectors_and_a_look_at_each_byte_say_the_same_of_every_byte() {
-        for begin in [0_u8, 64, 128, 192] {
-            let bytes: Vec<u8> = (begin..=begin + 63).collect();
-            assert_eq!(Lanes::of(&bytes), looked_up(bytes.first_chunk().unwrap()));
-        }
+    fn of(text: &[u8]) -> Rows {
+        let mut rows = Rows::default();
+        rows.read(text);
+        rows
     }
 
     #[test]
-    fn control_characters_are_those_below_the_blank_but_two_and_the_last() {
-        for begin in [0_u8, 64, 128, 192] {
-            let bytes: Vec<u8> = (begin..=begin + 63).collect();
-            let is = |byte: &u8| u64::from((*byte < b' ' && !b"\n\t".contains(byte)) || *byte == 0x7f);
-            let bits =
-                |is: &dyn Fn(&u8) -> u64| (0..).zip(&bytes).fold(0, |bits, (place, byte)| bits | is(byte) << place);
-            assert_eq!(controls(&bytes), (bits(&is), bits(&|byte| u64::from(*byte == b'\n'))));
+    fn vectors_and_a_look_at_each_byte_say_the_same_of_every_byte() {
+        let bytes: Vec<u8> = (0..=u8::MAX).collect();
+        let rows = of(&bytes);
+        for (index, bytes) in bytes.as_chunks().0.iter().enumerate() {
+            assert_eq!(rows.at(index), Some(&looked_up(bytes)));
         }
-        assert_eq!(controls(b"a\x01\n"), (2, 4));
+        let mut narrow = Rows::default();
+        let level = Level::baseline();
+        dispatch!(level, simd => narrow.read_by(simd, &bytes));
+        assert_eq!((narrow.rows, &narrow.folded), (rows.rows, &rows.folded));
+        assert!(rows.folded.iter().zip(&bytes).all(|(folded, byte)| *folded == byte | 0x20));
     }
 
     #[test]
     fn of_a_short_text_the_rest_is_nothing() {
-        assert_eq!(Lanes::of(b"7").digit, 1);
-        assert_eq!(Lanes::of(b"7").word, 1);
+        let seven = Lanes { digit: 1, hex: 1, word: 1, base64: 1, dotted: 1, token: 1, ..Lanes::default() };
+        assert_eq!([of(b"7").at(0), of(b"7").at(1)], [Some(&seven), Some(&Lanes::default())]);
+        assert_eq!(of(b"7").has, Has::default());
+    }
+
+    #[test]
+    fn a_text_tells_which_signs_it_has() {
+        let has = |text: &[u8]| of(&[&[b'x'; 70], text, &[b'x'; 70]].concat()).has;
+        assert_eq!(has(b"\n\t\x80\xff "), Has::default());
+        for control in (0..32).chain([0x7f]).filter(|byte| !b"\n\t".contains(byte)) {
+            assert_eq!(has(&[control]), Has { control: true, ..Has::default() });
+        }
+        assert_eq!(has(b"%$~"), Has { percent: true, dollar: true, tilde: true, ..Has::default() });
+        assert_eq!(has(b"\\@"), Has { backslash: true, at: true, ..Has::default() });
+    }
+
+    #[test]
+    fn a_return_before_a_line_feed_is_no_control_character() {
+        let text = [&[b'x'; 63][..], b"\r\n\r\x07\n\tab\x7f\0\r\n\r"].concat();
+        let mut controls = Vec::new();
+        of(&text).controls(&text, &mut controls);
+        assert_eq!(controls, [0, 0b1001_1000_0110]);
+    }
+
+    #[test]
+    fn places_tell_where_such_bytes_stand() {
+        let text = [&[b'a'; 63][..], b"\n", &[b'b'; 70], b"\t\n"].concat();
+        assert_eq!(of(&text).places(|row| row.end).collect::<Vec<_>>(), [63, 135]);
+        assert_eq!(of(&text).places(|row| row.uneven).collect::<Vec<_>>(), [134]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::rule::Rules;
 use super::screen::Step;
 use super::shadow::Shadow;
 use super::shape::{Then, Verdict};
-use super::walk::may_be_in_key;
+use super::walk::{Until, may_be_in_key};
 use super::{Cell, HOLD, Kind, Masked, Masker};
 
 impl Masker {
@@ -44,6 +44,19 @@ impl Masker {
         self.cells.truncate(cursor.at);
         self.text.truncate(cursor.at);
         Some(taken)
+    }
+
+    /// So many bytes of the input as are plain and of one word: nothing that they can change but the text.
+    pub(super) fn take_word(&mut self, bytes: &[u8]) -> usize {
+        let is_plain = self.margin.is_none() && self.behind == 0 && self.blanks.is_empty() && self.screen.is_between();
+        let word = bytes.iter().take_while(|byte| is_plain && byte.is_ascii_graphic()).count();
+        let word = bytes.get(..word).unwrap_or_default();
+        self.screen.pass(word, true);
+        self.cells.extend((self.raw.len()..).take(word.len()).map(|raw| Cell { raw, then: Then::Scan }));
+        self.raw.extend_from_slice(word);
+        self.kinds.resize(self.raw.len(), Kind::Seen);
+        self.text.extend_from_slice(word);
+        word.len()
     }
 
     /// One byte of the input.
@@ -135,7 +148,7 @@ impl Masker {
 
     /// The line is written anew from its beginning: a secret that had begun, and is not whole, is hidden as it stands.
     fn write_anew(&mut self, out: &mut Masked) {
-        self.walk(false, out);
+        self.walk(Until::Known, out);
         let open = self.cursor.at;
         if self.cursor.encoded.is_some() || self.cursor.then != Then::Scan {
             return;
@@ -193,9 +206,9 @@ impl Masker {
 
     /// The cursor steps back: what stands there will be written over.
     fn back(&mut self, cells: usize, out: &mut Masked) {
-        self.walk(false, out);
+        self.walk(Until::Known, out);
         if self.cursor.encoded.is_some() {
-            self.walk(true, out);
+            self.walk(Until::End, out);
             self.line = self.cells.len();
         }
         let length = self.cells.len();
@@ -308,12 +321,20 @@ impl Masker {
         }
         let (from, tail) = (self.raw.len(), text.get(begin..).unwrap_or_default());
         self.raw.extend_from_slice(passed.get(raw_begin..).unwrap_or_default());
-        self.kinds.resize(self.raw.len(), Kind::Unseen);
-        for raw in shadow.raws(begin, text.len()).map(|raw| from + raw - raw_begin) {
-            if let Some(kind) = self.kinds.get_mut(raw) {
+        let known = self.cells.len();
+        let cell = |raw: usize| Cell { raw, then: Then::Scan };
+        // Mostly every byte is seen.
+        let is_whole = self.raw.len() - from == tail.len();
+        if is_whole {
+            self.cells.extend((from..self.raw.len()).map(cell));
+        } else {
+            self.cells.extend(shadow.raws(begin, text.len()).map(|raw| cell(from + raw - raw_begin)));
+        }
+        self.kinds.resize(self.raw.len(), if is_whole { Kind::Seen } else { Kind::Unseen });
+        for cell in self.cells.iter().skip(known).take_while(|_| !is_whole) {
+            if let Some(kind) = self.kinds.get_mut(cell.raw) {
                 *kind = Kind::Seen;
             }
-            self.cells.push(Cell { raw, then: Then::Scan });
         }
         if let Some(last) = memchr::memrchr(b'\r', tail) {
             self.line = self.text.len() + last + 1;

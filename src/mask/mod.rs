@@ -20,6 +20,7 @@ mod heads;
 mod lanes;
 mod line;
 mod own;
+mod pairs;
 mod pattern;
 mod plain;
 pub mod profile;
@@ -40,6 +41,7 @@ pub use own::known;
 use rule::{Rules, Shown};
 use screen::Screen;
 use shape::Then;
+use walk::Until;
 
 /// A text that is there as a whole, with its secrets hidden.
 pub fn whole(rules: &Arc<Rules>, width: Width, text: &[u8]) -> Vec<u8> {
@@ -234,11 +236,16 @@ impl Masker {
             let step = (self.raw.len() - self.cursor.raw).clamp(STEP, PIECE).min(after.len());
             let (piece, after) = after.split_at_checked(step).unwrap_or((after, &[]));
             rest = after;
-            for byte in piece {
-                self.credit.earn(1);
-                self.take(*byte, &mut out);
+            let mut piece = piece;
+            while let [byte, after @ ..] = piece {
+                let word = self.take_word(piece);
+                self.credit.earn(word.max(1));
+                if word == 0 {
+                    self.take(*byte, &mut out);
+                }
+                piece = piece.get(word..).filter(|_| word > 0).unwrap_or(after);
             }
-            self.walk(false, &mut out);
+            self.walk(if rest.is_empty() { Until::Known } else { Until::Hit }, &mut out);
             self.forget();
         }
         out
@@ -298,7 +305,7 @@ impl Masker {
     }
 
     fn flush_into(&mut self, out: &mut Masked) {
-        self.walk(true, out);
+        self.walk(Until::End, out);
         self.rest(out);
         self.close(out);
     }
@@ -349,7 +356,7 @@ const HOLD: usize = 4096;
 const LONGEST_WORD: usize = 16;
 
 /// The least that is taken at a time where something may begin.
-const STEP: usize = 48;
+const STEP: usize = 32;
 
 /// Input is taken in pieces of this size at most, so that memory is bounded whatever comes at once.
 const PIECE: usize = 16 * 1024;

@@ -6,10 +6,11 @@
 use std::ops::Range;
 
 use super::escape::{Form, Undone};
+use super::lanes::Rows;
 use super::rule::Rules;
 use super::shadow::Shadow;
 use super::shape::{Place, Verdict};
-use super::sieve::{self, Sieve};
+use super::sieve::Sieve;
 use super::view::Spot;
 use super::{HOLD, Masked, Masker};
 
@@ -18,15 +19,16 @@ use super::{HOLD, Masked, Masker};
 pub(super) struct Scratch {
     looks: Looks,
     shadow: Shadow,
-    joined: Vec<u8>,
+    joined: (Vec<u8>, Rows),
     wraps: Vec<Range<usize>>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Looks {
-    sieve: sieve::Scratch,
+    folded: Vec<u8>,
     whole: Vec<u8>,
     undone: Undone,
+    rows: Rows,
 }
 
 impl Masker {
@@ -41,8 +43,9 @@ impl Masker {
         let mut passed = 0;
         if !first.is_empty() {
             let waited = first.len();
-            first.extend_from_slice(bytes.get(..BLOCKS.start).unwrap_or(bytes));
-            let clear = self.pass_plain(&first, bytes.get(BLOCKS.start).copied(), out);
+            let more = BLOCKS.start.saturating_sub(waited);
+            first.extend_from_slice(bytes.get(..more).unwrap_or(bytes));
+            let clear = self.pass_plain(&first, bytes.get(more).copied(), out);
             first.iter().take(waited).skip(clear).for_each(|byte| self.take(*byte, out));
             passed = clear.saturating_sub(waited);
             if passed == 0 {
@@ -68,14 +71,16 @@ impl Masker {
             // A blank and a return may be a wrap, and the return may not have come.
             let is_open = !is_whole || matches!(after, None | Some(b'\r'));
             let text = shadow.text.strip_suffix(b" ").filter(|_| is_open).unwrap_or(&shadow.text);
-            let (clear, is_begun) = self.clear((text, shadow.is_simple), &mut scratch);
+            let (clear, is_begun) = self.clear((text, &shadow.rows), shadow.is_simple, &mut scratch);
             let raw = shadow.cut(clear);
             if let Some(passed) = block.get(..raw).filter(|passed| !passed.is_empty()) {
                 self.put(passed, out);
                 self.absorb(passed, &shadow, clear);
             }
             is_over = is_begun || raw == 0 || !is_whole || block.len() < size;
-            (begin, size) = (begin + raw, (size * 2).min(BLOCKS.end));
+            begin += raw;
+            // What is looked at in vain behind a secret is less than what passed before it.
+            size = (begin / 2).clamp(BLOCKS.start, BLOCKS.end);
         }
         scratch.shadow = shadow;
         self.scratch = scratch;
@@ -83,26 +88,30 @@ impl Masker {
     }
 
     /// How much of a text surely begins nothing, and whether something may begin behind it.
-    fn clear(&self, (text, is_simple): (&[u8], bool), scratch: &mut Scratch) -> (usize, bool) {
+    fn clear(&self, (text, rows): (&[u8], &Rows), is_simple: bool, scratch: &mut Scratch) -> (usize, bool) {
         let Scratch { looks, joined, wraps, .. } = scratch;
         let begin = self.text.len().saturating_sub(Form::LONGEST);
         let behind = self.text.get(begin..).unwrap_or_default();
         let befores = [self.before(begin), self.cursor.before];
-        let first = Look { rules: &self.rules, text, behind, befores };
+        let first = Look { rules: &self.rules, text, rows, behind, befores };
         let (mut clear, mut is_begun) = first.clear(usize::MAX, looks);
         wraps.clear();
-        self.screen.wraps_in(text, is_simple, wraps);
+        let ahead = text.get(..clear + AHEAD).unwrap_or(text);
+        self.screen.wraps_in((ahead, rows), is_simple, wraps);
         for (index, wrap) in wraps.iter().enumerate() {
             let above = text.get(..wrap.start).unwrap_or_default();
             let begin = memchr::memrchr(b'\n', above).map_or(0, |end| end + 1);
             if begin >= clear {
                 break;
             }
+            let (joined, rows) = &mut *joined;
             join(text, begin, wraps.get(index..).unwrap_or_default(), joined);
+            rows.read(joined);
+            let first = Look { text: joined, rows, ..first };
             let line = wrap.start - begin;
             let look = match begin.checked_sub(1).and_then(|before| text.get(before)).copied() {
-                Some(end) => Look { rules: &self.rules, text: joined, behind: &[], befores: [Some(end); 2] },
-                None => Look { text: joined, ..first },
+                Some(end) => Look { behind: &[], befores: [Some(end); 2], ..first },
+                None => first,
             };
             let (place, _) = look.clear(line, looks);
             if begin + place < clear.min(wrap.start) {
@@ -125,6 +134,7 @@ impl Masker {
 struct Look<'a> {
     rules: &'a Rules,
     text: &'a [u8],
+    rows: &'a Rows,
     /// What stands before it, as much as an escape may have there.
     behind: &'a [u8],
     /// What stands before that, and before the text itself.
@@ -134,12 +144,11 @@ struct Look<'a> {
 impl Look<'_> {
     /// How much of it, up to an end, surely begins nothing, and whether something may begin behind it.
     fn clear(&self, end: usize, looks: &mut Looks) -> (usize, bool) {
-        let Looks { sieve: kept, whole, undone } = looks;
+        let Looks { folded, whole, undone, rows } = looks;
         let (sieve, [before_all, before]) = (self.rules.sieve(), self.befores);
-        let mut first = sieve.clear(self.rules, (self.text, before), end, kept);
-        let has = |text: &[u8], form: Form| memchr::memchr(form.mark(), text).is_some();
+        let mut first = sieve.clear(self.rules, (self.text, before, self.rows), end, folded);
         for form in Form::ALL {
-            if first.0 == 0 || !has(self.text, form) && !has(self.behind, form) {
+            if first.0 == 0 || !form.is_in(self.rows) && !self.behind.contains(&form.mark()) {
                 continue;
             }
             whole.clear();
@@ -149,7 +158,9 @@ impl Look<'_> {
                 continue;
             }
             let end = self.behind.len() + first.0;
-            let (clear, is_begun) = sieve.clear(self.rules, (&undone.text, before_all), undone.place(end), kept);
+            rows.read(&undone.text);
+            let all = (&*undone.text, before_all, &*rows);
+            let (clear, is_begun) = sieve.clear(self.rules, all, undone.place(end), folded);
             let clear = undone.raw(clear).min(end);
             if clear < end {
                 first = (clear.saturating_sub(self.behind.len()), is_begun || clear <= self.behind.len());
@@ -202,7 +213,7 @@ fn join(text: &[u8], begin: usize, wraps: &[Range<usize>], joined: &mut Vec<u8>)
 }
 
 /// Text is looked at in blocks: a short one first, since something may begin soon again.
-const BLOCKS: Range<usize> = 256..4096;
+const BLOCKS: Range<usize> = 2048..8192;
 
 /// So much behind a break is read joined to what stands before it.
 const AHEAD: usize = 512;

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::check;
 use super::class::Class;
+use super::pairs::Pairs;
 use super::sieve::Sieve;
 use super::values::Forms;
 use super::word::Words;
@@ -184,7 +185,7 @@ pub enum Part {
     Onward(Class),
     /// A card number: plain, or in the groups that are printed on cards.
     Card,
-    /// An IBAN of a known country, plain or in groups of four.
+    /// An IBAN of a known country, plain or in groups of four with blanks or hyphens between.
     Iban,
     /// A mail address that no prompt and no file to be copied shows.
     Mail,
@@ -224,30 +225,21 @@ impl Rule {
         matches!(self.start, Start::Exact(_))
     }
 
-    fn may_begin_with(&self, [first, second]: [u8; 2]) -> bool {
-        let begins = |word: &str, first: u8, second: u8| {
-            let mut bytes = word.bytes();
-            bytes.next() == Some(first) && bytes.next().is_none_or(|byte| byte == second)
+    /// What may stand second where the first byte is this.
+    pub(super) fn seconds(&self, first: u8) -> Class {
+        let of = |word: &str, first: u8| match word.as_bytes() {
+            [begin, second, ..] if *begin == first => Class::of(&[*second]),
+            [begin] if *begin == first => Class::ALL,
+            _ => Class::default(),
         };
+        let all = |words: &mut dyn Iterator<Item = Class>| words.fold(Class::default(), Class::or);
         match &self.start {
-            Start::Exact(words) => words.iter().any(|word| begins(word, first, second)),
-            Start::AnyCase(words) => {
-                words.iter().any(|word| begins(word, first.to_ascii_lowercase(), second.to_ascii_lowercase()))
-            }
-            Start::Value(forms) => forms.iter().any(|form| begins(form, first, second)),
-            // Asked for where no word stands before.
-            Start::Any(_) if self.is_word() => false,
-            Start::Any(class) => class.has(first),
-            Start::Two(class) => class.has(first) && class.has(second),
-        }
-    }
-
-    fn may_begin_at(&self, byte: u8) -> bool {
-        match &self.start {
-            Start::Exact(words) => words.iter().any(|word| word.bytes().next() == Some(byte)),
-            Start::AnyCase(words) => words.iter().any(|word| word.bytes().next() == Some(byte.to_ascii_lowercase())),
-            Start::Value(forms) => forms.iter().any(|form| form.bytes().next() == Some(byte)),
-            Start::Any(class) | Start::Two(class) => class.has(byte),
+            Start::Exact(words) => all(&mut words.iter().map(|word| of(word, first))),
+            Start::AnyCase(words) => all(&mut words.iter().map(|word| of(word, first.to_ascii_lowercase()))).any_case(),
+            Start::Value(forms) => all(&mut forms.iter().map(|form| of(form, first))),
+            Start::Any(class) if class.has(first) => Class::ALL,
+            Start::Two(class) if class.has(first) => *class,
+            Start::Any(_) | Start::Two(_) => Class::default(),
         }
     }
 }
@@ -256,10 +248,7 @@ impl Rule {
 #[derive(Debug)]
 pub struct Rules {
     rules: Vec<Rule>,
-    /// For each first byte, which rules may begin with it.
-    by_first: Vec<Vec<usize>>,
-    /// For each two bytes, whether any rule may begin with them.
-    pairs: Vec<bool>,
+    pairs: Pairs,
     sieve: Sieve,
     /// How rules go on that every word may begin.
     words: Option<Words>,
@@ -279,19 +268,12 @@ impl Rules {
     /// These, asked in this order.
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
         let rules: Vec<Rule> = rules.into_iter().collect();
-        let of = |byte| (0..).zip(&rules).filter(|(_, rule)| rule.may_begin_at(byte)).map(|(index, _)| index).collect();
-        let by_first: Vec<Vec<usize>> = (0..=u8::MAX).map(of).collect();
-        let mut pairs = Vec::with_capacity(1 << 16);
-        for (first, indexes) in (0..=u8::MAX).zip(&by_first) {
-            let begins = |second| move |rule: &Rule| rule.may_begin_with([first, second]);
-            let possible: Vec<&Rule> = indexes.iter().filter_map(|index| rules.get(*index)).collect();
-            pairs.extend((0..=u8::MAX).map(|second| possible.iter().copied().any(begins(second))));
-        }
+        let pairs = Pairs::of(&rules);
         let sieve = Sieve::new(&rules);
         let words = Words::of(&rules);
         let others: Vec<Rule> = rules.iter().filter(|rule| !rule.is_word()).cloned().collect();
         let without_words = words.as_ref().map(|_| Arc::new(Self::new(others)));
-        Self { rules, by_first, pairs, sieve, words, without_words }
+        Self { rules, pairs, sieve, words, without_words }
     }
 
     /// In the order they are asked.
@@ -307,9 +289,9 @@ impl Rules {
         self.rules.get(index)
     }
 
-    pub(super) fn beginning_with(&self, byte: u8) -> impl Iterator<Item = &Rule> {
-        let indexes = self.by_first.get(usize::from(byte)).map_or(&[][..], Vec::as_slice);
-        indexes.iter().filter_map(|index| self.rules.get(*index))
+    /// Those that a text may begin with, as its first two bytes tell.
+    pub(super) fn beginning(&self, text: &[u8]) -> impl Iterator<Item = &Rule> {
+        self.pairs.beginning(text).iter().filter_map(|index| self.rules.get(*index))
     }
 
     /// Those that not every word may begin, if they are not the same.
@@ -324,10 +306,6 @@ impl Rules {
         };
         let is_word = || Class::ALNUM.has(*first) && !before.is_some_and(|before| Class::WORD.has(before));
         let begins = |words: &Words| is_word() && words.may_begin(ahead);
-        self.may_begin_with(*first, *second) || self.words.as_ref().is_some_and(begins)
-    }
-
-    fn may_begin_with(&self, first: u8, second: u8) -> bool {
-        self.pairs.get(usize::from(u16::from_be_bytes([first, second]))).copied().unwrap_or(true)
+        self.pairs.may_begin(*first, *second) || self.words.as_ref().is_some_and(begins)
     }
 }

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use super::lanes::Rows;
+
 /// Where in a line and in an escape sequence the stream stands.
 #[derive(Clone, Debug)]
 pub(super) struct Screen {
@@ -122,18 +124,22 @@ impl Screen {
     }
 
     /// Where in such text breaks at a right margin begin and end.
-    pub(super) fn wraps_in(&self, text: &[u8], is_simple: bool, wraps: &mut Vec<Range<usize>>) {
-        let (mut begin, mut column) = (0, self.column);
-        // Mostly a byte is a column.
-        let is_plain = is_simple && text.is_ascii() && memchr::memchr(b'\t', text).is_none();
-        for end in memchr::memchr_iter(b'\n', text) {
-            let line = text.get(begin..end).unwrap_or_default();
+    pub(super) fn wraps_in(&self, (text, rows): (&[u8], &Rows), is_simple: bool, wraps: &mut Vec<Range<usize>>) {
+        let (mut begin, mut column, mut is_plain) = (0, self.column, is_simple);
+        for at in rows.places(|row| row.end | row.uneven) {
+            let Some((line, b'\n')) =
+                text.get(begin..=at).and_then(<[u8]>::split_last).map(|(byte, line)| (line, *byte))
+            else {
+                // Mostly a byte is a column.
+                is_plain = false;
+                continue;
+            };
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             let reached = if is_plain { column + line.len() } else { column_after(column, line, is_simple) };
             if is_margin(self.columns, reached) {
-                wraps.push(begin + line.len()..end + 1);
+                wraps.push(begin + line.len()..at + 1);
             }
-            (begin, column) = (end + 1, 0);
+            (begin, column, is_plain) = (at + 1, 0, is_simple);
         }
     }
 

@@ -3,7 +3,7 @@
 //! Knows no secrets. It stops before whatever moves the cursor or changes what stands there: that is for `line`, byte by byte.
 
 use super::amid;
-use super::lanes;
+use super::lanes::{Bits, Rows};
 use super::line::OF_LINE;
 use super::screen::{Screen, Step};
 
@@ -12,6 +12,9 @@ use super::screen::{Screen, Step};
 pub(super) struct Shadow {
     /// What is seen.
     pub(super) text: Vec<u8>,
+    /// Of it.
+    pub(super) rows: Rows,
+    controls: Vec<u64>,
     /// Where pieces of it begin: there, and in the block.
     runs: Vec<(usize, usize)>,
     /// Of bytes that show since the escape before them is none: where in the text, and where in the block the escape begins.
@@ -29,16 +32,33 @@ impl Shadow {
         self.runs.clear();
         self.led.clear();
         (self.read, self.is_simple) = (0, true);
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.read(block);
+        if !rows.has.control {
+            self.see(block);
+        } else {
+            let mut controls = std::mem::take(&mut self.controls);
+            rows.controls(block, &mut controls);
+            self.read_by(&controls, screen, behind, block, after);
+            self.controls = controls;
+            if self.text.len() < block.len() {
+                rows.read(&self.text);
+            }
+        }
+        self.rows = rows;
+    }
+
+    fn read_by(&mut self, controls: &[u64], screen: &Screen, behind: &[u8], block: &[u8], after: Option<u8>) {
         // Where the line begins as far as it is known, and behind a character of it the last that no line of text has.
         let (mut line, mut odd) = (0, None);
-        let mut controls = Controls::default();
         while let Some((first, more)) = block.get(self.read..).and_then(<[u8]>::split_first) {
-            let (plain, end) = controls.ahead(block, self.read);
+            let plain = plain_from(controls, self.read).min(block.len()) - self.read;
             if plain > 0 {
-                if let Some(end) = end {
-                    (line, odd) = (self.text.len() + end, None);
+                let run = block.get(self.read..self.read + plain).unwrap_or_default();
+                if let Some(end) = memchr::memrchr(b'\n', run) {
+                    (line, odd) = (self.text.len() + end + 1, None);
                 }
-                self.see(block.get(self.read..self.read + plain).unwrap_or_default());
+                self.see(run);
                 continue;
             }
             let next = more.first().copied().or(after);
@@ -135,39 +155,23 @@ impl Shadow {
 
     /// Where in the block each byte of the text is, from a place on up to another.
     pub(super) fn raws(&self, from: usize, until: usize) -> impl Iterator<Item = usize> {
-        let mut run = self.runs.partition_point(|(begin, _)| *begin <= from).saturating_sub(1);
-        (from..until).map(move |place| {
-            if self.runs.get(run + 1).is_some_and(|(begin, _)| *begin <= place) {
-                run += 1;
-            }
-            self.runs.get(run).map_or(place, |(begin, raw)| raw + (place - begin))
+        let first = self.runs.partition_point(|(begin, _)| *begin <= from).saturating_sub(1);
+        let runs = self.runs.get(first..).unwrap_or_default().iter();
+        let ends = runs.clone().skip(1).map(|(begin, _)| *begin).chain(std::iter::once(usize::MAX));
+        runs.zip(ends).flat_map(move |((begin, raw), end)| {
+            let places = from.max(*begin)..until.min(end).max(from.max(*begin));
+            places.map(move |place| raw + (place - begin))
         })
     }
 }
 
-/// Which bytes of a block are control characters, but for ends of lines and tabs, and which end lines: 64 at once.
-#[derive(Default)]
-struct Controls {
-    begin: usize,
-    end: usize,
-    bits: u64,
-    ends: u64,
-}
-
-impl Controls {
-    /// How many bytes from there on are none, and how far behind the last line's end among them; perhaps more follow.
-    fn ahead(&mut self, block: &[u8], at: usize) -> (usize, Option<usize>) {
-        if at >= self.end {
-            let rest = block.get(at..).unwrap_or_default();
-            let rest = rest.get(..64).unwrap_or(rest);
-            (self.begin, self.end) = (at, at + rest.len());
-            (self.bits, self.ends) = lanes::controls(rest);
-        }
-        let shift = at - self.begin;
-        let ahead = ((self.bits >> shift).trailing_zeros() as usize).min(self.end - at);
-        let ends = (self.ends >> shift) & (u64::MAX.checked_shr(64 - ahead as u32).unwrap_or(0));
-        (ahead, (ends != 0).then(|| 64 - ends.leading_zeros() as usize))
-    }
+/// Where the next control character is from a place on.
+fn plain_from(controls: &[u64], at: usize) -> usize {
+    let first = at / 64;
+    let rows = (first..).zip(controls.get(first..).unwrap_or_default());
+    let rows = rows.map(|(index, row)| (index, if index == first { row & u64::MAX << (at % 64) } else { *row }));
+    let mut places = rows.filter_map(|(index, row)| Some(index * 64 + Bits(row).next()?));
+    places.next().unwrap_or(usize::MAX)
 }
 
 /// Of a sequence that shows nothing and moves nothing, behind its first byte: its length with that byte, and whether a byte

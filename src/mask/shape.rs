@@ -52,29 +52,37 @@ enum Miss {
 
 impl<'a> Place<'a> {
     pub(super) fn verdict<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
-        let Some(first) = self.text.first() else {
-            return Verdict::Nothing;
-        };
-        let mut verdicts = rules.beginning_with(*first).map(|rule| self.verdict_of(rule));
+        let mut verdicts = rules.beginning(self.text).map(|rule| self.verdict_of(rule));
         verdicts.find(|verdict| !matches!(verdict, Verdict::Nothing)).unwrap_or(Verdict::Nothing)
     }
 
     /// Of the rules that begin with a text of their own.
     pub(super) fn verdict_of_tokens<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
-        let Some(first) = self.text.first() else {
-            return Verdict::Nothing;
-        };
-        let mut verdicts =
-            rules.beginning_with(*first).filter(|rule| rule.is_token()).map(|rule| self.verdict_of(rule));
+        let mut verdicts = rules.beginning(self.text).filter(|rule| rule.is_token()).map(|rule| self.verdict_of(rule));
         verdicts.find(|verdict| !matches!(verdict, Verdict::Nothing)).unwrap_or(Verdict::Nothing)
     }
 
     /// Of one rule.
     pub(super) fn verdict_of<'r>(&self, rule: &'r Rule) -> Verdict<'r> {
+        self.verdict_by(rule, || self.rule(rule))
+    }
+
+    /// Of one rule by one of its words.
+    pub(super) fn verdict_of_word<'r>(&self, rule: &'r Rule, word: usize) -> Verdict<'r> {
+        let (words, any_case) = match &rule.start {
+            Start::Exact(words) => (words, false),
+            Start::AnyCase(words) => (words, true),
+            Start::Value(_) | Start::Any(_) | Start::Two(_) => return self.verdict_of(rule),
+        };
+        let word = words.get(word).map(String::as_str);
+        self.verdict_by(rule, || self.words(rule, word.into_iter(), any_case))
+    }
+
+    fn verdict_by<'r>(&self, rule: &'r Rule, found: impl Fn() -> Result<Span, Miss>) -> Verdict<'r> {
         if !self.may_stand(rule.before) {
             return Verdict::Nothing;
         }
-        match self.rule(rule) {
+        match found() {
             Ok(span) => Verdict::Found(rule, span),
             Err(Miss::More) => Verdict::More,
             Err(Miss::No) => Verdict::Nothing,
@@ -261,10 +269,15 @@ impl<'a> Place<'a> {
         let Some((_, length)) = known else {
             return Err(Miss::No);
         };
-        let (mut at, mut count) = (4, 4);
+        let (mut at, mut count, mut separator) = (4, 4, None);
         while count < *length {
             match self.at(at)? {
-                Some(b' ') if count % 4 == 0 && self.at(at - 1)? != Some(b' ') => {}
+                // One kind of separator, behind each four.
+                Some(byte @ (b' ' | b'-')) if count % 4 == 0 && !matches!(self.at(at - 1)?, Some(b' ' | b'-')) => {
+                    if *separator.get_or_insert(byte) != byte {
+                        return Err(Miss::No);
+                    }
+                }
                 Some(byte) if Class::UPPER_DIGIT.has(byte) => count += 1,
                 _ => return Err(Miss::No),
             }

@@ -5,11 +5,11 @@
 
 use memchr::memmem;
 
-use super::anchor::{Anchors, SHORTEST, fold_into};
+use super::anchor::{Anchors, SHORTEST, Wanted};
 use super::class::Class;
 use super::encoded;
-use super::heads::{Heads, is_bracket, is_number, is_plus, is_token, may_be_mended};
-use super::lanes::{Lanes, row};
+use super::heads::{Behind, Heads, is_bracket, is_number, is_plus, is_token, may_be_mended};
+use super::lanes::{Bits, Lanes, Rows, row};
 use super::quick::{Quick, fold_all};
 use super::rule::{Before, Form, Part, Rule, Rules, Start};
 use super::shape::{Place, Verdict};
@@ -25,6 +25,8 @@ pub(super) struct Sieve {
     numbers: Vec<usize>,
     capitals: Vec<usize>,
     plus: Vec<usize>,
+    /// The digits that may stand behind a plus sign.
+    plus_digits: Class,
     brackets: Vec<usize>,
     /// Rules with a byte that is rare, and where in their words it stands.
     rare: Vec<(u8, usize, usize)>,
@@ -32,14 +34,6 @@ pub(super) struct Sieve {
     inner: Vec<(memmem::Finder<'static>, usize, usize)>,
     /// Rules that none of these finds.
     others: Option<Quick>,
-}
-
-/// Kept from text to text.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Scratch {
-    folded: Vec<u8>,
-    /// Of each 64 bytes which are of tokens, and which of words.
-    rows: Vec<(u64, u64)>,
 }
 
 /// Whether something begins at a place.
@@ -62,7 +56,7 @@ impl Sieve {
         }
         match Anchors::new(&words) {
             Some(anchors) => sieve.anchors = anchors,
-            None => others.extend(words.iter().filter_map(|(index, _)| rules.get(*index)).cloned()),
+            None => others.extend(words.iter().filter_map(|((index, _), _, _)| rules.get(*index)).cloned()),
         }
         sieve.others = (!others.is_empty()).then(|| Quick::new(&others));
         sieve
@@ -74,11 +68,17 @@ impl Sieve {
     }
 
     /// Whether it is known how to find a rule.
-    fn add<'r>(&mut self, index: usize, rule: &'r Rule, words: &mut Vec<(usize, &'r str)>) -> bool {
+    fn add<'r>(&mut self, index: usize, rule: &'r Rule, words: &mut Vec<Wanted<'r>>) -> bool {
+        let wanted = |starts: &'r [String]| {
+            let behind = Behind::of(rule);
+            (0..).zip(starts).map(move |(word, text)| ((index, word), text.as_str(), behind))
+        };
         match &rule.start {
             Start::Exact(starts) => {
                 if is_plus(rule, starts) {
                     self.plus.push(index);
+                    let digits: Vec<u8> = starts.iter().filter_map(|start| start.as_bytes().get(1).copied()).collect();
+                    self.plus_digits = self.plus_digits.or(Class::of(&digits));
                     return true;
                 }
                 if is_bracket(rule, starts) {
@@ -97,7 +97,7 @@ impl Sieve {
                     return true;
                 }
                 if starts.iter().all(|word| word.len() >= SHORTEST) {
-                    words.extend(starts.iter().map(|word| (index, word.as_str())));
+                    words.extend(wanted(starts));
                     return true;
                 }
                 let ends: Option<Vec<u8>> = starts
@@ -110,7 +110,7 @@ impl Sieve {
             Start::AnyCase(starts) => {
                 let is_long = starts.iter().all(|word| word.len() >= SHORTEST);
                 if is_long {
-                    words.extend(starts.iter().map(|word| (index, word.as_str())));
+                    words.extend(wanted(starts));
                 }
                 is_long
             }
@@ -145,18 +145,17 @@ impl Sieve {
     pub(super) fn clear(
         &self,
         rules: &Rules,
-        (text, before): (&[u8], Option<u8>),
+        (text, before, rows): (&[u8], Option<u8>, &Rows),
         end: usize,
-        scratch: &mut Scratch,
+        folded: &mut Vec<u8>,
     ) -> (usize, bool) {
-        let Scratch { folded, rows } = scratch;
         let look = Look { rules, text, before };
         let mut first = (self.known(text).min(end), Begins::No);
         first = self.runs(&look, first.0, rows).unwrap_or(first);
         first = self.broken(&look, first.0, rows).unwrap_or(first);
-        first = self.words(&look, first.0, folded).unwrap_or(first);
-        first = self.short(&look, first.0).unwrap_or(first);
-        first = self.within(&look, first.0).unwrap_or(first);
+        first = self.words(&look, first.0, rows).unwrap_or(first);
+        first = self.short(&look, first.0, rows).unwrap_or(first);
+        first = self.within(&look, first.0, rows).unwrap_or(first);
         first = self.other(&look, first.0, folded).unwrap_or(first);
         // What is not known for lack of text may be known with more, unless nothing was gained.
         let (clear, begins) = first;
@@ -181,28 +180,15 @@ impl Sieve {
     }
 
     /// By runs of characters and groups of digits.
-    fn runs(&self, look: &Look<'_>, end: usize, rows: &mut Vec<(u64, u64)>) -> Option<(usize, Begins)> {
-        rows.clear();
-        let mut before = Lanes::of(look.before.as_slice());
-        let mut here = Lanes::of(look.text);
-        for begin in (0..end).step_by(64) {
-            let next = Lanes::of(look.text.get(begin + 64..).unwrap_or_default());
-            rows.push((here.token, here.word));
-            let found = self.runs_of(look, begin, [&before, &here, &next]);
-            if let Some((place, _)) = found {
-                rows.push((next.token, next.word));
-                return found.filter(|_| place < end);
+    fn runs(&self, look: &Look<'_>, end: usize, rows: &Rows) -> Option<(usize, Begins)> {
+        let first = Lanes::before(look.before);
+        let mut before = &first;
+        for (begin, [here, next]) in (0..end).step_by(64).zip(rows.pairs()) {
+            let found = self.runs_of(look, begin, [before, here, next]);
+            if found.is_some() {
+                return found.filter(|(place, _)| *place < end);
             }
-            (before, here) = (
-                Lanes {
-                    word: here.word >> 63,
-                    base64: here.base64 >> 63,
-                    hex: here.hex >> 63,
-                    digit: here.digit >> 63,
-                    ..here
-                },
-                next,
-            );
+            before = here;
         }
         None
     }
@@ -210,30 +196,15 @@ impl Sieve {
     #[inline]
     fn runs_of(&self, look: &Look<'_>, begin: usize, [before, here, next]: [&Lanes; 3]) -> Option<(usize, Begins)> {
         let both = |lane: fn(&Lanes) -> u64| u128::from(lane(here)) | u128::from(lane(next)) << 64;
-        let starts = |lane: fn(&Lanes) -> u64| lane(here) & !(lane(here) << 1 | lane(before) & 1);
-        let after_word = here.word << 1 | before.word & 1;
-        let mut first: Option<(usize, Begins)> = None;
-        let mut meet = |places: u64, begins: &dyn Fn(usize) -> Begins| {
-            let mut places = places;
-            while places != 0 {
-                let place = begin + places.trailing_zeros() as usize;
-                places &= places - 1;
-                if first.is_some_and(|(first, _)| first <= place) {
-                    return;
-                }
-                let begins = begins(place);
-                if begins != Begins::No {
-                    first = Some((place, begins));
-                    return;
-                }
-            }
-        };
+        let starts = |lane: fn(&Lanes) -> u64| lane(here) & !(lane(here) << 1 | lane(before) >> 63);
+        let after_word = here.word << 1 | before.word >> 63;
+        let mut first = First { begin, found: None };
         let long = row(both(|lanes| lanes.dotted), 16) as u64;
         if long != 0 {
             let base64 = row(both(|lanes| lanes.base64), 16) as u64 & starts(|lanes| lanes.base64);
             let hex = row(both(|lanes| lanes.hex), 16) as u64 & starts(|lanes| lanes.hex);
-            meet(base64 | hex, &|place| look.encoded(place));
-            meet(long & !after_word, &|place| self.head(look, place));
+            first.meet(base64 | hex, |place| look.encoded(place));
+            first.meet(long & !after_word, |place| self.head(look, place));
         }
         // The digits behind two capitals may stand in the next row.
         if here.digit != 0 || here.upper >> 62 != 0 {
@@ -244,20 +215,26 @@ impl Sieve {
             let four = two & two >> 2;
             let eight = four & four >> 4;
             let third = between >> 3 & (two >> 4 & between >> 6 & four >> 7 | three >> 4 & between >> 7 & three >> 8);
-            let fourth = between >> 4 & four >> 5;
+            let more = between & digits >> 1;
+            let fourth = between >> 4 & four >> 5 & (more >> 9 | more >> 10 | more >> 11);
             let numbers = (eight | three & third | four & fourth) as u64 & starts(|lanes| lanes.digit);
-            meet(numbers, &|place| look.by(place, &self.numbers));
+            first.meet(numbers & !after_word, |place| look.by(place, &self.numbers));
             let groups = both(|lanes| lanes.digit | lanes.upper) | both(|lanes| lanes.between);
             let capitals = here.upper as u128 & both(|lanes| lanes.upper) >> 1 & two >> 2 & groups >> 4;
-            meet(capitals as u64 & !after_word, &|place| look.by(place, &self.capitals));
+            first.meet(capitals as u64 & !after_word, |place| look.by(place, &self.capitals));
         }
         if (here.plus | here.open) != 0 {
             let digits = both(|lanes| lanes.digit);
-            meet((u128::from(here.plus) & digits >> 1) as u64, &|place| look.by(place, &self.plus));
+            first.meet((u128::from(here.plus) & digits >> 1) as u64, |place| self.by_plus(look, place));
             let brackets = u128::from(here.open) & digits >> 1 & digits >> 2 & digits >> 3;
-            meet(brackets as u64, &|place| look.by(place, &self.brackets));
+            first.meet(brackets as u64, |place| look.by(place, &self.brackets));
         }
-        first
+        first.found
+    }
+
+    fn by_plus(&self, look: &Look<'_>, place: usize) -> Begins {
+        let is_one = look.text.get(place + 1).is_none_or(|digit| self.plus_digits.has(*digit));
+        if is_one { look.by(place, &self.plus) } else { Begins::No }
     }
 
     /// Whether a token begins there, or a word.
@@ -267,16 +244,16 @@ impl Sieve {
     }
 
     /// Tokens and words that a line's end breaks.
-    fn broken(&self, look: &Look<'_>, end: usize, rows: &[(u64, u64)]) -> Option<(usize, Begins)> {
-        let until = look.text.get(..end + REACH).unwrap_or(look.text);
-        memchr::memchr_iter(b'\n', until).find_map(|at| {
+    fn broken(&self, look: &Look<'_>, end: usize, rows: &Rows) -> Option<(usize, Begins)> {
+        let until = (end + REACH).min(look.text.len());
+        rows.places(|row| row.end).take_while(|at| *at < until).find_map(|at| {
             // A break before anything else than a token's character is mended nowhere.
             let goes_on = look.text.get(at + 1).is_none_or(|next| Class::TOKEN.has(*next) || *next == b'\r');
             let line = look.text.get(..at).filter(|_| goes_on)?;
             let line = line.strip_suffix(b"\r").unwrap_or(line).len();
             // The 64 bytes before the break, the last one highest.
             let (row, shift) = (line / 64, line % 64);
-            let bits = |index: usize| rows.get(index).copied().unwrap_or_else(|| Self::row_at(look, index));
+            let bits = |index: usize| rows.at(index).map_or((0, 0), |row| (row.token, row.word));
             let (low, high) = (row.checked_sub(1).map_or((0, 0), bits), if shift > 0 { bits(row) } else { (0, 0) });
             let last = |low: u64, high: u64| ((u128::from(high) << 64 | u128::from(low)) << (64 - shift) >> 64) as u64;
             let (token, word) = (last(low.0, high.0), last(low.1, high.1));
@@ -284,33 +261,27 @@ impl Sieve {
             // What it may begin with has four bytes.
             let begin = 64 - length;
             let in_word = if self.heads.is_anywhere { 0 } else { word << 1 };
-            let mut places = !in_word & (u64::MAX.checked_shl(begin as u32).unwrap_or(0)) & (u64::MAX >> 3);
-            while places != 0 {
-                let place = line + places.trailing_zeros() as usize - 64;
-                places &= places - 1;
+            let places = !in_word & (u64::MAX.checked_shl(begin as u32).unwrap_or(0)) & (u64::MAX >> 3);
+            Bits(places).map(|bit| line + bit - 64).find_map(|place| {
                 let begins = if place < end { self.head(look, place) } else { Begins::No };
-                if begins != Begins::No {
-                    return Some((place, begins));
-                }
-            }
-            None
+                (begins != Begins::No).then_some((place, begins))
+            })
         })
     }
 
-    fn row_at(look: &Look<'_>, index: usize) -> (u64, u64) {
-        let lanes = Lanes::of(look.text.get(index * 64..).unwrap_or_default());
-        (lanes.token, lanes.word)
-    }
-
-    fn words(&self, look: &Look<'_>, end: usize, folded: &mut Vec<u8>) -> Option<(usize, Begins)> {
-        fold_into(look.text.get(..end + REACH).unwrap_or(look.text), folded);
-        let begins =
-            |place: usize, rule: usize| look.rules.at(rule).is_none_or(|rule| look.rule(place, rule) != Begins::No);
+    fn words(&self, look: &Look<'_>, end: usize, rows: &Rows) -> Option<(usize, Begins)> {
+        let folded = rows.folded((end + REACH).min(look.text.len()));
+        let begins = |place: usize, (rule, word): (usize, usize)| {
+            look.rules.at(rule).is_none_or(|rule| look.word(place, rule, word) != Begins::No)
+        };
         let place = self.anchors.first(folded, end, begins)?;
         Some((place, look.any(place)))
     }
 
-    fn short(&self, look: &Look<'_>, end: usize) -> Option<(usize, Begins)> {
+    fn short(&self, look: &Look<'_>, end: usize, rows: &Rows) -> Option<(usize, Begins)> {
+        if !rows.has.dollar && !rows.has.tilde {
+            return None;
+        }
         let text = look.text.get(..end + 2).unwrap_or(look.text);
         let [a, b] = RARE;
         memchr::memchr2_iter(*a, *b, text).find_map(|at| {
@@ -324,9 +295,17 @@ impl Sieve {
     }
 
     /// Words that a rule begins with, by what stands inside it.
-    fn within(&self, look: &Look<'_>, end: usize) -> Option<(usize, Begins)> {
+    fn within(&self, look: &Look<'_>, end: usize, rows: &Rows) -> Option<(usize, Begins)> {
         let mut first: Option<(usize, Begins)> = None;
         for (finder, far, rule) in &self.inner {
+            let is_there = |byte: &u8| match byte {
+                b'@' => rows.has.at,
+                b'~' => rows.has.tilde,
+                _ => true,
+            };
+            if !finder.needle().iter().all(is_there) {
+                continue;
+            }
             let end = first.map_or(end, |(place, _)| place);
             let text = look.text.get(..end + FAR + REACH).unwrap_or(look.text);
             let found = finder.find_iter(text).find_map(|at| {
@@ -360,6 +339,28 @@ impl Sieve {
     }
 }
 
+/// Where in a row something begins first.
+struct First {
+    begin: usize,
+    found: Option<(usize, Begins)>,
+}
+
+impl First {
+    #[inline]
+    fn meet(&mut self, places: u64, begins: impl Fn(usize) -> Begins) {
+        for place in Bits(places).map(|bit| self.begin + bit) {
+            if self.found.is_some_and(|(found, _)| found <= place) {
+                return;
+            }
+            let begins = begins(place);
+            if begins != Begins::No {
+                self.found = Some((place, begins));
+                return;
+            }
+        }
+    }
+}
+
 /// A text, and what stands before it.
 struct Look<'a> {
     rules: &'a Rules,
@@ -388,6 +389,11 @@ impl Look<'_> {
 
     fn rule(&self, at: usize, rule: &Rule) -> Begins {
         self.ask(at, |place| of(&Spot { place, behind: [0; 3], wrap: None }.plain_verdict_of(rule)))
+    }
+
+    /// By one of its words.
+    fn word(&self, at: usize, rule: &Rule, word: usize) -> Begins {
+        self.ask(at, |place| of(&Spot { place, behind: [0; 3], wrap: None }.plain_verdict_of_word(rule, word)))
     }
 
     fn by(&self, at: usize, rules: &[usize]) -> Begins {
@@ -431,7 +437,9 @@ mod tests {
 
     /// How much of a text begins nothing.
     fn clear(rules: &Rules, text: &str) -> usize {
-        rules.sieve().clear(rules, (text.as_bytes(), None), usize::MAX, &mut Scratch::default()).0
+        let mut rows = Rows::default();
+        rows.read(text.as_bytes());
+        rules.sieve().clear(rules, (text.as_bytes(), None, &rows), usize::MAX, &mut Vec::new()).0
     }
 
     #[test]
@@ -447,6 +455,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn standard_rules_are_looked_for_in_two_passes() {
+        let rules = Rules::new(known().filter(|rule| rule.default));
+        assert_eq!(
+            rules.sieve().anchors.passes(),
+            2,
+            "choose words for new rules that have a part in common with others"
+        );
     }
 
     #[test]

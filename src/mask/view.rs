@@ -46,6 +46,14 @@ impl Spot<'_> {
         }
     }
 
+    /// The same where it is known which of its words it begins with.
+    pub(super) fn plain_verdict_of_word<'r>(&self, rule: &'r Rule, word: usize) -> Verdict<'r> {
+        match self.place.verdict_of_word(rule, word) {
+            Verdict::Nothing if rule.is_token() => self.mended(|place| place.verdict_of_word(rule, word)),
+            verdict => verdict,
+        }
+    }
+
     fn as_it_is<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
         self.place.verdict(rules)
     }

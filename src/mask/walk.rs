@@ -4,15 +4,28 @@ use std::sync::Arc;
 
 use super::class::Class;
 use super::encoded::{self, Begins, Encoded};
+use super::escape::Form;
 use super::rule::{Rules, Shown};
 use super::shape::{Place, Span, Then, Verdict};
 use super::view::Spot;
 use super::{Hit, Kind, Masked, Masker, Width};
 
+/// How far it is decided.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// As far as it is known.
+    Known,
+    /// The same, but no further than a secret that ended: there is more text, and much of it may pass at once.
+    Hit,
+    /// All of it: nothing follows.
+    End,
+}
+
 impl Masker {
     /// Decides as far as it can be decided.
-    pub(super) fn walk(&mut self, is_end: bool, out: &mut Masked) {
+    pub(super) fn walk(&mut self, until: Until, out: &mut Masked) {
         let rules = Arc::clone(&self.rules);
+        let (is_end, hits) = (until == Until::End, out.hits.len());
         loop {
             let goes_on = match self.cursor.then {
                 _ if self.cursor.encoded.is_some() => self.encoded(is_end, out),
@@ -20,7 +33,7 @@ impl Masker {
                 Then::Onward(class) => self.onward(class, is_end, out),
                 Then::Block => self.block(is_end, out),
             };
-            if !goes_on {
+            if !goes_on || until == Until::Hit && out.hits.len() > hits {
                 break;
             }
         }
@@ -86,13 +99,20 @@ impl Masker {
             let may = rules.may_begin(before, ahead.get(*at..).unwrap_or_default())
                 || matches!(first, b'%' | b'\\')
                 || matches!(second, b'%' | b'\\')
-                || encoded::may_begin(before, **first, **second);
+                || encoded::may_begin(before, **first, **second)
+                || self.is_behind_escape(self.cursor.at + at);
             before = Some(**first);
             !may
         };
         // Behind a wrap anything may begin.
         let wrap = self.wraps.iter().find(|wrap| **wrap > self.cursor.at);
         pairs.take(wrap.map_or(usize::MAX, |wrap| wrap - self.cursor.at)).take_while(is_dull).count()
+    }
+
+    /// Whether an escape seems to end before a cell: there something may begin that would not behind its last byte.
+    fn is_behind_escape(&self, at: usize) -> bool {
+        let behind = at.checked_sub(3).and_then(|begin| self.text.get(begin..at)).and_then(<[u8]>::first_chunk);
+        behind.is_some_and(|behind| Form::ALL.iter().any(|form| form.before(behind).is_some()))
     }
 
     /// What stands before a cell; nothing behind a wrap.

@@ -1,0 +1,88 @@
+//! Which rules a text may begin with, as its first two bytes tell.
+
+use std::collections::HashMap;
+
+use super::class::Class;
+use super::rule::Rule;
+
+/// Rules by the two bytes they begin with.
+#[derive(Debug)]
+pub(super) struct Pairs {
+    /// For each two bytes one of the lists.
+    of: Vec<usize>,
+    /// For each first byte one, where there is no second.
+    of_first: Vec<usize>,
+    /// Rules in the order they are asked, and whether there are others among them than those that every word may begin.
+    lists: Vec<(Vec<usize>, bool)>,
+}
+
+impl Pairs {
+    pub(super) fn of(rules: &[Rule]) -> Self {
+        let (mut of, mut of_first) = (Vec::with_capacity(1 << 16), Vec::with_capacity(1 << 8));
+        let (mut lists, mut known) = (Vec::new(), HashMap::new());
+        let mut id = |list: Vec<usize>| {
+            *known.entry(list).or_insert_with_key(|list| {
+                let is_more = list.iter().any(|index| rules.get(*index).is_some_and(|rule| !rule.is_word()));
+                lists.push((list.clone(), is_more));
+                lists.len() - 1
+            })
+        };
+        for first in 0..=u8::MAX {
+            let seconds = (0..).zip(rules).map(|(index, rule)| (index, rule.seconds(first)));
+            let seconds: Vec<(usize, Class)> = seconds.filter(|(_, seconds)| *seconds != Class::default()).collect();
+            let of_any =
+                |is: &dyn Fn(Class) -> bool| seconds.iter().filter(|(_, of)| is(*of)).map(|(at, _)| *at).collect();
+            of_first.push(id(of_any(&|_| true)));
+            // Most bytes are second in no rule that says which ones may be.
+            let (some, rest) = (|seconds| seconds != Class::ALL, id(of_any(&|seconds| seconds == Class::ALL)));
+            let told = seconds.iter().fold(Class::default(), |all, (_, of)| if some(*of) { all.or(*of) } else { all });
+            of.extend((0..=u8::MAX).map(|second| match told.has(second) {
+                true => id(of_any(&|seconds| seconds.has(second))),
+                false => rest,
+            }));
+        }
+        Self { of, of_first, lists }
+    }
+
+    /// In the order they are asked.
+    pub(super) fn beginning(&self, text: &[u8]) -> &[usize] {
+        let id = match text {
+            [] => None,
+            [first] => self.of_first.get(usize::from(*first)),
+            [first, second, ..] => self.of.get(usize::from(u16::from_be_bytes([*first, *second]))),
+        };
+        id.and_then(|id| self.lists.get(*id)).map_or(&[], |(list, _)| list)
+    }
+
+    /// Whether any may but those that every word may begin.
+    pub(super) fn may_begin(&self, first: u8, second: u8) -> bool {
+        let id = self.of.get(usize::from(u16::from_be_bytes([first, second])));
+        id.and_then(|id| self.lists.get(*id)).is_none_or(|(_, is_more)| *is_more)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mask::known;
+
+    #[test]
+    fn every_rule_is_among_those_that_its_examples_begin_with() {
+        let rules: Vec<Rule> = known().collect();
+        let pairs = Pairs::of(&rules);
+        for (index, rule) in rules.iter().enumerate() {
+            for [before, secret, after] in &rule.hide {
+                let text = format!("{before}{secret}{after}");
+                let is_there = |at: usize| pairs.beginning(text.as_bytes().get(at..).unwrap()).contains(&index);
+                assert!((0..=before.len()).any(is_there), "{}: {text}", rule.id);
+            }
+        }
+    }
+
+    #[test]
+    fn of_two_bytes_that_nothing_begins_with_none_is_asked() {
+        let words: Vec<Rule> = known().filter(|rule| !rule.is_word()).collect();
+        assert_eq!(Pairs::of(&words).beginning(b"\n\n"), &[0; 0]);
+        assert!(!Pairs::of(&words).may_begin(b'\n', b'\n'));
+    }
+}
