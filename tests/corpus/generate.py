@@ -5,6 +5,8 @@ import random
 import disguises
 import kinds
 import ordinary
+import services  # noqa: F401
+import settings  # noqa: F401
 
 SEED = 20261128
 NEGATIVES_A_KIND = 18

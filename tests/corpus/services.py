@@ -1,0 +1,133 @@
+"""Tokens of more services, as their documents show them. Like `kinds`, which has the tools."""
+
+from kinds import ALNUM, B32, DIGITS, HEX, LOWER, URLSAFE, b64, draw, kind, neutral, of, s, token
+
+
+def uuid(r):
+    return "-".join(draw(r, HEX, count) for count in (8, 4, 4, 4, 12))
+
+
+for name, prefixes, body in [
+    ("gitlab_trigger", ["gl" + "ptt-"], of(HEX, 40)),
+    ("gitlab_agent", ["gl" + "agent-"], of(URLSAFE, 50)),
+    ("gitlab_feed", ["gl" + "ft-"], of(URLSAFE, 20)),
+    ("mailgun", ["ke" + "y-"], of(HEX, 32)),
+    ("square_access", ["sq" + "0atp-"], of(URLSAFE, 22)),
+    ("square_secret", ["sq" + "0csp-"], of(URLSAFE, 43)),
+    ("figma", ["fig" + "d_"], of(URLSAFE, 40)),
+    ("notion", ["nt" + "n_"], of(ALNUM, 46)),
+    ("netlify", ["nf" + "p_"], of(ALNUM, 40)),
+    ("supabase", ["sb" + "p_"], of(HEX, 40)),
+    ("planetscale_token", ["pscale" + "_tkn_"], of(URLSAFE, 43)),
+    ("planetscale_password", ["pscale" + "_pw_"], of(URLSAFE, 43)),
+    ("prefect", ["pn" + "u_"], of(LOWER + DIGITS, 36)),
+    ("readme", ["rd" + "me_"], of(LOWER + DIGITS, 70)),
+    ("shippo", ["shippo" + "_live_", "shippo" + "_test_"], of(HEX, 40)),
+    ("brevo", ["xkey" + "sib-"], lambda r: draw(r, HEX, 64) + "-" + draw(r, ALNUM, 16)),
+    ("contentful", ["CF" + "PAT-"], of(URLSAFE, 43)),
+    ("duffel", ["duffel" + "_live_", "duffel" + "_test_"], of(URLSAFE, 43)),
+    ("dynatrace", ["dt0" + "c01."], lambda r: draw(r, B32, 24) + "." + draw(r, B32, 64)),
+    ("easypost", ["EZ" + "AK"], of(ALNUM, 54)),
+    ("frameio", ["fi" + "o-u-"], of(URLSAFE, 64)),
+    ("hubspot", ["pat" + "-na1-", "pat" + "-eu1-"], uuid),
+    ("plaid", ["access" + "-production-", "access" + "-sandbox-"], uuid),
+    ("sonar", ["sq" + "p_", "sq" + "u_"], of(HEX, 40)),
+    ("buildkite", ["bk" + "ua_"], of(HEX, 40)),
+    ("circleci", ["CCI" + "PAT_"], lambda r: draw(r, ALNUM, 22) + "_" + draw(r, HEX, 40)),
+    ("xai", ["xa" + "i-"], of(ALNUM, 80)),
+    ("perplexity", ["pp" + "lx-"], of(ALNUM, 48)),
+    ("langsmith", ["lsv2" + "_pt_"], lambda r: draw(r, HEX, 32) + "_" + draw(r, HEX, 10)),
+    ("pinecone", ["pc" + "sk_"], lambda r: draw(r, ALNUM, 6) + "_" + draw(r, ALNUM, 62)),
+    ("google_refresh", ["1/" + "/0"], of(URLSAFE, 60)),
+    ("clojars", ["CLO" + "JARS_"], of(LOWER + DIGITS, 60)),
+    ("crates_io", ["ci" + "o"], of(ALNUM, 32)),
+    ("render", ["rn" + "d_"], of(ALNUM, 32)),
+    ("fly_macaroon", ["fm" + "2_"], lambda r: b64(r.randbytes(150))),
+    ("alibaba", ["LT" + "AI"], of(ALNUM, 20)),
+    ("razorpay", ["rzp" + "_live_"], of(ALNUM, 14)),
+    ("typeform", ["tf" + "p_"], lambda r: draw(r, ALNUM, 44) + "_" + draw(r, ALNUM, 14)),
+    ("openai_service", ["sk-" + "svcacct-"], lambda r: draw(r, URLSAFE, 74) + "T3Bl" + "bkFJ" + draw(r, URLSAFE, 74)),
+    ("onepassword", ["op" + "s_"], lambda r: b64(b'{"signInAddress":"x","userAuth":"' + r.randbytes(150) + b'"}')),
+]:
+    token("token", name, *prefixes, body=body)
+
+
+@kind("token")
+def airtable(r):
+    return neutral(r, draw(r, ALNUM, 14) + "." + draw(r, HEX, 64), "pa" + "t")
+
+
+@kind("token")
+def password_hash_yescrypt(r):
+    return f"app:$y$j9T${s(draw(r, ALNUM + './', 22) + '$' + draw(r, ALNUM + './', 43))}:20000:0:99999:7:::"
+
+
+@kind("token")
+def password_hash_apr1(r):
+    return f"admin:$apr1${s(draw(r, ALNUM, 8) + '$' + draw(r, ALNUM + './', 22))}"
+
+
+@kind("token")
+def password_hash_django(r):
+    return neutral(r, draw(r, ALNUM, 22) + "$" + b64(r.randbytes(32)), "pbkdf2" + "_sha256$600000$")
+
+
+@kind("token")
+def password_hash_ldap(r):
+    return "userPassword: " + s("{SSHA}" + b64(r.randbytes(24)))
+
+
+@kind("token")
+def password_hash_nt(r):
+    return f"Administrator:500:{s(draw(r, HEX, 32))}:{s(draw(r, HEX, 32))}:::"
+
+
+@kind("url")
+def teams_webhook(r):
+    path = f"{uuid(r)}@{uuid(r)}/IncomingWebhook/{draw(r, HEX, 32)}/{uuid(r)}"
+    return "https://example.webhook.office" + ".com/webhookb2/" + s(path)
+
+
+@kind("url")
+def otpauth(r):
+    return f"otpauth://totp/app:me?secret={s(draw(r, B32, 32))}&issuer=app"
+
+
+@kind("header")
+def okta_ssws(r):
+    return f"Authorization: SSWS {s('00' + draw(r, URLSAFE, 40))}"
+
+
+@kind("header")
+def cookie(r):
+    name, value = r.choice([("sessionid", draw(r, LOWER + DIGITS, 32)), ("JSESSIONID", draw(r, DIGITS + "ABCDEF", 32)), ("connect.sid", "s%3A" + draw(r, URLSAFE, 32) + "." + draw(r, ALNUM, 43))])
+    return f"Cookie: {name}={s(value)}; lang=en"
+
+
+@kind("header")
+def proxy_basic(r):
+    return f"Proxy-Authorization: Basic {s(b64(('proxy:' + draw(r, ALNUM, 14)).encode()))}"
+
+
+@kind("assignment")
+def service_setting(r):
+    name, value = r.choice(
+        [
+            ("TWILIO_AUTH_TOKEN", draw(r, HEX, 32)),
+            ("SNYK_TOKEN", uuid(r)),
+            ("HEROKU_API_KEY", uuid(r)),
+            ("CLOUDFLARE_API_TOKEN", draw(r, URLSAFE, 40)),
+            ("FASTLY_API_TOKEN", draw(r, ALNUM, 32)),
+            ("ALGOLIA_ADMIN_KEY", draw(r, HEX, 32)),
+            ("VERCEL_TOKEN", draw(r, ALNUM, 24)),
+            ("CONSUL_HTTP_TOKEN", uuid(r)),
+            ("NOMAD_TOKEN", uuid(r)),
+            ("JENKINS_API_TOKEN", "11" + draw(r, HEX, 32)),
+            ("WANDB_API_KEY", draw(r, HEX, 40)),
+            ("MISTRAL_API_KEY", draw(r, ALNUM, 32)),
+            ("RAILWAY_TOKEN", uuid(r)),
+            ("BT_PRIVATE_KEY", draw(r, HEX, 32)),
+            ("SECRET_KEY_BASE", draw(r, HEX, 128)),
+        ]
+    )
+    return r.choice(["{}={}", "export {}={}", '{}="{}"', "{}: {}"]).format(name, s(value))
