@@ -206,22 +206,19 @@ impl Sieve {
             first.meet(base64 | hex, |place| look.encoded(place));
             first.meet(long & !after_word, |place| self.head(look, place));
         }
-        // The digits behind two capitals may stand in the next row.
-        if here.digit != 0 || here.upper >> 62 != 0 {
-            let digits = both(|lanes| lanes.digit);
-            let between = both(|lanes| lanes.between | lanes.plus);
-            let two = digits & digits >> 1;
-            let three = two & digits >> 2;
-            let four = two & two >> 2;
-            let eight = four & four >> 4;
-            let third = between >> 3 & (two >> 4 & between >> 6 & four >> 7 | three >> 4 & between >> 7 & three >> 8);
-            let more = between & digits >> 1;
-            let fourth = between >> 4 & four >> 5 & (more >> 9 | more >> 10 | more >> 11);
-            let numbers = (eight | three & third | four & fourth) as u64 & starts(|lanes| lanes.digit);
-            first.meet(numbers & !after_word, |place| look.by(place, &self.numbers));
-            let groups = both(|lanes| lanes.digit | lanes.upper) | both(|lanes| lanes.between);
-            let capitals = here.upper as u128 & both(|lanes| lanes.upper) >> 1 & two >> 2 & groups >> 4;
-            first.meet(capitals as u64 & !after_word, |place| look.by(place, &self.capitals));
+        // Whatever is a number begins with three digits.
+        let behind = |lane: fn(&Lanes) -> u64, far: u32| lane(here) >> far | lane(next) << (64 - far);
+        let (second, third) = (behind(|lanes| lanes.digit, 1), behind(|lanes| lanes.digit, 2));
+        let three = starts(|lanes| lanes.digit) & !after_word & second & third;
+        if three != 0 {
+            first.meet(three & numbers(here, next), |place| look.by(place, &self.numbers));
+        }
+        let two = here.upper & behind(|lanes| lanes.upper, 1) & !after_word;
+        let capitals = two & third & behind(|lanes| lanes.digit, 3);
+        if capitals != 0 {
+            let groups = |lanes: &Lanes| lanes.digit | lanes.upper | lanes.between;
+            let fifth = groups(here) >> 4 | groups(next) << 60;
+            first.meet(capitals & fifth, |place| look.by(place, &self.capitals));
         }
         if (here.plus | here.open) != 0 {
             let digits = both(|lanes| lanes.digit);
@@ -408,6 +405,22 @@ impl Look<'_> {
             encoded::Begins::Yes(_) => Begins::Yes,
         })
     }
+}
+
+/// Where what begins with three digits goes on as numbers do: eight in a row, groups of three, two and four or of three,
+/// three and three, or four, a group of four to six, and more.
+fn numbers(here: &Lanes, next: &Lanes) -> u64 {
+    let both = |lane: fn(&Lanes) -> u64| u128::from(lane(here)) | u128::from(lane(next)) << 64;
+    let digits = both(|lanes| lanes.digit);
+    let between = both(|lanes| lanes.between | lanes.plus);
+    let two = digits & digits >> 1;
+    let three = two & digits >> 2;
+    let four = two & two >> 2;
+    let eight = four & four >> 4;
+    let third = between >> 3 & (two >> 4 & between >> 6 & four >> 7 | three >> 4 & between >> 7 & three >> 8);
+    let more = between & digits >> 1;
+    let fourth = between >> 4 & four >> 5 & (more >> 9 | more >> 10 | more >> 11);
+    (eight | three & third | four & fourth) as u64
 }
 
 fn of(verdict: &Verdict<'_>) -> Begins {
