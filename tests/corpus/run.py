@@ -1,9 +1,9 @@
 """Runs the cases through `sallyport mask` and prints recall by kind and by disguise, and what was masked in vain.
 
-    run.py PROGRAM [--held] [--misses] [--floors]
+    run.py PROGRAM [--held] [--misses] [--floors] [--kinds]
 
 A secret counts as found only if every byte of it is hidden. Without `--held` only the two thirds are run that may be
-looked at. With `--floors` the exit code is 1 if a figure is below its floor, or if pieces change the output.
+looked at. With `--kinds` only the table of the kinds that `docs/MASKING.md` has. With `--floors` the exit code is 1 if a figure is below its floor, or if pieces change the output.
 """
 
 import argparse
@@ -39,12 +39,28 @@ def table(title, rows):
         print(f"  {name:26} {good:4} of {all_:4}  {100 * good / all_:6.1f} %")
 
 
+def print_kinds(by_kind, misses, harmed):
+    """In Markdown: the kinds of which all are found in a list, the others in a table with the disguises they are missed in."""
+    names = lambda rows: " ".join(f"`{name}`" for name, (good, all_) in rows.items() if good == all_)
+    print(f"All cases found (2 to 12 of each kind): {names(by_kind)}\n")
+    print("| kind | found | missed |\n|---|---|---|")
+    for name, (good, all_) in by_kind.items():
+        if good < all_:
+            missed = ", ".join(miss.split()[1] for miss in misses if miss.split()[0] == name)
+            print(f"| `{name}` | {good} of {all_} | {missed} |")
+    print(f"\nLeft as they were, all cases (9 to 16 of each kind): {names(harmed)}")
+    changed = [f"`{name}` {good} of {all_}" for name, (good, all_) in harmed.items() if good < all_]
+    print("\nChanged: " + ("; ".join(changed) or "none"))
+    return 0
+
+
 def main():
     ask = argparse.ArgumentParser()
     ask.add_argument("program")
     ask.add_argument("--held", action="store_true")
     ask.add_argument("--misses", action="store_true")
     ask.add_argument("--floors", action="store_true")
+    ask.add_argument("--kinds", action="store_true")
     asked = ask.parse_args()
     parts = ["held"] if asked.held else ["seen"]
 
@@ -75,6 +91,8 @@ def main():
         if not good:
             vain.append(f"{name}: {data!r} -> {out!r}" if asked.misses else name)
 
+    if asked.kinds:
+        return print_kinds(by_kind, misses, harmed)
     table("found, by kind", by_kind)
     table("found, by disguise", by_disguise)
     table("left as it was, by kind of ordinary text", harmed)
