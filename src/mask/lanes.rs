@@ -176,30 +176,6 @@ impl Rows {
         behind.for_each(|(row, lanes)| *row = lanes);
     }
 
-    /// Of each 64 bytes of the text that was read, which are control characters, but for line feeds, for tabs, and for
-    /// returns before line feeds.
-    pub(super) fn controls(&self, text: &[u8], controls: &mut Vec<u64>) {
-        dispatch!(Level::new(), simd => self.controls_by(simd, text, controls));
-    }
-
-    #[inline(always)]
-    fn controls_by<S: Simd>(&self, simd: S, text: &[u8], controls: &mut Vec<u64>) {
-        let (whole, rest) = text.as_chunks::<64>();
-        let mut last = [b' '; 64];
-        last.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
-        controls.resize(whole.len() + 1, 0);
-        let ends = self.rows.iter().zip(self.rows.iter().skip(1)).map(|(row, next)| row.end >> 1 | next.end << 63);
-        for ((to, bytes), before_end) in controls.iter_mut().zip(whole.iter().chain([&last])).zip(ends) {
-            let (mut control, mut again) = (0, 0);
-            if let ([low, high], _) = bytes.as_chunks::<32>() {
-                let (low, high) = (u8x32::from_slice(simd, low), u8x32::from_slice(simd, high));
-                control = control_characters(low).to_bitmask() | control_characters(high).to_bitmask() << 32;
-                again = low.simd_eq(b'\r').to_bitmask() | high.simd_eq(b'\r').to_bitmask() << 32;
-            }
-            *to = control & !(again & before_end);
-        }
-    }
-
     /// So much of the text in lower case.
     pub(super) fn folded(&self, length: usize) -> &[u8] {
         self.folded.get(..length).unwrap_or(&self.folded)
@@ -208,6 +184,13 @@ impl Rows {
     /// Each with the one behind it.
     pub(super) fn pairs(&self) -> impl Iterator<Item = [&Lanes; 2]> {
         self.rows.iter().zip(self.rows.iter().skip(1)).map(|(here, next)| [here, next])
+    }
+
+    /// Whether any such byte stands between two places, or close to them.
+    #[inline]
+    pub(super) fn may_have(&self, lane: impl Fn(&Lanes) -> u64, from: usize, until: usize) -> bool {
+        let rows = self.rows.get(from / 64..=until / 64).unwrap_or(&self.rows);
+        rows.iter().any(|row| lane(row) != 0)
     }
 
     /// The row with these 64 bytes; none behind the text.
@@ -229,6 +212,39 @@ impl Rows {
             }
         })
     }
+}
+
+/// Of each 64 bytes of a text, which are control characters, but for line feeds, for tabs, and for returns before line feeds.
+/// And which are line feeds. Whether any are control characters.
+pub(super) fn controls(text: &[u8], controls: &mut Vec<(u64, u64)>) -> bool {
+    dispatch!(Level::new(), simd => controls_by(simd, text, controls))
+}
+
+#[inline(always)]
+fn controls_by<S: Simd>(simd: S, text: &[u8], controls: &mut Vec<(u64, u64)>) -> bool {
+    let (whole, rest) = text.as_chunks::<64>();
+    let mut last = [b' '; 64];
+    last.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
+    controls.resize(whole.len() + 1, (0, 0));
+    let (mut any, mut open): (u64, Option<&mut u64>) = (0, None);
+    for ((to, ends), bytes) in controls.iter_mut().zip(whole.iter().chain([&last])) {
+        let (mut control, mut again, mut end) = (0, 0, 0);
+        if let ([low, high], _) = bytes.as_chunks::<32>() {
+            let (low, high) = (u8x32::from_slice(simd, low), u8x32::from_slice(simd, high));
+            control = control_characters(low).to_bitmask() | control_characters(high).to_bitmask() << 32;
+            again = low.simd_eq(b'\r').to_bitmask() | high.simd_eq(b'\r').to_bitmask() << 32;
+            end = low.simd_eq(b'\n').to_bitmask() | high.simd_eq(b'\n').to_bitmask() << 32;
+        }
+        // The line feed of a return may stand in the next row.
+        if let Some(before) = open.take().filter(|_| end & 1 == 1) {
+            *before &= u64::MAX >> 1;
+        }
+        *to = control & !(again & end >> 1);
+        *ends = end;
+        any |= *to;
+        open = (again >> 63 == 1).then_some(to);
+    }
+    any != 0
 }
 
 /// The places of bits.
@@ -336,8 +352,8 @@ mod tests {
     fn a_return_before_a_line_feed_is_no_control_character() {
         let text = [&[b'x'; 63][..], b"\r\n\r\x07\n\tab\x7f\0\r\n\r"].concat();
         let mut controls = Vec::new();
-        of(&text).controls(&text, &mut controls);
-        assert_eq!(controls, [0, 0b1001_1000_0110]);
+        assert!(super::controls(&text, &mut controls));
+        assert_eq!(controls, [(0, 0), (0b1001_1000_0110, 0b100_0000_1001)]);
     }
 
     #[test]

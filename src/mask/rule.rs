@@ -294,6 +294,11 @@ impl Rules {
         self.pairs.beginning(text).iter().filter_map(|index| self.rules.get(*index))
     }
 
+    /// Whether a text may begin with one of them, as two bytes tell.
+    pub(super) fn may_begin_by(&self, index: usize, text: &[u8]) -> bool {
+        self.pairs.beginning(text).contains(&index)
+    }
+
     /// Those that not every word may begin, if they are not the same.
     pub(super) fn without_words(&self) -> Option<&Arc<Self>> {
         self.without_words.as_ref()

@@ -125,21 +125,17 @@ impl Screen {
 
     /// Where in such text breaks at a right margin begin and end.
     pub(super) fn wraps_in(&self, (text, rows): (&[u8], &Rows), is_simple: bool, wraps: &mut Vec<Range<usize>>) {
-        let (mut begin, mut column, mut is_plain) = (0, self.column, is_simple);
-        for at in rows.places(|row| row.end | row.uneven) {
-            let Some((line, b'\n')) =
-                text.get(begin..=at).and_then(<[u8]>::split_last).map(|(byte, line)| (line, *byte))
-            else {
-                // Mostly a byte is a column.
-                is_plain = false;
-                continue;
-            };
+        let (mut begin, mut column) = (0, self.column);
+        for end in rows.places(|row| row.end).take_while(|end| *end < text.len()) {
+            let line = text.get(begin..end).unwrap_or_default();
             let line = line.strip_suffix(b"\r").unwrap_or(line);
+            // Mostly a byte is a column.
+            let is_plain = is_simple && !rows.may_have(|row| row.uneven, begin, end);
             let reached = if is_plain { column + line.len() } else { column_after(column, line, is_simple) };
             if is_margin(self.columns, reached) {
-                wraps.push(begin + line.len()..at + 1);
+                wraps.push(begin + line.len()..end + 1);
             }
-            (begin, column, is_plain) = (at + 1, 0, is_simple);
+            (begin, column) = (end + 1, 0);
         }
     }
 

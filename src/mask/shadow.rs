@@ -3,7 +3,7 @@
 //! Knows no secrets. It stops before whatever moves the cursor or changes what stands there: that is for `line`, byte by byte.
 
 use super::amid;
-use super::lanes::{Bits, Rows};
+use super::lanes::{self, Rows};
 use super::line::OF_LINE;
 use super::screen::{Screen, Step};
 
@@ -14,7 +14,9 @@ pub(super) struct Shadow {
     pub(super) text: Vec<u8>,
     /// Of it.
     pub(super) rows: Rows,
-    controls: Vec<u64>,
+    controls: Vec<(u64, u64)>,
+    /// The last block that was read had any.
+    had_controls: bool,
     /// Where pieces of it begin: there, and in the block.
     runs: Vec<(usize, usize)>,
     /// Of bytes that show since the escape before them is none: where in the text, and where in the block the escape begins.
@@ -32,30 +34,30 @@ impl Shadow {
         self.runs.clear();
         self.led.clear();
         (self.read, self.is_simple) = (0, true);
-        let mut rows = std::mem::take(&mut self.rows);
-        rows.read(block);
-        if !rows.has.control {
-            self.see(block);
-        } else {
-            let mut controls = std::mem::take(&mut self.controls);
-            rows.controls(block, &mut controls);
-            self.read_by(&controls, screen, behind, block, after);
-            self.controls = controls;
-            if self.text.len() < block.len() {
-                rows.read(&self.text);
-            }
+        let (mut rows, mut controls) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.controls));
+        // What the last block was like this one mostly is, too: rows are read once.
+        if !self.had_controls {
+            rows.read(block);
+            self.had_controls = rows.has.control;
         }
-        self.rows = rows;
+        if self.had_controls {
+            self.had_controls = lanes::controls(block, &mut controls);
+            self.read_by(&controls, screen, behind, block, after);
+            rows.read(&self.text);
+        } else {
+            self.see(block);
+        }
+        (self.rows, self.controls) = (rows, controls);
     }
 
-    fn read_by(&mut self, controls: &[u64], screen: &Screen, behind: &[u8], block: &[u8], after: Option<u8>) {
+    fn read_by(&mut self, controls: &[(u64, u64)], screen: &Screen, behind: &[u8], block: &[u8], after: Option<u8>) {
         // Where the line begins as far as it is known, and behind a character of it the last that no line of text has.
         let (mut line, mut odd) = (0, None);
         while let Some((first, more)) = block.get(self.read..).and_then(<[u8]>::split_first) {
             let plain = plain_from(controls, self.read).min(block.len()) - self.read;
             if plain > 0 {
                 let run = block.get(self.read..self.read + plain).unwrap_or_default();
-                if let Some(end) = memchr::memrchr(b'\n', run) {
+                if let Some(end) = last_end(controls, self.read, self.read + plain) {
                     (line, odd) = (self.text.len() + end + 1, None);
                 }
                 self.see(run);
@@ -166,12 +168,31 @@ impl Shadow {
 }
 
 /// Where the next control character is from a place on.
-fn plain_from(controls: &[u64], at: usize) -> usize {
-    let first = at / 64;
-    let rows = (first..).zip(controls.get(first..).unwrap_or_default());
-    let rows = rows.map(|(index, row)| (index, if index == first { row & u64::MAX << (at % 64) } else { *row }));
-    let mut places = rows.filter_map(|(index, row)| Some(index * 64 + Bits(row).next()?));
-    places.next().unwrap_or(usize::MAX)
+fn plain_from(controls: &[(u64, u64)], at: usize) -> usize {
+    let (mut index, mut mask) = (at / 64, u64::MAX << (at % 64));
+    while let Some((row, _)) = controls.get(index) {
+        if row & mask != 0 {
+            return index * 64 + (row & mask).trailing_zeros() as usize;
+        }
+        (index, mask) = (index + 1, u64::MAX);
+    }
+    usize::MAX
+}
+
+/// How far from a place on the last line feed before another is.
+fn last_end(controls: &[(u64, u64)], from: usize, until: usize) -> Option<usize> {
+    let mut index = until.checked_sub(1)? / 64;
+    let mut mask = u64::MAX >> (63 - (until - 1) % 64);
+    loop {
+        let (_, ends) = controls.get(index)?;
+        if ends & mask != 0 {
+            return (index * 64 + 63 - (ends & mask).leading_zeros() as usize).checked_sub(from);
+        }
+        if index <= from / 64 {
+            return None;
+        }
+        (index, mask) = (index - 1, u64::MAX);
+    }
 }
 
 /// Of a sequence that shows nothing and moves nothing, behind its first byte: its length with that byte, and whether a byte

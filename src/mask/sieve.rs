@@ -285,7 +285,8 @@ impl Sieve {
             let rules = self.rare.iter().filter(|(byte, _, _)| text.get(at) == Some(byte));
             rules.into_iter().find_map(|(_, offset, rule)| {
                 let place = at.checked_sub(*offset).filter(|place| *place < end)?;
-                let begins = look.by(place, &[*rule]);
+                let may = look.text.get(place..).is_none_or(|ahead| look.rules.may_begin_by(*rule, ahead));
+                let begins = if may { look.by(place, &[*rule]) } else { Begins::No };
                 (begins != Begins::No).then_some((place, begins))
             })
         })
