@@ -161,6 +161,7 @@ impl Rows {
         self.folded.resize(64 * (whole.len() + 1), 0);
         let (folded, _) = self.folded.as_chunks_mut::<64>();
         let mut any = Any::none(simd);
+        // Into rows that are there already: with a branch for one more, the compiler takes the vectors apart byte by byte.
         for ((row, bytes), folded) in self.rows.iter_mut().zip(whole).zip(folded.iter_mut()) {
             *row = Lanes::of(simd, bytes, folded, &mut any);
         }
