@@ -24,6 +24,12 @@ pub(super) fn is_text(before: &[u8]) -> bool {
     // A character that began before it.
     let begin = line.iter().take(3).take_while(|byte| matches!(byte, 0x80..=0xbf)).count();
     let line = line.get(begin..).unwrap_or_default();
+    // Of random bytes mostly two next to each other tell.
+    let pairs = line.iter().zip(line.get(1..).unwrap_or_default()).take(AROUND);
+    let strange: u8 = pairs.map(|(byte, next)| strange(*byte, *next)).sum();
+    if is_too_much(usize::from(strange), line.len()) {
+        return false;
+    }
     let (mut all, mut other) = (0, 0);
     for chunk in line.utf8_chunks() {
         all += chunk.invalid().len();
@@ -33,7 +39,27 @@ pub(super) fn is_text(before: &[u8]) -> bool {
             other += usize::from(character.is_control() && !"\t\r\x07\x08\x1b".contains(character));
         }
     }
-    other < 2 || other * 5 <= all
+    !is_too_much(other, all)
+}
+
+/// How many of two bytes surely are of no text, the first one or the second one if it cannot stand behind the first.
+fn strange(byte: u8, next: u8) -> u8 {
+    // Without branches, so that many are told at once.
+    let is_more = next & 0xc0 == 0x80;
+    let is_used = (byte == 0)
+        | (byte == b'\t')
+        | (byte == b'\r')
+        | (byte == b'\n')
+        | (byte == 0x1b)
+        | (byte == 0x07)
+        | (byte == 0x08);
+    let is_control = (byte == 0x7f) | (byte < b' ') & !is_used;
+    let is_none = (byte >= 0xf8) | (byte >= 0xc0) & !is_more;
+    u8::from(is_control | is_none) + u8::from((byte < 0x80) & is_more)
+}
+
+fn is_too_much(other: usize, all: usize) -> bool {
+    other >= 2 && other * 5 > all
 }
 
 /// So much is looked at.

@@ -215,37 +215,71 @@ impl Rows {
     }
 }
 
-/// Of each 64 bytes of a text, which are control characters, but for line feeds, for tabs, and for returns before line feeds.
-/// And which are line feeds. Whether any are control characters.
-pub(super) fn controls(text: &[u8], controls: &mut Vec<(u64, u64)>) -> bool {
+/// Of 64 bytes of a text its control characters, by what they do: one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Controls {
+    /// No terminal shows them.
+    pub(super) unseen: u64,
+    /// What they do depends on what is around them: escapes, steps back, feeds of other kinds, and returns but for those before
+    /// line feeds.
+    pub(super) special: u64,
+    /// No line of text has them.
+    pub(super) odd: u64,
+    /// Line feeds.
+    pub(super) end: u64,
+}
+
+/// The control characters of a text, in rows of 64 bytes. Whether it has any but line feeds, tabs, and returns before line feeds.
+pub(super) fn controls(text: &[u8], controls: &mut Vec<Controls>) -> bool {
     dispatch!(Level::new(), simd => controls_by(simd, text, controls))
 }
 
 #[inline(always)]
-fn controls_by<S: Simd>(simd: S, text: &[u8], controls: &mut Vec<(u64, u64)>) -> bool {
+fn controls_by<S: Simd>(simd: S, text: &[u8], controls: &mut Vec<Controls>) -> bool {
     let (whole, rest) = text.as_chunks::<64>();
     let mut last = [b' '; 64];
     last.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
-    controls.resize(whole.len() + 1, (0, 0));
-    let (mut any, mut open): (u64, Option<&mut u64>) = (0, None);
-    for ((to, ends), bytes) in controls.iter_mut().zip(whole.iter().chain([&last])) {
-        let (mut control, mut again, mut end) = (0, 0, 0);
+    controls.resize(whole.len() + 1, Controls::default());
+    let (mut any, mut open): (u64, Option<&mut Controls>) = (0, None);
+    for (to, bytes) in controls.iter_mut().zip(whole.iter().chain([&last])) {
+        let (mut row, mut again) = (Controls::default(), 0);
         if let ([low, high], _) = bytes.as_chunks::<32>() {
-            let (low, high) = (u8x32::from_slice(simd, low), u8x32::from_slice(simd, high));
-            control = control_characters(low).to_bitmask() | control_characters(high).to_bitmask() << 32;
-            again = low.simd_eq(b'\r').to_bitmask() | high.simd_eq(b'\r').to_bitmask() << 32;
-            end = low.simd_eq(b'\n').to_bitmask() | high.simd_eq(b'\n').to_bitmask() << 32;
+            again = row.add(u8x32::from_slice(simd, low), 0) | row.add(u8x32::from_slice(simd, high), 32);
         }
         // The line feed of a return may stand in the next row.
-        if let Some(before) = open.take().filter(|_| end & 1 == 1) {
-            *before &= u64::MAX >> 1;
+        if let Some(before) = open.take().filter(|_| row.end & 1 == 1) {
+            before.special &= u64::MAX >> 1;
         }
-        *to = control & !(again & end >> 1);
-        *ends = end;
-        any |= *to;
+        row.special &= !(again & row.end >> 1);
+        any |= row.special | row.unseen;
+        *to = row;
         open = (again >> 63 == 1).then_some(to);
     }
     any != 0
+}
+
+impl Controls {
+    /// Of half a row. Where its returns are.
+    #[inline(always)]
+    fn add<S: Simd>(&mut self, bytes: u8x32<S>, shift: u32) -> u64 {
+        // Masks are joined as bits: joined as vectors and told twice, the compiler takes them apart.
+        macro_rules! bits {
+            ($mask:expr) => {
+                ($mask).to_bitmask() << shift
+            };
+        }
+        let control = bits!(among(bytes, 0, 32) | bytes.simd_eq(0x7f));
+        let back = bits!(bytes.simd_eq(0x08) | bytes.simd_eq(0x0b) | bytes.simd_eq(0x0c));
+        let (again, end) = (bits!(bytes.simd_eq(b'\r')), bits!(bytes.simd_eq(b'\n')));
+        let (tab, bell, escape) = (bits!(bytes.simd_eq(b'\t')), bits!(bytes.simd_eq(0x07)), bits!(bytes.simd_eq(0x1b)));
+        let special = back | again | escape;
+        let unseen = control & !(special | end | tab);
+        self.special |= special;
+        self.unseen |= unseen;
+        self.odd |= unseen & !bell | back;
+        self.end |= end;
+        again
+    }
 }
 
 /// The places of bits.
@@ -354,7 +388,28 @@ mod tests {
         let text = [&[b'x'; 63][..], b"\r\n\r\x07\n\tab\x7f\0\r\n\r"].concat();
         let mut controls = Vec::new();
         assert!(super::controls(&text, &mut controls));
-        assert_eq!(controls, [(0, 0), (0b1001_1000_0110, 0b100_0000_1001)]);
+        let second =
+            Controls { unseen: 0b1_1000_0100, special: 0b1000_0000_0010, odd: 0b1_1000_0000, end: 0b100_0000_1001 };
+        assert_eq!(controls, [Controls::default(), second]);
+        let mut narrow = Vec::new();
+        dispatch!(Level::baseline(), simd => controls_by(simd, &text, &mut narrow));
+        assert_eq!(narrow, controls);
+    }
+
+    #[test]
+    fn every_control_character_is_of_its_kind() {
+        let bytes: Vec<u8> = (0..=u8::MAX).collect();
+        let mut controls = Vec::new();
+        super::controls(&bytes, &mut controls);
+        let row = |is: fn(u8) -> bool| (0..64).fold(0, |row, byte| row | u64::from(is(byte)) << byte);
+        let first = Controls {
+            unseen: row(|byte| matches!(byte, 0x00..=0x07 | 0x0e..=0x1a | 0x1c..=0x1f)),
+            special: row(|byte| matches!(byte, 0x08 | 0x0b..=0x0d | 0x1b)),
+            odd: row(|byte| byte < b' ' && !b"\t\n\r\x07\x1b".contains(&byte)),
+            end: row(|byte| byte == b'\n'),
+        };
+        let second = Controls { unseen: 1 << 63, odd: 1 << 63, ..Controls::default() };
+        assert_eq!(controls.get(..4), Some(&[first, second, Controls::default(), Controls::default()][..]));
     }
 
     #[test]

@@ -51,6 +51,9 @@ impl Masker {
         let is_plain = self.margin.is_none() && self.behind == 0 && self.blanks.is_empty() && self.screen.is_between();
         let word = bytes.iter().take_while(|byte| is_plain && byte.is_ascii_graphic()).count();
         let word = bytes.get(..word).unwrap_or_default();
+        if word.is_empty() {
+            return 0;
+        }
         self.screen.pass(word, true);
         self.cells.extend((self.raw.len()..).take(word.len()).map(|raw| Cell { raw, then: Then::Scan }));
         self.raw.extend_from_slice(word);
@@ -321,20 +324,19 @@ impl Masker {
         }
         let (from, tail) = (self.raw.len(), text.get(begin..).unwrap_or_default());
         self.raw.extend_from_slice(passed.get(raw_begin..).unwrap_or_default());
-        let known = self.cells.len();
         let cell = |raw: usize| Cell { raw, then: Then::Scan };
         // Mostly every byte is seen.
-        let is_whole = self.raw.len() - from == tail.len();
-        if is_whole {
+        if self.raw.len() - from == tail.len() {
             self.cells.extend((from..self.raw.len()).map(cell));
+            self.kinds.resize(self.raw.len(), Kind::Seen);
         } else {
-            self.cells.extend(shadow.raws(begin, text.len()).map(|raw| cell(from + raw - raw_begin)));
-        }
-        self.kinds.resize(self.raw.len(), if is_whole { Kind::Seen } else { Kind::Unseen });
-        for cell in self.cells.iter().skip(known).take_while(|_| !is_whole) {
-            if let Some(kind) = self.kinds.get_mut(cell.raw) {
-                *kind = Kind::Seen;
-            }
+            self.kinds.resize(self.raw.len(), Kind::Unseen);
+            self.cells.reserve(tail.len());
+            shadow.raws(begin, text.len()).for_each(|raw| {
+                let raw = from + raw - raw_begin;
+                self.cells.push(cell(raw));
+                self.kinds.get_mut(raw).into_iter().for_each(|kind| *kind = Kind::Seen);
+            });
         }
         if let Some(last) = memchr::memrchr(b'\r', tail) {
             self.line = self.text.len() + last + 1;

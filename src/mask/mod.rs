@@ -233,7 +233,8 @@ impl Masker {
             let plain = self.plain(rest, &mut out);
             let after = rest.get(plain..).unwrap_or_default();
             // Little at a time, and more while nothing is decided: what is looked at again and again stays short.
-            let step = (self.raw.len() - self.cursor.raw).clamp(STEP, PIECE).min(after.len());
+            let undecided = self.raw.len() - self.cursor.raw;
+            let step = undecided.clamp(STEP, PIECE).max(self.scratch.stop).min(after.len());
             let (piece, after) = after.split_at_checked(step).unwrap_or((after, &[]));
             rest = after;
             let mut piece = piece;

@@ -9,22 +9,25 @@ use super::rule::Rule;
 #[derive(Debug)]
 pub(super) struct Pairs {
     /// For each two bytes one of the lists.
-    of: Vec<usize>,
+    of: Vec<u16>,
     /// For each first byte one, where there is no second.
-    of_first: Vec<usize>,
-    /// Rules in the order they are asked, and whether there are others among them than those that every word may begin.
-    lists: Vec<(Vec<usize>, bool)>,
+    of_first: Vec<u16>,
+    /// Rules in the order they are asked.
+    lists: Vec<Vec<usize>>,
+    /// A bit for each two bytes: whether there are others among them than those that every word may begin. It is asked of nearly
+    /// every byte that is looked at alone, and stays in the nearest cache.
+    more: Vec<u64>,
 }
 
 impl Pairs {
     pub(super) fn of(rules: &[Rule]) -> Self {
         let (mut of, mut of_first) = (Vec::with_capacity(1 << 16), Vec::with_capacity(1 << 8));
-        let (mut lists, mut known) = (Vec::new(), HashMap::new());
+        let (mut lists, mut known, mut more) = (Vec::new(), HashMap::new(), vec![0; 1 << 10]);
         let mut id = |list: Vec<usize>| {
             *known.entry(list).or_insert_with_key(|list| {
-                let is_more = list.iter().any(|index| rules.get(*index).is_some_and(|rule| !rule.is_word()));
-                lists.push((list.clone(), is_more));
-                lists.len() - 1
+                lists.push(list.clone());
+                // More lists than two bytes can have there are not.
+                u16::try_from(lists.len() - 1).unwrap_or(u16::MAX)
             })
         };
         for first in 0..=u8::MAX {
@@ -41,7 +44,13 @@ impl Pairs {
                 false => rest,
             }));
         }
-        Self { of, of_first, lists }
+        let is_more = |list: &Vec<usize>| list.iter().any(|at| rules.get(*at).is_some_and(|rule| !rule.is_word()));
+        let is_more: Vec<bool> = lists.iter().map(is_more).collect();
+        for (row, ids) in more.iter_mut().zip(of.chunks(64)) {
+            let bits = ids.iter().enumerate().filter(|(_, id)| is_more.get(usize::from(**id)).is_none_or(|more| *more));
+            *row = bits.fold(0, |row: u64, (bit, _)| row | 1 << bit);
+        }
+        Self { of, of_first, lists, more }
     }
 
     /// In the order they are asked.
@@ -51,13 +60,13 @@ impl Pairs {
             [first] => self.of_first.get(usize::from(*first)),
             [first, second, ..] => self.of.get(usize::from(u16::from_be_bytes([*first, *second]))),
         };
-        id.and_then(|id| self.lists.get(*id)).map_or(&[], |(list, _)| list)
+        id.and_then(|id| self.lists.get(usize::from(*id))).map_or(&[], Vec::as_slice)
     }
 
     /// Whether any may but those that every word may begin.
     pub(super) fn may_begin(&self, first: u8, second: u8) -> bool {
-        let id = self.of.get(usize::from(u16::from_be_bytes([first, second])));
-        id.and_then(|id| self.lists.get(*id)).is_none_or(|(_, is_more)| *is_more)
+        let pair = usize::from(u16::from_be_bytes([first, second]));
+        self.more.get(pair / 64).is_none_or(|row| row >> (pair % 64) & 1 == 1)
     }
 }
 

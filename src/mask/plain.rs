@@ -21,6 +21,8 @@ pub(super) struct Scratch {
     shadow: Shadow,
     joined: (Vec<u8>, Rows),
     wraps: Vec<Range<usize>>,
+    /// So much behind what passed stands a byte that is for others, and all before it is, too.
+    pub(super) stop: usize,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -34,6 +36,7 @@ struct Looks {
 impl Masker {
     /// Puts out so much of the input as surely begins nothing, where nothing is under way. How much.
     pub(super) fn plain(&mut self, bytes: &[u8], out: &mut Masked) -> usize {
+        self.scratch.stop = 0;
         if self.rules.sieve().is_useless() {
             return 0;
         }
@@ -79,6 +82,7 @@ impl Masker {
             }
             is_over = is_begun || raw == 0 || !is_whole || block.len() < size;
             begin += raw;
+            scratch.stop = if is_whole || is_begun { 0 } else { shadow.read + 1 - raw };
             // What is looked at in vain behind a secret is less than what passed before it.
             size = (begin / 2).clamp(BLOCKS.start, BLOCKS.end);
         }

@@ -182,7 +182,9 @@ fn wide(piece: &[u8], is_simple: bool) -> usize {
     if is_simple && piece.is_ascii() {
         return piece.len();
     }
-    piece.iter().filter(|byte| !matches!(byte, 0x00..=0x1f | 0x80..=0xbf)).count()
+    // So many at a time as a byte can count: then many are told at once.
+    let wide = |bytes: &[u8]| bytes.iter().map(|byte| u8::from((*byte & 0xc0 != 0x80) & (*byte >= b' '))).sum::<u8>();
+    piece.chunks(usize::from(u8::MAX)).map(|bytes| usize::from(wide(bytes))).sum()
 }
 
 /// What a terminal does not show, escapes aside.

@@ -3,7 +3,7 @@
 //! Knows no secrets. It stops before whatever moves the cursor or changes what stands there: that is for `line`, byte by byte.
 
 use super::amid;
-use super::lanes::{self, Rows};
+use super::lanes::{self, Bits, Controls, Rows};
 use super::line::OF_LINE;
 use super::screen::{Screen, Step};
 
@@ -14,12 +14,14 @@ pub(super) struct Shadow {
     pub(super) text: Vec<u8>,
     /// Of it.
     pub(super) rows: Rows,
-    controls: Vec<(u64, u64)>,
+    /// Of the block.
+    controls: Vec<Controls>,
     /// The last block that was read had any.
     had_controls: bool,
-    /// Where pieces of it begin: there, and in the block.
-    runs: Vec<(usize, usize)>,
-    /// Of bytes that show since the escape before them is none: where in the text, and where in the block the escape begins.
+    /// Which bytes of the block are seen, a bit for each, and how many before each row of bits. None where all are.
+    seen: Vec<u64>,
+    before: Vec<usize>,
+    /// Bytes that show since the escape before them is none: where in the block, and where the escape begins.
     led: Vec<(usize, usize)>,
     /// How much of the block was read.
     pub(super) read: usize,
@@ -30,113 +32,170 @@ pub(super) struct Shadow {
 impl Shadow {
     /// Reads a block, with what stands before and behind it, where nothing is under way.
     pub(super) fn read(&mut self, screen: &Screen, behind: &[u8], block: &[u8], after: Option<u8>) {
-        self.text.clear();
-        self.runs.clear();
+        self.seen.clear();
+        self.before.clear();
         self.led.clear();
-        (self.read, self.is_simple) = (0, true);
-        let (mut rows, mut controls) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.controls));
+        (self.read, self.is_simple) = (block.len(), true);
         // What the last block was like this one mostly is, too: rows are read once.
-        if !self.had_controls {
-            rows.read(block);
-            self.had_controls = rows.has.control;
+        let is_new = self.had_controls;
+        if !is_new {
+            self.rows.read(block);
+            self.had_controls = self.rows.has.control;
         }
         if self.had_controls {
-            self.had_controls = lanes::controls(block, &mut controls);
-            self.read_by(&controls, screen, behind, block, after);
-            rows.read(&self.text);
-        } else {
+            self.had_controls = lanes::controls(block, &mut self.controls);
+        }
+        if self.had_controls {
+            self.seen.extend(self.controls.iter().map(|row| !row.unseen));
+            self.read = self.look(screen, behind, block, after);
             self.see(block);
+            self.rows.read(&self.text);
+        } else {
+            self.text.clear();
+            self.text.extend_from_slice(block);
+            if is_new {
+                self.rows.read(block);
+            }
         }
-        (self.rows, self.controls) = (rows, controls);
     }
 
-    fn read_by(&mut self, controls: &[(u64, u64)], screen: &Screen, behind: &[u8], block: &[u8], after: Option<u8>) {
-        // Where the line begins as far as it is known, and behind a character of it the last that no line of text has.
-        let (mut line, mut odd) = (0, None);
-        while let Some((first, more)) = block.get(self.read..).and_then(<[u8]>::split_first) {
-            let plain = plain_from(controls, self.read).min(block.len()) - self.read;
-            if plain > 0 {
-                let run = block.get(self.read..self.read + plain).unwrap_or_default();
-                if let Some(end) = last_end(controls, self.read, self.read + plain) {
-                    (line, odd) = (self.text.len() + end + 1, None);
-                }
-                self.see(run);
-                continue;
-            }
+    /// Decides what depends on what is around it. How much of the block can be read.
+    fn look(&mut self, screen: &Screen, behind: &[u8], block: &[u8], after: Option<u8>) -> usize {
+        // Where the line begins, as far as returns say.
+        let (mut from, mut line) = (0, 0);
+        while let Some((at, first, more)) = self.special(block, from) {
             let next = more.first().copied().or(after);
+            from = at + 1;
             match first {
-                0x1b => match escape(screen, more) {
-                    Some((length, is_seen)) => {
-                        let begin = self.read;
-                        self.read += length;
-                        let seen = block.get(self.read).copied().filter(|_| is_seen);
-                        if let Some(byte) = seen {
-                            self.led.push((self.text.len(), begin));
-                            self.see(&[byte]);
-                        }
-                        match seen {
-                            Some(b'\n' | b'\r') => (line, odd) = (self.text.len(), None),
-                            Some(byte) if is_odd_byte(byte) => odd = Some(self.text.len()),
-                            _ => {}
-                        }
-                        self.is_simple &= !seen.is_some_and(|byte| byte.is_ascii_control());
+                0x1b => {
+                    let Some((length, is_seen)) = escape(screen, more) else {
+                        return at;
+                    };
+                    from = at + length;
+                    self.hide(at, from);
+                    if let Some(byte) = block.get(from).copied().filter(|_| is_seen) {
+                        self.show(from);
+                        self.led.push((from, at));
+                        self.is_simple &= !byte.is_ascii_control();
+                        from += 1;
+                        line = if byte == b'\r' { from } else { line };
                     }
-                    None => return,
-                },
-                0x08 if self.is_text(behind, block) => return,
-                b'\r' | 0x0b | 0x0c => {
-                    if *first == b'\r' && next != Some(b'\n') {
-                        // The line is written anew, which means nothing where it is no text. It may be a wrap behind a blank.
-                        let is_odd = odd.is_some_and(|odd| self.text.len() - odd < OF_LINE);
-                        if !(is_odd || self.is_no_text(block, line))
-                            || next.is_none()
-                            || self.text.last() == Some(&b' ')
-                        {
-                            return;
-                        }
-                        (line, odd) = (self.text.len() + 1, None);
-                    }
-                    if *first != b'\r' {
-                        odd = Some(self.text.len());
-                    }
-                    self.is_simple &= next == Some(b'\n') && *first == b'\r';
-                    self.see(&[*first]);
                 }
-                _ => {
-                    let unseen = 1 + more.iter().take_while(|byte| is_nothing(**byte)).count();
-                    let all = block.get(self.read..self.read + unseen).unwrap_or_default();
-                    if self.text.len() > line && all.iter().any(|byte| is_odd_byte(*byte)) {
-                        odd = Some(self.text.len());
+                0x08 if is_text(behind, block, at) => return at,
+                0x08 => self.hide(at, from),
+                // The line is written anew, which means nothing where it is no text. It may be a wrap behind a blank.
+                b'\r' if next != Some(b'\n') => {
+                    if next.is_none() || !self.is_of_no_text(block, line, at) {
+                        return at;
                     }
-                    self.read += unseen;
+                    (line, self.is_simple) = (from, false);
                 }
+                b'\r' => {}
+                _ => self.is_simple = false,
+            }
+        }
+        block.len()
+    }
+
+    /// The next control character of those that do something, where it is, and what follows it.
+    fn special<'a>(&self, block: &'a [u8], from: usize) -> Option<(usize, u8, &'a [u8])> {
+        let rows = self.controls.get(from / 64..)?.iter().zip(from / 64..);
+        let mask = |index: usize| if index == from / 64 { u64::MAX << (from % 64) } else { u64::MAX };
+        let mut rows = rows.map(|(row, index)| (row.special & mask(index), index));
+        let (row, index) = rows.find(|(row, _)| *row != 0)?;
+        let at = index * 64 + row.trailing_zeros() as usize;
+        let (first, more) = block.get(at..)?.split_first()?;
+        Some((at, *first, more))
+    }
+
+    fn hide(&mut self, from: usize, until: usize) {
+        for at in from..until {
+            if let Some(row) = self.seen.get_mut(at / 64) {
+                *row &= !(1 << (at % 64));
             }
         }
     }
 
-    fn see(&mut self, run: &[u8]) {
-        self.runs.push((self.text.len(), self.read));
-        self.text.extend_from_slice(run);
-        self.read += run.len();
+    fn show(&mut self, at: usize) {
+        if let Some(row) = self.seen.get_mut(at / 64) {
+            *row |= 1 << (at % 64);
+        }
     }
 
-    /// Whether what was read last of a line is in no form that text has.
-    fn is_no_text(&self, block: &[u8], line: usize) -> bool {
-        let begin = line.max(self.text.len().saturating_sub(OF_LINE));
-        let last = block.get(self.raw(begin)..self.read).unwrap_or_default();
+    /// Whether what stands before a return, of its line, has no form that text has, nor a blank at its end.
+    fn is_of_no_text(&self, block: &[u8], line: usize, at: usize) -> bool {
+        let line = self.last(line, at, |row| row.end).map_or(line, |end| end + 1);
+        let Some(begin) = self.back(line, at) else {
+            return false;
+        };
+        let last = block.get(begin..at).unwrap_or_default();
+        if (begin..at).zip(last).rev().find(|(at, _)| self.is_seen(*at)).is_some_and(|(_, byte)| *byte == b' ') {
+            return false;
+        }
         // A character that began before it.
         let cut = last.iter().take(3).take_while(|byte| matches!(byte, 0x80..=0xbf)).count();
         last.get(cut..).is_some_and(|last| std::str::from_utf8(last).is_err())
+            || self.last(begin, at, |row| row.odd).is_some()
     }
 
-    /// Whether what was read last is text.
-    fn is_text(&self, behind: &[u8], block: &[u8]) -> bool {
-        if let Some(begin) = self.read.checked_sub(amid::AROUND) {
-            return amid::is_text(block.get(begin..self.read).unwrap_or_default());
+    /// Where so much of a line before a place begins as is looked at; none where nothing is seen of it.
+    fn back(&self, line: usize, at: usize) -> Option<usize> {
+        let (mut left, mut begin) = (OF_LINE, None);
+        for (row, index) in self.rows_back(line, at) {
+            let mut bits = self.seen.get(index).map_or(0, |seen| seen & row);
+            let seen = bits.count_ones() as usize;
+            for _ in left..seen {
+                bits &= bits - 1;
+            }
+            begin = if bits == 0 { begin } else { Some(index * 64 + bits.trailing_zeros() as usize) };
+            left = left.saturating_sub(seen);
+            if left == 0 {
+                break;
+            }
         }
-        let begin = behind.len().saturating_sub(amid::AROUND - self.read);
-        let here = block.get(..self.read).unwrap_or_default();
-        amid::is_text(&[behind.get(begin..).unwrap_or_default(), here].concat())
+        begin
+    }
+
+    /// Where the last such byte is between two places.
+    fn last(&self, from: usize, until: usize, lane: impl Fn(&Controls) -> u64) -> Option<usize> {
+        self.rows_back(from, until).find_map(|(mask, index)| {
+            let row = self.controls.get(index).map_or(0, |row| lane(row) & mask);
+            (row != 0).then(|| index * 64 + 63 - row.leading_zeros() as usize)
+        })
+    }
+
+    /// The rows between two places, the last one first, and which bits of each stand between them.
+    fn rows_back(&self, from: usize, until: usize) -> impl Iterator<Item = (u64, usize)> {
+        (from / 64..=until / 64).rev().map(move |index| {
+            let above = if index == from / 64 { u64::MAX << (from % 64) } else { u64::MAX };
+            let below = if index == until / 64 { (1 << (until % 64)) - 1 } else { u64::MAX };
+            (above & below, index)
+        })
+    }
+
+    fn is_seen(&self, at: usize) -> bool {
+        self.seen.get(at / 64).is_none_or(|row| row >> (at % 64) & 1 == 1)
+    }
+
+    /// Of what can be read of the block the bytes that are seen.
+    fn see(&mut self, block: &[u8]) {
+        let block = block.get(..self.read).unwrap_or(block);
+        self.seen.truncate(self.read.div_ceil(64));
+        self.text.resize(block.len() + PACE, 0);
+        let mut length = 0;
+        for (row, begin) in self.seen.iter_mut().zip((0..block.len()).step_by(64)) {
+            *row &= u64::MAX >> 64_usize.saturating_sub(block.len() - begin);
+            self.before.push(length);
+            let mut bits = *row;
+            while bits != 0 {
+                let first = bits.trailing_zeros();
+                let run = (bits >> first).trailing_ones() as usize;
+                copy(block, begin + first as usize, &mut self.text, length, run);
+                length += run;
+                bits &= bits.wrapping_add(1 << first);
+            }
+        }
+        self.text.truncate(length);
     }
 
     /// Where in the block a place of the text is; the end of what was read for its end.
@@ -144,55 +203,53 @@ impl Shadow {
         if place >= self.text.len() {
             return self.read;
         }
-        let run = self.runs.partition_point(|(begin, _)| *begin <= place);
-        let run = run.checked_sub(1).and_then(|run| self.runs.get(run));
-        run.map_or(place, |(begin, raw)| raw + (place - begin))
+        let index = self.before.partition_point(|before| *before <= place).checked_sub(1);
+        let row = index.and_then(|index| Some((index, self.before.get(index)?, self.seen.get(index)?)));
+        row.and_then(|(index, before, seen)| Some(index * 64 + Bits(*seen).nth(place - before)?)).unwrap_or(place)
     }
 
     /// Where in the block it can be cut before a place of the text: with such a byte goes its escape.
     pub(super) fn cut(&self, place: usize) -> usize {
-        let led = self.led.binary_search_by_key(&place, |(led, _)| *led).ok().and_then(|led| self.led.get(led));
-        led.map_or_else(|| self.raw(place), |(_, begin)| *begin)
+        let raw = self.raw(place);
+        let led = self.led.binary_search_by_key(&raw, |(led, _)| *led).ok().and_then(|led| self.led.get(led));
+        led.map_or(raw, |(_, begin)| *begin)
     }
 
     /// Where in the block each byte of the text is, from a place on up to another.
     pub(super) fn raws(&self, from: usize, until: usize) -> impl Iterator<Item = usize> {
-        let first = self.runs.partition_point(|(begin, _)| *begin <= from).saturating_sub(1);
-        let runs = self.runs.get(first..).unwrap_or_default().iter();
-        let ends = runs.clone().skip(1).map(|(begin, _)| *begin).chain(std::iter::once(usize::MAX));
-        runs.zip(ends).flat_map(move |((begin, raw), end)| {
-            let places = from.max(*begin)..until.min(end).max(from.max(*begin));
-            places.map(move |place| raw + (place - begin))
-        })
+        let first = self.raw(from);
+        let whole = if self.seen.is_empty() { from..until } else { 0..0 };
+        let rows = self.seen.iter().enumerate().skip(first / 64).flat_map(move |(index, row)| {
+            let mask = if index == first / 64 { u64::MAX << (first % 64) } else { u64::MAX };
+            Bits(row & mask).map(move |bit| index * 64 + bit)
+        });
+        whole.chain(rows.take(until - from))
     }
 }
 
-/// Where the next control character is from a place on.
-fn plain_from(controls: &[(u64, u64)], at: usize) -> usize {
-    let (mut index, mut mask) = (at / 64, u64::MAX << (at % 64));
-    while let Some((row, _)) = controls.get(index) {
-        if row & mask != 0 {
-            return index * 64 + (row & mask).trailing_zeros() as usize;
+/// Copies a run, and what stands behind it, too: to copy always as much as this is faster than to copy what is needed.
+#[inline]
+fn copy(block: &[u8], from: usize, text: &mut [u8], to: usize, run: usize) {
+    for done in (0..run).step_by(PACE) {
+        let (from, to) = (from + done, to + done);
+        let to = text.get_mut(to..to + PACE);
+        match block.get(from..from + PACE) {
+            Some(bytes) => to.into_iter().for_each(|to| to.copy_from_slice(bytes)),
+            None => {
+                to.into_iter().flatten().zip(block.get(from..).unwrap_or_default()).for_each(|(to, byte)| *to = *byte)
+            }
         }
-        (index, mask) = (index + 1, u64::MAX);
     }
-    usize::MAX
 }
 
-/// How far from a place on the last line feed before another is.
-fn last_end(controls: &[(u64, u64)], from: usize, until: usize) -> Option<usize> {
-    let mut index = until.checked_sub(1)? / 64;
-    let mut mask = u64::MAX >> (63 - (until - 1) % 64);
-    loop {
-        let (_, ends) = controls.get(index)?;
-        if ends & mask != 0 {
-            return (index * 64 + 63 - (ends & mask).leading_zeros() as usize).checked_sub(from);
-        }
-        if index <= from / 64 {
-            return None;
-        }
-        (index, mask) = (index - 1, u64::MAX);
+/// Whether what stands before a place of the block is text.
+fn is_text(behind: &[u8], block: &[u8], at: usize) -> bool {
+    if let Some(begin) = at.checked_sub(amid::AROUND) {
+        return amid::is_text(block.get(begin..at).unwrap_or_default());
     }
+    let begin = behind.len().saturating_sub(amid::AROUND - at);
+    let here = block.get(..at).unwrap_or_default();
+    amid::is_text(&[behind.get(begin..).unwrap_or_default(), here].concat())
 }
 
 /// Of a sequence that shows nothing and moves nothing, behind its first byte: its length with that byte, and whether a byte
@@ -216,20 +273,13 @@ fn escape(screen: &Screen, more: &[u8]) -> Option<(usize, bool)> {
     None
 }
 
-/// What no terminal shows.
-fn is_nothing(byte: u8) -> bool {
-    matches!(byte, 0x00..=0x07 | 0x0e..=0x1a | 0x1c..=0x1f | 0x7f)
-}
-
-/// What stands in no line of text.
-fn is_odd_byte(byte: u8) -> bool {
-    byte == 0x7f || byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x07 | 0x1b)
-}
-
 /// A cursor that is moved may stand where it stood.
 fn is_jump(sequence: &[u8]) -> bool {
     matches!(sequence, [b'[', .., b'C' | b'D' | b'G' | b'H' | b'f'])
 }
+
+/// So much is copied at a time.
+const PACE: usize = 16;
 
 /// A longer one is for others.
 const LONGEST: usize = 40;
