@@ -103,8 +103,8 @@ impl Masker {
     }
 }
 
-/// So much of what had begun at most waits for a slip to be taken back; less than what is left undecided at a text's end.
-const SLIP: usize = 32;
+/// So much of what had begun at most waits for a slip to be taken back.
+pub(super) const SLIP: usize = 160;
 
 /// So much must have come: who sees one character knows little.
 const LEAST: usize = 2;

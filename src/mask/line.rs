@@ -75,7 +75,7 @@ impl Masker {
                 self.write_anew(out);
             }
             self.screen.read(first);
-            self.append(first, self.raw.len() - 1);
+            self.seen(first, self.raw.len() - 1);
         }
         // In binary data it is a byte like any other.
         let around = self.raw.len().saturating_sub(AROUND);
@@ -95,15 +95,9 @@ impl Masker {
             return;
         }
         match self.screen.read(byte) {
-            Step::Seen if byte == b' ' && self.behind > 0 => {
-                self.behind -= 1;
-                self.blanks.push(self.raw.len());
-                self.unseen(byte, Kind::Unseen);
-            }
             Step::Seen => {
-                let raw = self.raw.len();
-                self.unseen(byte, Kind::Seen);
-                self.append(byte, raw);
+                self.unseen(byte, Kind::Unseen);
+                self.seen(byte, self.raw.len() - 1);
             }
             Step::Unseen => self.unseen(byte, Kind::Unseen),
             Step::Back(cells) => {
@@ -116,6 +110,16 @@ impl Masker {
     fn unseen(&mut self, byte: u8, kind: Kind) {
         self.raw.push(byte);
         self.kinds.push(kind);
+    }
+
+    /// A byte shows; a blank may take away what was stepped back over.
+    fn seen(&mut self, byte: u8, raw: usize) {
+        if byte == b' ' && self.behind > 0 {
+            self.behind -= 1;
+            self.blanks.push(raw);
+        } else {
+            self.append(byte, raw);
+        }
     }
 
     fn append(&mut self, byte: u8, raw: usize) {

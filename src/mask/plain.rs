@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::anew::SLIP;
 use super::escape::{Form, Undone};
 use super::lanes::Rows;
 use super::rule::Rules;
@@ -74,7 +75,10 @@ impl Masker {
             // A blank and a return may be a wrap, and the return may not have come.
             let is_open = !is_whole || matches!(after, None | Some(b'\r'));
             let text = shadow.text.strip_suffix(b" ").filter(|_| is_open).unwrap_or(&shadow.text);
-            let (clear, is_begun) = self.clear((text, &shadow.rows), shadow.is_simple, &mut scratch);
+            let (mut clear, is_begun) = self.clear((text, &shadow.rows), shadow.is_simple, &mut scratch);
+            if !is_whole || after.is_none() {
+                clear = clear.min(self.clear_of_slips(&shadow.text, clear, shadow.is_simple, &mut scratch));
+            }
             let raw = shadow.cut(clear);
             if let Some(passed) = block.get(..raw).filter(|passed| !passed.is_empty()) {
                 self.put(passed, out);
@@ -130,6 +134,33 @@ impl Masker {
             }
         }
         (clear, is_begun)
+    }
+
+    /// How much begins nothing even if the last character of a text is a slip of the keys, and is taken back. So much is clear
+    /// without that.
+    fn clear_of_slips(&self, text: &[u8], clear: usize, is_simple: bool, scratch: &mut Scratch) -> usize {
+        let Some((_, text)) = text.split_last().filter(|(last, _)| last.is_ascii_graphic()) else {
+            return clear;
+        };
+        let begin = text.len().saturating_sub(SLIP);
+        if clear <= begin {
+            return clear;
+        }
+        let mut rows = std::mem::take(&mut scratch.joined.1);
+        let (before, last) = text.split_at_checked(begin).unwrap_or_default();
+        let (before_all, behind) = before.split_at_checked(begin.saturating_sub(Form::LONGEST)).unwrap_or_default();
+        let is_unbroken = scratch.wraps.last().is_none_or(|wrap| wrap.end <= before_all.len());
+        let of_slips = if is_unbroken && !before_all.is_empty() {
+            rows.read(last);
+            let befores = [before_all.last().copied(), before.last().copied()];
+            let look = Look { rules: &self.rules, text: last, rows: &rows, behind, befores };
+            begin + look.clear(usize::MAX, &mut scratch.looks).0
+        } else {
+            rows.read(text);
+            self.clear((text, &rows), is_simple, scratch).0
+        };
+        scratch.joined.1 = rows;
+        of_slips
     }
 }
 

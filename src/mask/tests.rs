@@ -162,6 +162,18 @@ fn a_slip_that_is_taken_back_at_once_does_not_show_what_was_typed_before_it() {
 }
 
 #[test]
+fn a_slip_anywhere_in_a_long_token_shows_nothing_of_it_at_a_usual_margin_either() {
+    let key = "AGE-SECRET-KEY-1Q7MZ2XL9VB4NT8KR1CW6YH3JF5DS0GPAQ7MZ2XL9VB4NT8KR1CW6YH3JF5";
+    for at in 2..key.len() {
+        let (before, behind) = key.split_at(at);
+        for slip in ["X\x08 \x08", "u\x08 \x08", "X\x08\x1b[K", "u\x1b[D \x1b[D"] {
+            let out = text(&format!("[info] using {before}{slip}{behind} for this\r\n"));
+            assert!(out.matches('*').count() >= key.len(), "{at}: {out:?}");
+        }
+    }
+}
+
+#[test]
 fn what_begins_like_a_secret_before_a_return_in_binary_output_is_none() {
     let binary = [&b"\x93\x00\xfe"[..], format!("ghp_{}", "a1B2".repeat(5)).as_bytes(), b"\r\x01rest"].concat();
     let (out, hits) = masked(&every(), Width::Label, &[&binary]);
