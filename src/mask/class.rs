@@ -13,6 +13,8 @@ impl Class {
     pub(super) const LOWER: Self = Self::range(b'a', b'z');
     /// `A-Z0-9`
     pub(super) const UPPER_DIGIT: Self = Self::UPPER.or(Self::DIGIT);
+    /// `a-z0-9`
+    pub(super) const LOWER_DIGIT: Self = Self::LOWER.or(Self::DIGIT);
     /// Letters and digits.
     pub(super) const ALNUM: Self = Self::UPPER_DIGIT.or(Self::LOWER);
     /// Hexadecimal digits.

@@ -153,7 +153,7 @@ impl<'a> Place<'a> {
                 Part::Onward(class) => then = Then::Onward(*class),
                 Part::Phone => at = self.phone(at)?,
                 Part::Card => at = self.card()?,
-                Part::Iban => at = self.iban()?,
+                Part::Iban => at = self.iban(at)?,
                 Part::Mail => at = self.mail()?,
                 Part::Block => then = Then::Block,
             }
@@ -229,17 +229,17 @@ impl<'a> Place<'a> {
             _ => return Err(Miss::No),
         };
         let second = self.run(plain + 1, Class::DIGIT, 4, 6)?;
-        let rest: &[usize] = match second - plain - 1 {
-            4 => &[4, 4],
-            6 => &[5],
+        let rest: &[(usize, usize)] = match second - plain - 1 {
+            4 => &[(4, 4), (4, 4)],
+            6 => &[(4, 5)],
             _ => return Err(Miss::No),
         };
         let mut at = second;
-        for digits in rest {
+        for (least, most) in rest {
             if self.at(at)? != Some(separator) {
                 return Err(Miss::No);
             }
-            at = self.run(at + 1, Class::DIGIT, *digits, *digits)?;
+            at = self.run(at + 1, Class::DIGIT, *least, *most)?;
         }
         // By chance, in a row of a dump.
         if separator == b' ' && rest.len() == 2 && self.is_of_dump(at)? { Err(Miss::No) } else { Ok(at) }
@@ -261,15 +261,18 @@ impl<'a> Place<'a> {
         Ok(digits > 0 && letters > 0 && !self.at(from + 5)?.is_some_and(|byte| Class::WORD.has(byte)))
     }
 
-    fn iban(&self) -> Result<usize, Miss> {
-        self.run(0, Class::UPPER, 2, 2)?;
-        self.run(2, Class::DIGIT, 2, 2)?;
-        let country = self.text.get(..2).unwrap_or_default();
-        let known = IBANS.iter().find(|(name, _)| name.as_bytes() == country);
+    fn iban(&self, from: usize) -> Result<usize, Miss> {
+        let is_lower = self.at(from)?.is_some_and(|first| first.is_ascii_lowercase());
+        let (letter, class) =
+            if is_lower { (Class::LOWER, Class::LOWER_DIGIT) } else { (Class::UPPER, Class::UPPER_DIGIT) };
+        self.run(from, letter, 2, 2)?;
+        self.run(from + 2, Class::DIGIT, 2, 2)?;
+        let country = self.text.get(from..from + 2).unwrap_or_default();
+        let known = IBANS.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(country));
         let Some((_, length)) = known else {
             return Err(Miss::No);
         };
-        let (mut at, mut count, mut separator) = (4, 4, None);
+        let (mut at, mut count, mut separator) = (from + 4, 4, None);
         while count < *length {
             match self.at(at)? {
                 // One kind of separator, behind each four.
@@ -278,7 +281,7 @@ impl<'a> Place<'a> {
                         return Err(Miss::No);
                     }
                 }
-                Some(byte) if Class::UPPER_DIGIT.has(byte) => count += 1,
+                Some(byte) if class.has(byte) => count += 1,
                 _ => return Err(Miss::No),
             }
             at += 1;
