@@ -19,14 +19,16 @@ impl Masker {
 }
 
 pub(super) fn is_text(before: &[u8]) -> bool {
-    let line = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let line = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
     let line = before.get(line..).unwrap_or_default();
     // A character that began before it.
     let begin = line.iter().take(3).take_while(|byte| matches!(byte, 0x80..=0xbf)).count();
     let line = line.get(begin..).unwrap_or_default();
-    // Of random bytes mostly two next to each other tell.
-    let pairs = line.iter().zip(line.get(1..).unwrap_or_default()).take(AROUND);
-    let strange: u8 = pairs.map(|(byte, next)| strange(*byte, *next)).sum();
+    // Of random bytes mostly two next to each other tell: in arrays, all are told at once.
+    let (mut bytes, mut nexts) = ([b' '; AROUND], [b' '; AROUND]);
+    bytes.iter_mut().zip(line).for_each(|(to, byte)| *to = *byte);
+    nexts.iter_mut().zip(line.iter().skip(1)).for_each(|(to, byte)| *to = *byte);
+    let strange: u8 = bytes.iter().zip(&nexts).map(|(byte, next)| strange(*byte, *next)).sum();
     if is_too_much(usize::from(strange), line.len()) {
         return false;
     }

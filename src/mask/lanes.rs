@@ -3,7 +3,7 @@
 //! Knows no rules.
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, dispatch, mask8x32, u8x32};
+use fearless_simd::{Level, dispatch, mask8x16, mask8x32, u8x16, u8x32};
 
 use super::class::Class;
 
@@ -282,6 +282,43 @@ impl Controls {
     }
 }
 
+/// Of a text the bytes that have a bit, in rows of 64; and how many of them stand before each row. There are no more rows, and
+/// no more bits, than the text has.
+pub(super) fn pick(text: &[u8], rows: &mut Vec<u64>, before: &mut Vec<usize>, picked: &mut Vec<u8>) {
+    rows.truncate(text.len().div_ceil(64));
+    dispatch!(Level::new(), simd => pick_by(simd, text, rows, before, picked));
+}
+
+#[inline(always)]
+fn pick_by<S: Simd>(simd: S, text: &[u8], rows: &mut [u64], before: &mut Vec<usize>, picked: &mut Vec<u8>) {
+    // What is not picked is written behind it, and over by what follows.
+    picked.resize(text.len() + PACE, 0);
+    let mut length = 0;
+    for (row, bytes) in rows.iter_mut().zip(text.chunks(64)) {
+        *row &= u64::MAX >> (64 - bytes.len());
+        before.push(length);
+        let (whole, rest) = bytes.as_chunks::<PACE>();
+        let mut bits = *row;
+        for bytes in whole {
+            if let Some(to) = picked.get_mut(length..).and_then(<[u8]>::first_chunk_mut::<PACE>) {
+                let mask = mask8x16::from_bitmask(simd, bits & 0xffff);
+                u8x16::from_slice(simd, bytes).compress(mask).store_slice(to);
+            }
+            length += (bits & 0xffff).count_ones() as usize;
+            bits >>= PACE;
+        }
+        for byte in rest {
+            picked.get_mut(length).into_iter().for_each(|to| *to = *byte);
+            length += usize::from(bits & 1 == 1);
+            bits >>= 1;
+        }
+    }
+    picked.truncate(length);
+}
+
+/// So much is picked from at a time.
+const PACE: usize = 16;
+
 /// The places of bits.
 pub(super) struct Bits(pub(super) u64);
 
@@ -410,6 +447,22 @@ mod tests {
         };
         let second = Controls { unseen: 1 << 63, odd: 1 << 63, ..Controls::default() };
         assert_eq!(controls.get(..4), Some(&[first, second, Controls::default(), Controls::default()][..]));
+    }
+
+    #[test]
+    fn what_has_a_bit_is_picked_in_its_order() {
+        let text: Vec<u8> = (0..150).collect();
+        for wanted in [&[0, 1, 2, 3, 70, 71, 149][..], &[], &[63], &[64, 148]] {
+            let row = |row: u8| wanted.iter().filter(|at| **at / 64 == row).fold(0, |bits, at| bits | 1 << (at % 64));
+            let (mut rows, mut before, mut picked) = (vec![row(0), row(1), row(2), 7], Vec::new(), vec![9]);
+            pick(&text, &mut rows, &mut before, &mut picked);
+            assert_eq!(picked, wanted);
+            let until = |end: u8| wanted.iter().filter(|at| **at < end).count();
+            assert_eq!(before, [until(0), until(64), until(128)]);
+        }
+        let (mut rows, mut picked) = (vec![u64::MAX; 3], Vec::new());
+        pick(&text, &mut rows, &mut Vec::new(), &mut picked);
+        assert_eq!((picked, rows), (text, vec![u64::MAX, u64::MAX, u64::MAX >> 42]));
     }
 
     #[test]

@@ -77,9 +77,13 @@ impl Masker {
             self.screen.read(first);
             self.seen(first, self.raw.len() - 1);
         }
-        // In binary data it is a byte like any other.
-        let around = self.raw.len().saturating_sub(AROUND);
-        if byte == 0x08 && self.screen.is_between() && !amid::is_text(self.raw.get(around..).unwrap_or_default()) {
+        // In binary data they are bytes like any other.
+        if byte == 0x08 && self.screen.is_between() && !self.is_behind_text(0) {
+            self.unseen(byte, Kind::Unseen);
+            return;
+        }
+        if self.screen.may_begin_title(byte) && !self.is_behind_text(1) {
+            self.screen.refuse_title();
             self.unseen(byte, Kind::Unseen);
             return;
         }
@@ -105,6 +109,12 @@ impl Masker {
                 self.unseen(byte, Kind::Unseen);
             }
         }
+    }
+
+    /// Whether what came before the last so many bytes reads as text.
+    fn is_behind_text(&self, last: usize) -> bool {
+        let end = self.raw.len().saturating_sub(last);
+        amid::is_text(self.raw.get(end.saturating_sub(AROUND)..end).unwrap_or_default())
     }
 
     fn unseen(&mut self, byte: u8, kind: Kind) {

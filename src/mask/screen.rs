@@ -66,6 +66,16 @@ impl Screen {
         self.column = 0;
     }
 
+    /// Whether this byte would begin a title, or another string to the terminal.
+    pub(super) fn may_begin_title(&self, byte: u8) -> bool {
+        self.escape == Escape::Begun && begins_title(byte)
+    }
+
+    /// What would begin a title begins none.
+    pub(super) fn refuse_title(&mut self) {
+        self.escape = Escape::No;
+    }
+
     pub(super) fn read(&mut self, byte: u8) -> Step {
         let (next, step) = match (self.escape, byte) {
             (_, 0x1b) => (Escape::Begun, Step::Unseen),
@@ -84,7 +94,7 @@ impl Screen {
             (Escape::Begun, b'[') => (Escape::Control(0, 0), Step::Unseen),
             (Escape::Begun, b' '..=b'/') => (Escape::Charset, Step::Unseen),
             (Escape::Begun, b'0'..=b'~') => {
-                self.is_title = b"]P_^X".contains(&byte);
+                self.is_title = begins_title(byte);
                 (Escape::No, Step::Unseen)
             }
             (Escape::Control(length, number), b' '..=b'?') if length < CONTROL_LIMIT => {
@@ -162,6 +172,11 @@ impl Screen {
         }
         Step::Unseen
     }
+}
+
+/// Behind an escape (ECMA-48 §8.3.27, 8.3.89, 8.3.2, 8.3.94, 8.3.143).
+pub(super) fn begins_title(byte: u8) -> bool {
+    b"]P_^X".contains(&byte)
 }
 
 /// The column behind a piece of a line that holds no escapes.

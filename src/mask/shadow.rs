@@ -5,7 +5,7 @@
 use super::amid;
 use super::lanes::{self, Bits, Controls, Rows};
 use super::line::OF_LINE;
-use super::screen::{Screen, Step};
+use super::screen::{Screen, Step, begins_title};
 
 /// Kept from block to block.
 #[derive(Clone, Debug, Default)]
@@ -48,7 +48,8 @@ impl Shadow {
         if self.had_controls {
             self.seen.extend(self.controls.iter().map(|row| !row.unseen));
             self.read = self.look(screen, behind, block, after);
-            self.see(block);
+            let block = block.get(..self.read).unwrap_or(block);
+            lanes::pick(block, &mut self.seen, &mut self.before, &mut self.text);
             self.rows.read(&self.text);
         } else {
             self.text.clear();
@@ -67,6 +68,11 @@ impl Shadow {
             let next = more.first().copied().or(after);
             from = at + 1;
             match first {
+                // A title, but not in binary data.
+                0x1b if more.first().is_some_and(|byte| begins_title(*byte)) && !is_text(behind, block, at) => {
+                    from = at + 2;
+                    self.hide(at, from);
+                }
                 0x1b => {
                     let Some((length, is_seen)) = escape(screen, more) else {
                         return at;
@@ -177,27 +183,6 @@ impl Shadow {
         self.seen.get(at / 64).is_none_or(|row| row >> (at % 64) & 1 == 1)
     }
 
-    /// Of what can be read of the block the bytes that are seen.
-    fn see(&mut self, block: &[u8]) {
-        let block = block.get(..self.read).unwrap_or(block);
-        self.seen.truncate(self.read.div_ceil(64));
-        self.text.resize(block.len() + PACE, 0);
-        let mut length = 0;
-        for (row, begin) in self.seen.iter_mut().zip((0..block.len()).step_by(64)) {
-            *row &= u64::MAX >> 64_usize.saturating_sub(block.len() - begin);
-            self.before.push(length);
-            let mut bits = *row;
-            while bits != 0 {
-                let first = bits.trailing_zeros();
-                let run = (bits >> first).trailing_ones() as usize;
-                copy(block, begin + first as usize, &mut self.text, length, run);
-                length += run;
-                bits &= bits.wrapping_add(1 << first);
-            }
-        }
-        self.text.truncate(length);
-    }
-
     /// Where in the block a place of the text is; the end of what was read for its end.
     pub(super) fn raw(&self, place: usize) -> usize {
         if place >= self.text.len() {
@@ -224,21 +209,6 @@ impl Shadow {
             Bits(row & mask).map(move |bit| index * 64 + bit)
         });
         whole.chain(rows.take(until - from))
-    }
-}
-
-/// Copies a run, and what stands behind it, too: to copy always as much as this is faster than to copy what is needed.
-#[inline]
-fn copy(block: &[u8], from: usize, text: &mut [u8], to: usize, run: usize) {
-    for done in (0..run).step_by(PACE) {
-        let (from, to) = (from + done, to + done);
-        let to = text.get_mut(to..to + PACE);
-        match block.get(from..from + PACE) {
-            Some(bytes) => to.into_iter().for_each(|to| to.copy_from_slice(bytes)),
-            None => {
-                to.into_iter().flatten().zip(block.get(from..).unwrap_or_default()).for_each(|(to, byte)| *to = *byte)
-            }
-        }
     }
 }
 
@@ -277,9 +247,6 @@ fn escape(screen: &Screen, more: &[u8]) -> Option<(usize, bool)> {
 fn is_jump(sequence: &[u8]) -> bool {
     matches!(sequence, [b'[', .., b'C' | b'D' | b'G' | b'H' | b'f'])
 }
-
-/// So much is copied at a time.
-const PACE: usize = 16;
 
 /// A longer one is for others.
 const LONGEST: usize = 40;
