@@ -23,6 +23,9 @@ pub(super) const TEXT_LIMIT_BYTES: usize = 512 * 1024;
 const MARK_BYTES: usize = 40;
 const MARK_BEGIN: [u8; 16] = *b"\x5a\x2a\x4d\x18\x20\0\0\0sallyrec";
 
+/// A text of so much was closed since it was full, or nearly.
+const LONG_BYTES: usize = 32 * 1024;
+
 /// A frame as stored. Its mark was checked.
 #[derive(Clone, Debug)]
 pub struct Frame {
@@ -86,25 +89,34 @@ pub(super) fn recording_of(key: &Key) -> Option<RecordingId> {
 /// Makes frames. Blocking work.
 pub(super) struct Packer {
     recording: RecordingId,
-    zstd: zstd::bulk::Compressor<'static>,
+    level: i32,
+    /// What compressing needs, a megabyte for long texts: only while they come one after the other.
+    zstd: Option<zstd::bulk::Compressor<'static>>,
 }
 
 impl Packer {
-    pub(super) fn new(recording: RecordingId, level: i32) -> io::Result<Self> {
-        let mut zstd = zstd::bulk::Compressor::new(level)?;
-        // Damage on a disk is then told from a wrong key or a fault of ours without the tree.
-        zstd.set_parameter(CParameter::ChecksumFlag(true))?;
-        Ok(Self { recording, zstd })
+    pub(super) fn new(recording: RecordingId, level: i32) -> Self {
+        Self { recording, level, zstd: None }
     }
 
     pub(super) fn pack(&mut self, index: u64, text: &[u8]) -> io::Result<Bytes> {
+        let mut zstd = self.zstd.take().map_or_else(|| compressor(self.level), Ok)?;
         let mut stored = Vec::with_capacity(MARK_BYTES + zstd::zstd_safe::compress_bound(text.len()));
         stored.extend_from_slice(&mark(self.recording, index));
-        let packed = self.zstd.compress(text)?;
+        let packed = zstd.compress(text)?;
         stored.extend_from_slice(&packed);
         stored.shrink_to_fit();
+        // So short a frame was closed by its age: the next may be long in coming.
+        self.zstd = Some(zstd).filter(|_| text.len() >= LONG_BYTES);
         Ok(stored.into())
     }
+}
+
+fn compressor(level: i32) -> io::Result<zstd::bulk::Compressor<'static>> {
+    let mut zstd = zstd::bulk::Compressor::new(level)?;
+    // Damage on a disk is then told from a wrong key or a fault of ours without the tree.
+    zstd.set_parameter(CParameter::ChecksumFlag(true))?;
+    Ok(zstd)
 }
 
 fn unpack(stored: &[u8]) -> io::Result<Vec<u8>> {

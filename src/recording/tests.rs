@@ -470,16 +470,16 @@ async fn whatever_is_changed_in_stored_frames_is_noticed() {
     assert!(matches!(check(&swapped).await, Err(Error::Damaged { frame: 1, .. })));
 
     let mut longer = frames.clone();
-    longer.push(frame::Packer::new(recording(), 1).unwrap().pack(whole.frames, b"").unwrap());
+    longer.push(frame::Packer::new(recording(), 1).pack(whole.frames, b"").unwrap());
     assert!(matches!(check(&longer).await, Err(Error::Beyond { .. })));
 
     let mut spliced = frames.clone();
     let other = RecordingId::parse("01JDD5Z2000000000000000000").unwrap();
-    spliced[2] = frame::Packer::new(other, 1).unwrap().pack(2, b"[0.002000, \"o\", \"\"]\n").unwrap();
+    spliced[2] = frame::Packer::new(other, 1).pack(2, b"[0.002000, \"o\", \"\"]\n").unwrap();
     assert!(matches!(check(&spliced).await, Err(Error::Damaged { frame: 2, .. })));
 
     let mut replaced = frames.clone();
-    replaced[2] = frame::Packer::new(recording(), 1).unwrap().pack(2, b"[0.002000, \"o\", \"\"]\n").unwrap();
+    replaced[2] = frame::Packer::new(recording(), 1).pack(2, b"[0.002000, \"o\", \"\"]\n").unwrap();
     assert!(matches!(check(&replaced).await, Err(Error::Root)));
 
     for at in 0..frames[3].len() {
@@ -494,7 +494,7 @@ async fn whatever_is_changed_in_stored_frames_is_noticed() {
 
 #[tokio::test]
 async fn a_frame_that_unpacks_to_more_than_a_frame_ever_is_is_refused() {
-    let bomb = frame::Packer::new(recording(), 19).unwrap().pack(0, &vec![b' '; 64 * 1024 * 1024]).unwrap();
+    let bomb = frame::Packer::new(recording(), 19).pack(0, &vec![b' '; 64 * 1024 * 1024]).unwrap();
     assert!(bomb.len() < 10_000);
     let read = reader(&disk(&[bomb]).await).events().next().await;
     assert!(matches!(read, Err(Error::Damaged { frame: 0, .. })));

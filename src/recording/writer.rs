@@ -44,7 +44,7 @@ pub(super) fn start(
     let (work, room) = (Notify::new(), Notify::new());
     let shared = Arc::new(Shared { state: Mutex::new(state), limits, meter, work, room });
     let writer = Writer {
-        packer: Some(Packer::new(recording, settings.level).map_err(Error::Compress)?),
+        packer: Some(Packer::new(recording, settings.level)),
         // Beyond this a frame could be longer than readers take.
         frame_bytes: settings.frame_bytes.min(frame::TEXT_LIMIT_BYTES / 2),
         busy_frame_bytes: settings.busy_frame_bytes.min(frame::TEXT_LIMIT_BYTES / 2),

@@ -95,8 +95,8 @@ impl Channel {
             return self.refuse(start.terminal.is_some(), &refusal.disclose()).await;
         }
         match self.destination.clone() {
-            Destination::Console => console::run(self, start).await,
-            Destination::Target { login, target } => self.visit(start, login.as_deref(), &target).await,
+            Destination::Console => Box::pin(console::run(self, start)).await,
+            Destination::Target { login, target } => Box::pin(self.visit(start, login.as_deref(), &target)).await,
         }
     }
 
@@ -117,7 +117,7 @@ impl Channel {
         };
         let way = Way { login, target, environment: &start.environment, wishes: &wishes, profiles: &[], glass: None };
         if let Err(Guarded(max, profiles)) = self.relay(&way, action, &start.terminal).await {
-            guarded::run(self, &Way { profiles: &profiles, ..way }, start.terminal, max).await;
+            Box::pin(guarded::run(self, &Way { profiles: &profiles, ..way }, start.terminal, max)).await;
         }
     }
 
@@ -148,11 +148,11 @@ impl Channel {
             profiles: way.profiles,
             glass: way.glass,
         };
-        let answer = match self.rooms.sessions.open(ask.clone()).await {
+        let answer = match Box::pin(self.rooms.sessions.open(ask.clone())).await {
             // A conversation cannot be shown to people before it has begun.
             Err(Refused::Held(hold)) => match self.read.take() {
                 Some(mut read) => {
-                    let waited = held::wait(self, &mut read, ask, hold).await;
+                    let waited = Box::pin(held::wait(self, &mut read, ask, hold)).await;
                     self.read = Some(read);
                     waited.map(|(opened, kept)| (opened, Some(kept)))
                 }
@@ -163,7 +163,7 @@ impl Channel {
         // What people were shown counts until the session has ended.
         let (opened, kept) = match answer {
             Ok(opened) => opened,
-            Err(not) => return self.not(terminal, not).await,
+            Err(not) => return Box::pin(self.not(terminal, not)).await,
         };
         let Opened { governed, permit, files, lending, up, down, keeper } = opened;
         let span = info_span!(
@@ -196,13 +196,13 @@ impl Channel {
         };
         let lent = permit.lent();
         let reached = tokio::select! {
-            reached = self.reach(&governed, asked, environment, permit) => Ok(reached),
+            reached = Box::pin(self.reach(&governed, asked, environment, permit)) => Ok(reached),
             end = governed.cut() => Err(end),
         };
         let end = match reached {
             Err(end) => self.cut(&governed, terminal, end).await,
             Ok(Ok(upstream)) => {
-                let _lent = self.lend(&governed, &upstream, (lending, lent)).await;
+                let _lent = Box::pin(self.lend(&governed, &upstream, (lending, lent))).await;
                 self.carry(&governed, upstream, terminal, carried, first).await
             }
             Ok(Err(error)) => {
@@ -219,7 +219,7 @@ impl Channel {
             End::Finished(exit) => Some(exit.clone()),
             _ => None,
         };
-        governed.close(end).await;
+        Box::pin(governed.close(end)).await;
         exit
     }
 
@@ -414,5 +414,29 @@ impl Channel {
         }
         let _ = self.write.eof().await;
         let _ = self.write.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of what it makes, without making it.
+    fn size<A, F: Future>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn what_a_channel_keeps_while_it_carries_is_a_few_kilobytes() {
+        let task = size(Channel::run);
+        let visit = size(|(channel, start): (&'static mut Channel, Start)| channel.visit(start, None, ""));
+        let carry = size(
+            |(channel, governed, upstream, carried): (&'static mut Channel, &'static Governed, Upstream, Carried)| {
+                channel.carry(governed, upstream, true, carried, None)
+            },
+        );
+        let [up, down] = [size(|(up, cut): (Up, _)| up.run(cut)), size(|(down, cut): (Down, _)| down.run(cut))];
+        let sizes = format!("task {task}, visit {visit}, of which carry {carry}, pumps {up} and {down}");
+        assert!(task < 4 * 1024 && visit + up + down < 48 * 1024, "{sizes}");
     }
 }

@@ -154,6 +154,7 @@ impl Connection {
     }
 }
 
+/// The library keeps room for the largest of these in each connection, for as long as it lives: what is large is boxed.
 impl Handler for Connection {
     type Error = russh::Error;
 
@@ -190,7 +191,7 @@ impl Handler for Connection {
     }
 
     async fn auth_openssh_certificate(&mut self, user: &str, certificate: &Certificate) -> Result<Auth, russh::Error> {
-        let admitted = self.rooms.identities.admit(certificate, self.source).await;
+        let admitted = Box::pin(self.rooms.identities.admit(certificate, self.source)).await;
         match admitted.and_then(|caller| self.road.allows(caller)) {
             Ok(caller) => {
                 let keys = [certificate.public_key(), certificate.signature_key()];
@@ -214,7 +215,7 @@ impl Handler for Connection {
         let answer = response.map(|mut answers| answers.next().unwrap_or_default());
         let answer = answer.map(|answer| String::from_utf8_lossy(&answer).into_owned());
         let client = self.control.version();
-        match self.sign_in.round(&self.rooms, user, (self.source, &client), answer).await {
+        match Box::pin(self.sign_in.round(&self.rooms, user, (self.source, &client), answer)).await {
             Round::Answer(auth) => {
                 // Who was shown a prompt has a place among those; this one is for the next stranger.
                 if self.sign_in.is_at_prompt() {
@@ -230,7 +231,7 @@ impl Handler for Connection {
     }
 
     async fn auth_succeeded(&mut self, session: &mut Session) -> Result<(), russh::Error> {
-        self.welcome(session).await
+        Box::pin(self.welcome(session)).await
     }
 
     async fn channel_open_session(
@@ -239,7 +240,7 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
-        self.session(channel, reply, session.handle()).await
+        Box::pin(self.session(channel, reply, session.handle())).await
     }
 
     async fn channel_open_direct_tcpip(
@@ -252,7 +253,7 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
-        self.towards(channel, (host, port), (from, from_port), reply, session.handle()).await
+        Box::pin(self.towards(channel, (host, port), (from, from_port), reply, session.handle())).await
     }
 
     async fn channel_open_direct_streamlocal(
@@ -262,7 +263,7 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
-        self.socketwards(channel, path, reply, session.handle()).await
+        Box::pin(self.socketwards(channel, path, reply, session.handle())).await
     }
 
     async fn channel_open_x11(
@@ -296,7 +297,7 @@ impl Handler for Connection {
         session: &mut Session,
     ) -> Result<bool, russh::Error> {
         let Ok(listen) = Listen::parse(address, *port) else { return Ok(false) };
-        let granted = self.listen(listen, address, session.handle()).await;
+        let granted = Box::pin(self.listen(listen, address, session.handle())).await;
         *port = granted.map_or(*port, u32::from);
         Ok(granted.is_some())
     }
@@ -307,7 +308,7 @@ impl Handler for Connection {
 
     async fn streamlocal_forward(&mut self, path: &str, session: &mut Session) -> Result<bool, russh::Error> {
         let Ok(listen) = Listen::socket(path) else { return Ok(false) };
-        Ok(self.listen(listen, path, session.handle()).await.is_some())
+        Ok(Box::pin(self.listen(listen, path, session.handle())).await.is_some())
     }
 
     async fn cancel_streamlocal_forward(&mut self, path: &str, _: &mut Session) -> Result<bool, russh::Error> {

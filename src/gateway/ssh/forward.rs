@@ -33,7 +33,7 @@ impl Channel {
         let plain = Ask::plain(&self.caller, self.share.clone(), &self.connection, &target, Action::Forward(forward));
         let ask = Ask { jump: self.jump.as_deref(), channel: self.number, login: login.as_deref(), ..plain };
         let Opened { governed, permit, files: _, lending: _, up, down, keeper } =
-            match self.rooms.sessions.open(ask).await {
+            match Box::pin(self.rooms.sessions.open(ask)).await {
                 Ok(opened) => opened,
                 Err(refused) => {
                     // The same for a target that is none.
@@ -55,7 +55,7 @@ impl Channel {
         self.rooms.drain.spawn(keeper.run().instrument(span.clone()));
         async {
             let reached = tokio::select! {
-                reached = self.reach(&governed, &None, &environment, permit) => Ok(reached),
+                reached = Box::pin(self.reach(&governed, &None, &environment, permit)) => Ok(reached),
                 end = governed.cut() => Err(end),
                 () = gone.cancelled() => Err(End::ByClient),
             };

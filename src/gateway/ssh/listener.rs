@@ -125,7 +125,7 @@ impl Listener {
         );
         let ask = Ask { jump: self.jump.as_deref(), channel: self.number, login: login.as_deref(), ..plain };
         let Opened { governed, permit, files: _, lending: _, up, down: _down, keeper } =
-            match self.rooms.sessions.open(ask).await {
+            match Box::pin(self.rooms.sessions.open(ask)).await {
                 Ok(opened) => opened,
                 Err(refused) => {
                     info!(at = %self.listen, %refused, "no listening there");
@@ -144,7 +144,7 @@ impl Listener {
             let listening = self.rooms.sessions.listening(&self.caller, self.number, &governed, &up);
             let gone = self.shared.0.clone();
             let reached = tokio::select! {
-                reached = self.reach(&governed, permit) => reached.map_err(|error| {
+                reached = Box::pin(self.reach(&governed, permit)) => reached.map_err(|error| {
                     warn!(?error, "the target does not listen");
                     End::Unreachable(error.step())
                 }),

@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::io;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -13,11 +14,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
-use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, BufReader, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Reads of this size keep the number of system calls low without holding more than one socket buffer's worth.
-const READ_BUFFER_BYTES: usize = 64 * 1024;
+/// Reads of the larger size keep the number of system calls low without holding more than one socket buffer's worth. Where
+/// less comes at once, as with keys, less is held: most connections are idle.
+const READ_BYTES: RangeInclusive<usize> = 4 * 1024..=64 * 1024;
 
 /// RFC 4253 §4.2: with its end.
 const VERSION_BYTES: usize = 255;
@@ -86,7 +88,8 @@ impl Control {
 
 /// A stream under a [`Control`].
 pub(crate) struct Steered<S> {
-    inner: BufReader<S>,
+    inner: S,
+    buffer: Buffer,
     control: Control,
     pacing: Option<Pin<Box<Sleep>>>,
     ending: Option<Pin<Box<Sleep>>>,
@@ -95,7 +98,43 @@ pub(crate) struct Steered<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Steered<S> {
     /// Wraps `stream`.
     pub(crate) fn new(stream: S, control: Control) -> Self {
-        Self { inner: BufReader::with_capacity(READ_BUFFER_BYTES, stream), control, pacing: None, ending: None }
+        Self { inner: stream, buffer: Buffer::default(), control, pacing: None, ending: None }
+    }
+}
+
+/// What was read of the socket and not yet by the library. It grows when it is filled at once.
+#[derive(Default)]
+struct Buffer {
+    bytes: Vec<u8>,
+    /// Which of them are not taken.
+    begin: usize,
+    end: usize,
+}
+
+impl Buffer {
+    fn waiting(&self) -> &[u8] {
+        self.bytes.get(self.begin..self.end).unwrap_or_default()
+    }
+
+    fn poll_fill<S: AsyncRead + Unpin>(&mut self, from: &mut S, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.begin < self.end {
+            return Poll::Ready(Ok(()));
+        }
+        if self.end == self.bytes.len() {
+            let larger = (4 * self.bytes.len()).clamp(*READ_BYTES.start(), *READ_BYTES.end());
+            if larger > self.bytes.len() {
+                self.bytes = vec![0; larger];
+            }
+        }
+        let mut read = ReadBuf::new(&mut self.bytes);
+        match Pin::new(from).poll_read(cx, &mut read) {
+            Poll::Ready(Ok(())) => {
+                (self.begin, self.end) = (0, read.filled().len());
+                Poll::Ready(Ok(()))
+            }
+            // What was filled before is not filled again until something comes.
+            other => other,
+        }
     }
 }
 
@@ -121,7 +160,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Steered<S> {
         if self.control.is_paused() {
             return Poll::Pending;
         }
-        if self.inner.buffer().is_empty() {
+        if self.buffer.waiting().is_empty() {
             let pace = self.control.0.pace_ms.load(Ordering::SeqCst);
             if pace > 0 {
                 let pacing = self.pacing.get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(pace))));
@@ -132,18 +171,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for Steered<S> {
             self.pacing = None;
         }
         let this = &mut *self;
-        let filled = match Pin::new(&mut this.inner).poll_fill_buf(cx) {
-            Poll::Ready(Ok(filled)) => filled,
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-            Poll::Pending => return Poll::Pending,
-        };
+        match this.buffer.poll_fill(&mut this.inner, cx) {
+            Poll::Ready(Ok(())) => {}
+            other => return other,
+        }
+        let filled = this.buffer.waiting();
         if this.control.0.version.get().is_none() && !filled.is_empty() {
             let line = filled.split(|byte| *byte == b'\n').next().unwrap_or_default();
             let _ = this.control.0.version.set(line.iter().take(VERSION_BYTES).copied().collect());
         }
         let take = filled.len().min(out.remaining());
         out.put_slice(filled.get(..take).unwrap_or_default());
-        Pin::new(&mut this.inner).consume(take);
+        this.buffer.begin += take;
         Poll::Ready(Ok(()))
     }
 }
@@ -154,7 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Steered<S> {
         if self.control.is_killed() {
             return Poll::Ready(Err(killed()));
         }
-        Pin::new(self.inner.get_mut()).poll_write(cx, bytes)
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -162,7 +201,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Steered<S> {
         if self.control.is_killed() {
             return Poll::Ready(Err(killed()));
         }
-        Pin::new(self.inner.get_mut()).poll_flush(cx)
+        Pin::new(&mut self.inner).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -170,7 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Steered<S> {
         if self.control.is_killed() {
             return Poll::Ready(Ok(()));
         }
-        Pin::new(self.inner.get_mut()).poll_shutdown(cx)
+        Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
 
@@ -221,6 +260,22 @@ mod tests {
         });
         read.unwrap();
         assert_eq!((&out, &late), (b"out", b"late"));
+    }
+
+    #[tokio::test]
+    async fn a_read_takes_more_at_once_where_more_comes_and_every_byte_arrives() {
+        let (near, mut far) = duplex(1 << 20);
+        let mut steered = Steered::new(near, Control::default());
+        let sent: Vec<u8> = (0..300_000_u32).map(|at| (at % 251) as u8).collect();
+        far.write_all(&sent[..100]).await.unwrap();
+        let mut got = vec![0; 100];
+        steered.read_exact(&mut got).await.unwrap();
+        assert_eq!(steered.buffer.bytes.len(), *READ_BYTES.start());
+        far.write_all(&sent[100..]).await.unwrap();
+        drop(far);
+        steered.read_to_end(&mut got).await.unwrap();
+        assert_eq!(steered.buffer.bytes.len(), *READ_BYTES.end());
+        assert!(got == sent);
     }
 
     #[tokio::test(start_paused = true)]
