@@ -6,10 +6,36 @@
 use std::ops::Range;
 
 use super::Masker;
+use super::rule::Rule;
 
 impl Masker {
+    /// How many cells pass if what a rule found from a cell on is how random bytes look now and then.
+    pub(super) fn by_chance(&self, rule: &Rule, at: usize, hidden: &Range<usize>) -> Option<usize> {
+        if rule.is_chance() {
+            return Some(hidden.end).filter(|_| !self.is_amid_text(at..at + hidden.end));
+        }
+        // In what was taken for a value something else may begin.
+        let is_binary = self.is_binary(at, at + hidden.start..at + hidden.end);
+        is_binary.then_some(hidden.start.max(1))
+    }
+
+    /// Whether cells are no UTF-8, and they and what stands before the first of them are of no other encoding either.
+    fn is_binary(&self, at: usize, value: Range<usize>) -> bool {
+        let text = self.text.get(value.clone()).unwrap_or_default();
+        let is_broken = std::str::from_utf8(text).is_err_and(|error| error.error_len().is_some());
+        if !is_broken {
+            return false;
+        }
+        let place = |at: usize| self.cells.get(at).map_or(self.raw.len(), |cell| cell.raw);
+        let (begin, last) = (place(at).saturating_sub(AROUND), place(value.end.saturating_sub(1)));
+        let all = self.raw.get(begin..last).unwrap_or_default();
+        // Letters of other encodings are no UTF-8, but nobody writes control characters among them.
+        let is_used = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n' | 0x1b | 0x80..);
+        !is_text(all) && !all.iter().all(is_used)
+    }
+
     /// Whether what stands before cells reads as text, and they are no string of a program: a NUL before, a NUL behind.
-    pub(super) fn is_amid_text(&self, cells: Range<usize>) -> bool {
+    fn is_amid_text(&self, cells: Range<usize>) -> bool {
         let begin = self.cells.get(cells.start).map_or(self.raw.len(), |cell| cell.raw);
         let before = self.raw.get(begin.saturating_sub(AROUND)..begin).unwrap_or_default();
         let last = cells.end.checked_sub(1).and_then(|last| self.cells.get(last));
@@ -19,11 +45,12 @@ impl Masker {
 }
 
 pub(super) fn is_text(before: &[u8]) -> bool {
-    let line = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
+    let line = memchr::memrchr(b'\n', before).map_or_else(
+        // A character that began before it.
+        || before.iter().take(3).take_while(|byte| matches!(byte, 0x80..=0xbf)).count(),
+        |end| end + 1,
+    );
     let line = before.get(line..).unwrap_or_default();
-    // A character that began before it.
-    let begin = line.iter().take(3).take_while(|byte| matches!(byte, 0x80..=0xbf)).count();
-    let line = line.get(begin..).unwrap_or_default();
     // Of random bytes mostly two next to each other tell: in arrays, all are told at once.
     let (mut bytes, mut nexts) = ([b' '; AROUND], [b' '; AROUND]);
     bytes.iter_mut().zip(line).for_each(|(to, byte)| *to = *byte);
@@ -86,5 +113,6 @@ mod tests {
         }
         assert!(!is_text(b"\x93\x01\xfe Q\x05\xc1\x88z"));
         assert!(!is_text(b"\x05\x16"));
+        assert!(!is_text(b"\n\x9b\x14"));
     }
 }

@@ -75,7 +75,7 @@ impl Masker {
                 let at = open + far;
                 match self.spot_at(at, false).verdict(rules) {
                     Verdict::More => return true,
-                    Verdict::Found(rule, span) if !rule.is_chance() || self.is_amid_text(at..at + span.hidden.end) => {
+                    Verdict::Found(rule, span) if self.by_chance(rule, at, &span.hidden).is_none() => {
                         self.doomed_by = rule.id.clone();
                         for line in std::mem::take(&mut self.anew.0) {
                             let at = line.open + far;

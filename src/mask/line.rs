@@ -276,15 +276,15 @@ impl Masker {
         while let Some(byte) = self.text.get(at).copied() {
             let hidden = match then {
                 Then::Scan => match self.spot_at(at, true).verdict(&rules) {
-                    Verdict::Found(rule, span) if !rule.is_chance() || self.is_amid_text(at..at + span.hidden.end) => {
+                    Verdict::Found(rule, span) => {
+                        if let Some(count) = self.by_chance(rule, at, &span.hidden) {
+                            at += count;
+                            continue;
+                        }
                         self.doomed_by = rule.id.clone();
                         then = span.then;
                         at += span.hidden.start;
                         span.hidden.len()
-                    }
-                    Verdict::Found(_, span) => {
-                        at += span.hidden.end;
-                        continue;
                     }
                     Verdict::Nothing | Verdict::More => {
                         at += 1 + self.dull(&rules, at + 1);

@@ -79,6 +79,12 @@ fn every_rule_has_a_name_of_its_own_and_examples_of_both_kinds() {
     }
 }
 
+/// Bytes without an order, the same ones every time.
+fn noise(length: usize) -> Vec<u8> {
+    let next = |seed: &u32| Some(seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+    std::iter::successors(Some(5_u32), next).skip(1).take(length).map(|seed| seed.to_be_bytes()[0]).collect()
+}
+
 #[test]
 fn ordinary_output_passes_as_it_is() {
     let ordinary = "total 48\r\ndrwxr-xr-x 2 root root 4096 Nov 27 12:21 .\r\n\x1b[32muser@host\x1b[0m:~$ git log\n\
@@ -306,6 +312,28 @@ fn an_address_is_hidden_in_text_and_what_looks_like_one_in_binary_data_is_not() 
 }
 
 #[test]
+fn random_bytes_behind_what_looks_like_a_setting_pass_and_a_password_of_another_encoding_does_not() {
+    let random = noise(40_000);
+    let pieces = random.chunks(100).zip([&b"PWD="[..], b"psk="].into_iter().cycle());
+    let binary: Vec<u8> = pieces.flat_map(|(piece, begun)| [piece, begun].concat()).collect();
+    let (out, hits) = masked(&default(), Width::Label, &[&binary]);
+    // Of 400 places; few random bytes look like text.
+    assert!(hits.len() <= 4, "{hits:?}");
+    let bytewise: Vec<&[u8]> = binary.chunks(1).collect();
+    assert!(masked(&default(), Width::Label, &bytewise) == (out, hits));
+    for password in [&b"M\xfcller-1"[..], b"p\xc1\xd2\xcf\xcc\xd81", b"hunter2\xff\xff\xff\xff\xff"] {
+        let (out, _) = masked(&default(), Width::Label, &[b"\xf0\xd2\xc9 PWD=", password, b"\n"]);
+        assert_eq!(out, b"\xf0\xd2\xc9 PWD=[pwd-assign]\n", "{password:?}");
+    }
+    // A token among the bytes that were taken for a value is one.
+    let token = format!("ghp_{}", "a1B2c3D4e5".repeat(4));
+    let (binary, last) = (b"\x93\x01\xfe\x02".repeat(5), b"\xb4/");
+    let all: [&[u8]; 6] = [&binary, b" PWD=", &binary, last, &token.as_bytes()[..40], b"\n"];
+    let (out, _) = masked(&default(), Width::Label, &all);
+    assert!(out.ends_with(b"\xb4/[github-token]\n"), "{}", String::from_utf8_lossy(&out));
+}
+
+#[test]
 fn names_in_a_program_before_a_byte_that_is_a_return_are_left_alone() {
     let names = b"*flag.FlagSet1\x01\rErrorHandling1\x01\rPrintDefaults1\x00\r*fmt.readRune1\x00\rend";
     assert_eq!(masked(&default(), Width::Label, &[names]), (names.to_vec(), vec![]));
@@ -371,11 +399,7 @@ fn a_flood_of_steps_back_costs_no_more_than_its_bytes_and_what_is_under_way_in_i
 fn text_behind_a_program_in_the_same_base64_is_seen_through_again() {
     let mut plain = b"#!/bin/sh of an installer, with a program behind its text\n".to_vec();
     plain.truncate(57);
-    let mut seed = 5_u32;
-    plain.extend((0..57 * 80).map(|_| {
-        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        seed.to_be_bytes()[0]
-    }));
+    plain.extend(noise(57 * 80));
     plain.extend(b"and then a line of settings PASSWORD=hunter2hunter2\n");
     let lines: Vec<u8> = in_base64(&plain).chunks(76).flat_map(|line| [line, b"\n"].concat()).collect();
     let (masked, hits) = masked(&default(), Width::Same, &[&lines]);
@@ -385,14 +409,7 @@ fn text_behind_a_program_in_the_same_base64_is_seen_through_again() {
 
 #[test]
 fn what_begins_like_a_token_by_chance_does_not_take_all_of_a_long_base64_text() {
-    let mut seed = 5_u32;
-    let noise: Vec<u8> = (0..200_000)
-        .map(|_| {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            seed.to_be_bytes()[0]
-        })
-        .collect();
-    let mut lines: Vec<u8> = in_base64(&noise).chunks(76).flat_map(|line| [line, b"\n"].concat()).collect();
+    let mut lines: Vec<u8> = in_base64(&noise(200_000)).chunks(76).flat_map(|line| [line, b"\n"].concat()).collect();
     lines[770 - 7..770 - 2].copy_from_slice(b"/ABSK");
     let hidden: u64 = masked(&default(), Width::Same, &[&lines]).1.iter().map(|hit| hit.length).sum();
     assert!((100..40_000).contains(&hidden), "{hidden}");

@@ -64,12 +64,11 @@ impl Masker {
                     Begins::No => self.pass(1, false, out),
                 }
             }
-            Verdict::Found(rule, Span { hidden, .. })
-                if rule.is_chance() && !self.is_amid_text(self.cursor.at..self.cursor.at + hidden.end) =>
-            {
-                self.pass(hidden.end, false, out);
-            }
             Verdict::Found(rule, Span { hidden, then }) => {
+                if let Some(count) = self.by_chance(rule, self.cursor.at, &hidden) {
+                    self.pass(count, false, out);
+                    return true;
+                }
                 (self.cursor.rule, self.cursor.shown) = (rule.id.clone(), rule.shown);
                 self.passing.begin(rule.kind);
                 // Of a short one the last characters would be too much of it.
