@@ -19,19 +19,20 @@ impl Masker {
         is_binary.then_some(hidden.start.max(1))
     }
 
-    /// Whether cells are no UTF-8, and they and what stands before the first of them are of no other encoding either.
+    /// Whether cells are no text, and they and what stands before the first of them are of no other encoding either.
     fn is_binary(&self, at: usize, value: Range<usize>) -> bool {
-        let text = self.text.get(value.clone()).unwrap_or_default();
-        let is_broken = std::str::from_utf8(text).is_err_and(|error| error.error_len().is_some());
-        if !is_broken {
+        let place = |at: usize| self.cells.get(at).map_or(self.raw.len(), |cell| cell.raw);
+        let (begin, last) = (place(value.start), place(value.end.saturating_sub(1)));
+        let hidden = self.raw.get(begin..last).unwrap_or_default();
+        let is_broken = || std::str::from_utf8(hidden).is_err_and(|error| error.error_len().is_some());
+        // A setting among the data of a program ends where its string does.
+        let plain = hidden.iter().take_while(|byte| byte.is_ascii_graphic()).count();
+        if plain >= HARDLY || !has_control(hidden) && !is_broken() {
             return false;
         }
-        let place = |at: usize| self.cells.get(at).map_or(self.raw.len(), |cell| cell.raw);
-        let (begin, last) = (place(at).saturating_sub(AROUND), place(value.end.saturating_sub(1)));
-        let all = self.raw.get(begin..last).unwrap_or_default();
         // Letters of other encodings are no UTF-8, but nobody writes control characters among them.
-        let is_used = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n' | 0x1b | 0x80..);
-        !is_text(all) && !all.iter().all(is_used)
+        let all = self.raw.get(place(at).saturating_sub(AROUND)..last).unwrap_or_default();
+        !is_text(all) && has_control(all)
     }
 
     /// Whether what stands before cells reads as text, and they are no string of a program: a NUL before, a NUL behind.
@@ -40,16 +41,33 @@ impl Masker {
         let before = self.raw.get(begin.saturating_sub(AROUND)..begin).unwrap_or_default();
         let last = cells.end.checked_sub(1).and_then(|last| self.cells.get(last));
         let behind = last.and_then(|last| self.raw.get(last.raw + 1));
-        is_text(before) && !(before.last() == Some(&0) && behind == Some(&0))
+        // Of a line that has hardly begun, those before it tell, if they are clear enough.
+        is_text(before) && !is_noise(before) && !(before.last() == Some(&0) && behind == Some(&0))
     }
 }
 
+fn has_control(bytes: &[u8]) -> bool {
+    let is_used = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n' | 0x1b | 0x80..);
+    !bytes.iter().all(is_used)
+}
+
+/// Whether the last few bytes of a line and what stands before it are of no text at all.
+fn is_noise(before: &[u8]) -> bool {
+    let Some(end) = memchr::memrchr(b'\n', before).filter(|end| before.len() - end <= HARDLY) else {
+        return false;
+    };
+    let lines = before.get(..end).unwrap_or_default();
+    let broken: usize = lines.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
+    has_control(lines) && broken >= HARDLY
+}
+
 pub(super) fn is_text(before: &[u8]) -> bool {
-    let line = memchr::memrchr(b'\n', before).map_or_else(
+    let line = match memchr::memrchr(b'\n', before) {
+        Some(end) => end + 1,
         // A character that began before it.
-        || before.iter().take(3).take_while(|byte| matches!(byte, 0x80..=0xbf)).count(),
-        |end| end + 1,
-    );
+        None if before.len() >= AROUND => before.iter().take(3).take_while(|byte| matches!(byte, 0x80..=0xbf)).count(),
+        None => 0,
+    };
     let line = before.get(line..).unwrap_or_default();
     // Of random bytes mostly two next to each other tell: in arrays, all are told at once.
     let (mut bytes, mut nexts) = ([b' '; AROUND], [b' '; AROUND]);
@@ -91,6 +109,9 @@ fn is_too_much(other: usize, all: usize) -> bool {
     other >= 2 && other * 5 > all
 }
 
+/// So much of a line, or of a value, says little.
+const HARDLY: usize = 6;
+
 /// So much is looked at.
 pub(super) const AROUND: usize = 32;
 
@@ -114,5 +135,6 @@ mod tests {
         assert!(!is_text(b"\x93\x01\xfe Q\x05\xc1\x88z"));
         assert!(!is_text(b"\x05\x16"));
         assert!(!is_text(b"\n\x9b\x14"));
+        assert!(!is_text(b"\x98\x91"));
     }
 }

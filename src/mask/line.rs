@@ -328,13 +328,17 @@ impl Masker {
         let mut raw_begin = 0;
         if let Some(last) = begin.checked_sub(1) {
             self.first_before = text.get(last).copied();
-            self.raw.clear();
-            self.kinds.clear();
             self.cells.clear();
             self.text.clear();
             self.wraps.clear();
             (self.line, self.start, self.doomed) = (0, 0, 0);
             raw_begin = shadow.raw(last) + 1;
+            // As much as is looked at before a place.
+            let gone = passed.get(..raw_begin).unwrap_or_default();
+            self.raw.drain(..self.raw.len().saturating_sub(AROUND.saturating_sub(gone.len())));
+            self.raw.extend_from_slice(gone.last_chunk::<AROUND>().map_or(gone, |last| last));
+            self.kinds.clear();
+            self.kinds.resize(self.raw.len(), Kind::Unseen);
         }
         let (from, tail) = (self.raw.len(), text.get(begin..).unwrap_or_default());
         self.raw.extend_from_slice(passed.get(raw_begin..).unwrap_or_default());

@@ -307,6 +307,11 @@ fn an_address_is_hidden_in_text_and_what_looks_like_one_in_binary_data_is_not() 
     let binary = [b"\x93\xfe\x01\x02\xb4\x1f\x80", &address[..]].concat();
     let bytewise: Vec<&[u8]> = binary.chunks(1).collect();
     assert_eq!(masked(&default(), Width::Label, &bytewise), (binary.clone(), vec![]));
+    let random = [b"\x93\xfe\x01\x02\xb4\x1f\x80\xb4\xfe\x91\xff\x80\n", &address[..]].concat();
+    for size in [1, 5, random.len()] {
+        let pieces: Vec<&[u8]> = random.chunks(size).collect();
+        assert_eq!(masked(&default(), Width::Label, &pieces), (random.clone(), vec![]));
+    }
     let program = b"%s\n\0bug-coreutils@gnu.org\0%s home page: <%s>\n\0";
     assert_eq!(masked(&default(), Width::Label, &[program]), (program.to_vec(), vec![]));
 }
@@ -325,6 +330,8 @@ fn random_bytes_behind_what_looks_like_a_setting_pass_and_a_password_of_another_
         let (out, _) = masked(&default(), Width::Label, &[b"\xf0\xd2\xc9 PWD=", password, b"\n"]);
         assert_eq!(out, b"\xf0\xd2\xc9 PWD=[pwd-assign]\n", "{password:?}");
     }
+    let (out, _) = masked(&default(), Width::Same, &[b"\0\x1f\x05\x02\xfe\x01psk=hunter2x\x01\xfe\x93\x02"]);
+    assert!(out.starts_with(b"\0\x1f\x05\x02\xfe\x01psk=********"), "{out:?}");
     // A token among the bytes that were taken for a value is one.
     let token = format!("ghp_{}", "a1B2c3D4e5".repeat(4));
     let (binary, last) = (b"\x93\x01\xfe\x02".repeat(5), b"\xb4/");
