@@ -10,10 +10,11 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use aws_lc_rs::encoding::{AsBigEndian as _, EcPrivateKeyBin};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use russh::keys::ssh_key::certificate::{Builder, CertType, Certificate};
-use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
-use russh::keys::ssh_key::public::KeyData;
+use russh::keys::ssh_key::private::{EcdsaKeypair, Ed25519Keypair, KeypairData};
+use russh::keys::ssh_key::public::{EcdsaPublicKey, KeyData};
 use russh::keys::{Algorithm, PrivateKey, PublicKey};
 use thiserror::Error;
 
@@ -148,9 +149,9 @@ impl Signer {
     }
 
     fn of(keys: files::Lasting) -> Result<Self, Error> {
-        let KeypairData::Ed25519(log) = keys.log.key_data() else { return Err(Error::Kind { name: files::LOG }) };
+        let KeypairData::Ed25519(log) = keys.log.key_data() else { return Err(files::not_ed25519(files::LOG)) };
         let log =
-            Ed25519KeyPair::from_seed_unchecked(log.private.as_ref()).map_err(|_| Error::Kind { name: files::LOG })?;
+            Ed25519KeyPair::from_seed_unchecked(log.private.as_ref()).map_err(|_| files::not_ed25519(files::LOG))?;
         let mut log_public = [0; 32];
         log_public.copy_from_slice(log.public_key().as_ref());
         let files::Lasting { user_ca, target_ca, host_ca, ssh_host, .. } = keys;
@@ -287,6 +288,20 @@ pub fn target_key(path: &Path) -> Result<PrivateKey, Error> {
 /// Whether a key is of a kind that may sign in this process.
 pub fn signs_here(key: &PrivateKey) -> bool {
     files::signs_here(key)
+}
+
+/// A new key pair for an authority: ECDSA on P-256, which OpenSSH verifies some ten times as fast as Ed25519.
+fn new_authority(comment: &str) -> Result<PrivateKey, Error> {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| Error::Random)?;
+    let secret: EcPrivateKeyBin<'_> = pair.private_key().as_be_bytes().map_err(|_| Error::Random)?;
+    let secret = zeroize::Zeroizing::new(<[u8; 32]>::try_from(secret.as_ref()).map_err(|_| Error::Random)?);
+    let EcdsaPublicKey::NistP256(public) =
+        EcdsaPublicKey::from_sec1_bytes(pair.public_key().as_ref()).map_err(Error::Build)?
+    else {
+        return Err(Error::Random);
+    };
+    let pair = EcdsaKeypair::NistP256 { public, private: (*secret).into() };
+    PrivateKey::new(KeypairData::Ecdsa(pair), comment).map_err(Error::Build)
 }
 
 /// A new Ed25519 key pair, for one use.
@@ -457,10 +472,12 @@ pub enum Error {
         path: PathBuf,
     },
     /// The key is of another kind than it must be.
-    #[error("{name} must be an Ed25519 key")]
+    #[error("{name} must be {want}")]
     Kind {
         /// The key's name.
         name: &'static str,
+        /// What it must be.
+        want: &'static str,
     },
     /// The file system said no.
     #[error("{path}")]

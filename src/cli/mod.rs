@@ -213,7 +213,10 @@ fn variable_os(name: &str) -> Option<OsString> {
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Error> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)
+    // Two more than processors: threads that downloads keep busy are set aside by the system for one on which a key comes,
+    // tasks on one thread are not set aside for each other.
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) + 2;
+    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build().map_err(Error::Runtime)
 }
 
 /// So many seconds, as people write them.

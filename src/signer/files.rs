@@ -11,7 +11,7 @@ use russh::keys::ssh_key::LineEnding;
 use russh::keys::{PrivateKey, PublicKey};
 use zeroize::Zeroizing;
 
-use super::{Error, new_key};
+use super::{Error, new_authority, new_key};
 
 pub(super) const USER_CA: &str = "user_ca";
 pub(super) const TARGET_CA: &str = "target_ca";
@@ -31,9 +31,9 @@ pub(super) struct Lasting {
 impl Lasting {
     pub(super) fn new() -> Result<Self, Error> {
         Ok(Self {
-            user_ca: new_key("sallyport user CA")?,
-            target_ca: new_key("sallyport target CA")?,
-            host_ca: new_key("sallyport host CA")?,
+            user_ca: new_authority("sallyport user CA")?,
+            target_ca: new_authority("sallyport target CA")?,
+            host_ca: new_authority("sallyport host CA")?,
             log: new_key("sallyport ledger")?,
             ssh_host: new_key("sallyport SSH host key")?,
         })
@@ -143,11 +143,17 @@ fn folder(dir: &Path) -> Result<(), Error> {
 
 fn read_key(dir: &Path, name: &'static str) -> Result<PrivateKey, Error> {
     let key = read_private(&dir.join(name))?;
-    // No RSA key signs in this process: the library that would do it leaks its key by timing.
-    if key.algorithm() != russh::keys::Algorithm::Ed25519 {
-        return Err(Error::Kind { name });
+    match name {
+        // Authorities that were made elsewhere, or before they were made on P-256.
+        USER_CA | TARGET_CA | HOST_CA if signs_here(&key) => Ok(key),
+        USER_CA | TARGET_CA | HOST_CA => Err(Error::Kind { name, want: "an Ed25519 or ECDSA key" }),
+        _ if key.algorithm() == russh::keys::Algorithm::Ed25519 => Ok(key),
+        _ => Err(not_ed25519(name)),
     }
-    Ok(key)
+}
+
+pub(super) fn not_ed25519(name: &'static str) -> Error {
+    Error::Kind { name, want: "an Ed25519 key" }
 }
 
 /// Reads the lasting key for a target that knows no certificates.

@@ -135,6 +135,29 @@ fn keys_read_back_as_they_were_made_and_are_not_overwritten() {
 }
 
 #[test]
+fn authorities_are_made_on_p_256_and_ones_of_ed25519_are_read_too() {
+    let of = |signer: &Signer| {
+        let keys = [signer.user_ca(), signer.target_ca(), signer.host_ca()];
+        keys.map(|key| key.algorithm().to_string())
+    };
+    assert_eq!(of(&Signer::in_memory().unwrap()), ["ecdsa-sha2-nistp256"; 3]);
+    let dir = tempfile::tempdir().unwrap();
+    let earlier = || new_key("").unwrap();
+    let keys = files::Lasting {
+        user_ca: earlier(),
+        target_ca: earlier(),
+        host_ca: earlier(),
+        ..files::Lasting::new().unwrap()
+    };
+    files::write(dir.path(), &keys).unwrap();
+    let signer = Signer::open(dir.path()).unwrap();
+    assert_eq!(of(&signer), ["ssh-ed25519"; 3]);
+    let log = new_authority("").unwrap().to_openssh(Default::default()).unwrap();
+    fs::write(dir.path().join("log"), log.as_bytes()).unwrap();
+    assert_eq!(Signer::open(dir.path()).unwrap_err().to_string(), "log must be an Ed25519 key");
+}
+
+#[test]
 fn a_key_file_that_others_could_read_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let keys = dir.path().join("keys");

@@ -40,9 +40,9 @@ impl WitnessSigner {
     }
 
     fn of(key: &PrivateKey) -> Result<Self, Error> {
-        let KeypairData::Ed25519(pair) = key.key_data() else { return Err(Error::Kind { name: NAME }) };
+        let KeypairData::Ed25519(pair) = key.key_data() else { return Err(files::not_ed25519(NAME)) };
         let pair = Ed25519KeyPair::from_seed_unchecked(pair.private.as_ref());
-        Ok(Self(Arc::new(pair.map_err(|_| Error::Kind { name: NAME })?)))
+        Ok(Self(Arc::new(pair.map_err(|_| files::not_ed25519(NAME))?)))
     }
 
     /// The public half.

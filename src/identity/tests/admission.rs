@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use russh::keys::ssh_encoding::Encode as _;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::ssh_key::certificate::{Builder, CertType};
 
@@ -112,12 +113,14 @@ async fn a_changed_byte_or_a_reserved_field_is_refused() {
     assert_eq!(house.identities.admit(&changed, source()).await, Err(Refusal::Signature));
 
     // `reserved` with a byte in it, signed by our own authority.
-    let tail = 4 + 51 + 4 + 83;
+    let authority = issued.certificate.signature_key().encoded_len().unwrap();
+    let last = 4 + issued.certificate.signature().encoded_len().unwrap();
+    let tail = 4 + authority + last;
     let mut body = bytes[..bytes.len() - tail - 4].to_vec();
     body.extend_from_slice(&[0, 0, 0, 1, b'x']);
-    body.extend_from_slice(&bytes[bytes.len() - tail..bytes.len() - 87]);
+    body.extend_from_slice(&bytes[bytes.len() - tail..bytes.len() - last]);
     let signature = russh::keys::signature::Signer::try_sign(&house.user_ca, &body).unwrap();
-    let signature: Vec<u8> = russh::keys::ssh_encoding::Encode::encode_vec(&signature).unwrap();
+    let signature: Vec<u8> = signature.encode_vec().unwrap();
     body.extend_from_slice(&u32::try_from(signature.len()).unwrap().to_be_bytes());
     body.extend_from_slice(&signature);
     let reserved = Certificate::from_bytes(&body).unwrap();
