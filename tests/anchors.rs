@@ -6,7 +6,7 @@
 
 use russh::keys::ssh_key::HashAlg;
 use russh::keys::ssh_key::certificate::CertType;
-use russh::keys::{Algorithm, Certificate, PublicKey};
+use russh::keys::{Algorithm, Certificate, EcdsaCurve, PublicKey};
 
 const AUTHORITIES: [&str; 3] = ["user", "target", "host"];
 
@@ -28,9 +28,10 @@ fn holds(certificate: &Certificate, at: u64, name: &str) -> bool {
 }
 
 #[test]
-fn every_authority_is_an_ed25519_key_of_its_own() {
-    for name in AUTHORITIES {
-        assert_eq!(authority(name).algorithm(), Algorithm::Ed25519);
+fn every_authority_is_a_key_of_its_own_on_p_256_or_of_ed25519() {
+    let p256 = Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 };
+    for (name, algorithm) in AUTHORITIES.iter().zip([&p256, &Algorithm::Ed25519, &p256]) {
+        assert_eq!(authority(name).algorithm(), *algorithm);
         let same = AUTHORITIES.iter().filter(|other| authority(other).key_data() == authority(name).key_data());
         assert_eq!(same.count(), 1, "{name}");
     }
