@@ -201,6 +201,8 @@ impl Masker {
     fn is_typed(&self, open: usize) -> bool {
         let (before, since) = self.text.split_at_checked(open).unwrap_or_default();
         let line = before.iter().rposition(|byte| matches!(byte, b'\n' | b'\r')).map_or(0, |at| at + 1);
+        // What passed at once was not asked whether its breaks were the margin's: either ends what is looked at.
+        let line = self.wraps.iter().rev().find(|wrap| **wrap <= open).map_or(line, |wrap| line.max(*wrap));
         let begin = line.max(open.saturating_sub(OF_LINE));
         // As it came: what a terminal does not show is no text either, but for the bytes of escapes and breaks at the margin.
         let raw = self.cells.get(begin).and_then(|cell| self.raw.get(cell.raw..)).unwrap_or_default();

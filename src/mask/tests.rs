@@ -180,6 +180,20 @@ fn a_slip_anywhere_in_a_long_token_shows_nothing_of_it_at_a_usual_margin_either(
 }
 
 #[test]
+fn a_line_behind_the_right_margin_of_binary_data_is_told_from_it_in_whatever_pieces() {
+    let binary = b",session_tmkenEZs.key: p;_-Ap\x19\x19\x19atO DE89passwd(03047044053201300SSg2Ocdhcj7V0ob5OE0\n";
+    let rest = b"ssion_tmkenEZs.key: p;_-Apaswd(03047044053201300SSg2Oc and 4jdQMpensCQHKmore\rhvAIc(;1def and more";
+    let all = [&binary[..], rest].concat();
+    for rules in [default(), every()] {
+        let whole = masked(&rules, Width::Same, &[&all]);
+        for size in 1..all.len() {
+            let pieces: Vec<&[u8]> = all.chunks(size).collect();
+            assert_eq!(masked(&rules, Width::Same, &pieces), whole, "in pieces of {size}");
+        }
+    }
+}
+
+#[test]
 fn what_begins_like_a_secret_before_a_return_in_binary_output_is_none() {
     let binary = [&b"\x93\x00\xfe"[..], format!("ghp_{}", "a1B2".repeat(5)).as_bytes(), b"\r\x01rest"].concat();
     let (out, hits) = masked(&every(), Width::Label, &[&binary]);
