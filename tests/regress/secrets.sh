@@ -22,8 +22,10 @@ trap 'rm -f "$homes" "$found"' EXIT
 {
   while IFS= read -r home; do
     if grep -qa 'PRIVATE KEY-----$' "$home"; then
-      # A key of SSH has its public half in the first three lines; what follows is the other.
-      grep -qa OPENSSH "$home" && skip=4 || skip=1
+      # A key of SSH has its public half in the first three lines, one on P-256 twice in the first five; what follows is the other.
+      skip=1
+      grep -qa OPENSSH "$home" && skip=4
+      grep -qa '^b3BlbnNza.*AAAAaAAAABNlY2RzYS' "$home" && skip=6
       tail -n "+$((skip + 1))" "$home" | grep -a -v -e '-----' | awk 'length >= 40'
     elif [ "${home##*/}" = .secrets ]; then
       awk 'length >= 12' "$home"
