@@ -290,7 +290,7 @@ pub fn signs_here(key: &PrivateKey) -> bool {
     files::signs_here(key)
 }
 
-/// A new key pair for an authority: ECDSA on P-256, which OpenSSH verifies some ten times as fast as Ed25519.
+/// A new key pair for an authority: ECDSA on P-256, which OpenSSH verifies much faster than Ed25519.
 fn new_authority(comment: &str) -> Result<PrivateKey, Error> {
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| Error::Random)?;
     let secret: EcPrivateKeyBin<'_> = pair.private_key().as_be_bytes().map_err(|_| Error::Random)?;
