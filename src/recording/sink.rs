@@ -83,11 +83,14 @@ impl Sink {
                     state.hurry = true;
                 } else if let Some(event) = event.take() {
                     state.unstored_bytes += cost(&event);
+                    state.queued_bytes += cost(&event);
                     self.shared.waits(cost(&event), false);
                     state.pushed += 1;
                     state.queue.push_back((at, event));
                 }
-                self.shared.work.notify_one();
+                if full || state.queued_bytes > state.quiet_bytes {
+                    self.shared.work.notify_one();
+                }
                 (!full).then_some(Ok(()))
             })
             .await
@@ -147,6 +150,11 @@ pub(super) struct State {
     pub(super) queue: VecDeque<(Duration, Event)>,
     /// Of the queue, of the frame that is gathered and of the one that is stored.
     pub(super) unstored_bytes: usize,
+    /// Of the queue alone.
+    pub(super) queued_bytes: usize,
+    /// The writer wants to hear of more than this in the queue. Where a frame is open it looks by itself when that is old enough:
+    /// to wake it for each key costs the key's echo as much as the bastion's own work.
+    pub(super) quiet_bytes: usize,
     /// Time of the oldest event that left the queue and is not stored.
     pub(super) taken_since: Option<Duration>,
     /// Counts of events, the header included.

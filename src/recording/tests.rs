@@ -1,5 +1,9 @@
 //! Recordings from their begin to their end, and after a crash, over a store in memory.
 
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -120,6 +124,46 @@ fn noise(len: usize, mut seed: u64) -> Vec<u8> {
     }
     bytes.truncate(len);
     bytes
+}
+
+/// Counts how often it is called.
+#[derive(Default)]
+struct Calls(AtomicUsize);
+
+impl Wake for Calls {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_little_output_does_not_wake_the_writer_and_is_stored_in_time() {
+    let Rig { memory, sink, mut writer } = rig(&Settings::default());
+    let calls = Arc::new(Calls::default());
+    let waker = Waker::from(calls.clone());
+    {
+        let mut next = pin!(writer.next());
+        assert!(next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        for key in 0..20 {
+            sink.push(MS * key, out(b"k")).await.unwrap();
+        }
+        assert_eq!(calls.0.load(Ordering::SeqCst), 0);
+        sink.push(MS * 20, out(&[b'x'; 8192])).await.unwrap();
+        assert_eq!(calls.0.load(Ordering::SeqCst), 1);
+    }
+    let stored = async {
+        while reader(&memory).frames().next().await.unwrap().is_none() {
+            tokio::time::sleep(MS).await;
+        }
+    };
+    tokio::select! {
+        () = stored => {}
+        progress = writer.next() => panic!("{progress:?}"),
+        () = tokio::time::sleep(Settings::default().queue_age) => panic!("nothing is stored"),
+    }
+    drop(sink);
+    finish(&mut writer).await.unwrap();
+    assert_eq!(stdout(&reader(&memory)).await.len(), 20 + 8192);
 }
 
 #[tokio::test]

@@ -140,6 +140,9 @@ struct Asked {
     ended: Option<Duration>,
 }
 
+/// So much may wait in the queue behind what an open frame has without a word to the writer.
+const QUIET_BYTES: usize = 8 * 1024;
+
 impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Writer").field("recording", &self.recording).finish_non_exhaustive()
@@ -206,11 +209,13 @@ impl Writer {
             let Some((at, event)) = next else {
                 // Whoever waits does so for the frame that is stored just now: nothing to hurry for.
                 state.hurry &= !open.is_empty();
+                state.quiet_bytes = if open.is_empty() { 0 } else { QUIET_BYTES };
                 let flush = state.flush_to > self.closed;
                 let ended = state.ended.filter(|_| state.queue.is_empty());
                 break Asked { flush, hurry: state.hurry, ended };
             };
             state.taken_since.get_or_insert(at);
+            state.queued_bytes = state.queued_bytes.saturating_sub(cost(&event));
             drop(state);
             open.since.get_or_insert(at);
             open.cost += cost(&event);
@@ -322,6 +327,7 @@ impl Writer {
         let mut state = self.shared.lock();
         state.failed = Some(reason);
         state.queue.clear();
+        state.queued_bytes = 0;
         drop(state);
         self.shared.room.notify_waiters();
     }

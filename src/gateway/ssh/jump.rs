@@ -8,10 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use russh::server::{self, ChannelOpenHandle, Msg};
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, MethodKind, MethodSet};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, duplex, split};
+use russh::{ChannelReadHalf, ChannelWriteHalf, MethodKind, MethodSet};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +19,7 @@ use tracing::{Instrument as _, debug, error, info, info_span};
 use super::address::{self, Destination};
 use super::busy::Busy;
 use super::connection::Connection;
+use super::piped::Piped;
 use super::pump::Waiting;
 use super::refuse::prohibited;
 use super::sign_in::Patience;
@@ -35,8 +34,6 @@ use crate::identity::Refusal;
 use crate::session::budget::Share;
 use crate::session::limits::Limit;
 
-/// Between the channel and the inner server, each way.
-const PIPE_BYTES: usize = 64 * 1024;
 /// A host certificate is renewed so long before its end: clients' clocks differ.
 const RENEW_BEFORE: Duration = Duration::from_secs(3600);
 
@@ -201,18 +198,11 @@ impl Inner {
         let places = (place, Places::new(0, 0));
         let road = (source, Road::Jump(self.outer));
         let connection = Connection::new(self.rooms.clone(), road, places, authenticated, parts, about);
-        let (near, far) = duplex(PIPE_BYTES);
-        let ends = CancellationToken::new();
-        // Whatever way this function is left, its pumps end.
-        let _ends = ends.clone().drop_guard();
-        let (from_inner, to_inner) = split(near);
         let (read, write) = self.channel;
-        let (up, down) = (up(read, to_inner, self.backlog), down(from_inner, write));
-        let stop = ends.clone();
-        self.rooms.drain.spawn(async move { stop.run_until_cancelled(up).await });
-        let down = self.rooms.drain.spawn(async move { ends.run_until_cancelled(down).await });
+        let write = Arc::new(write);
+        let stream = Piped::new(read, write.clone(), self.backlog);
         let serving =
-            super::run(config, far, connection, (control.clone(), busy, patience), has_authenticated, &self.rooms);
+            super::run(config, stream, connection, (control.clone(), busy, patience), has_authenticated, &self.rooms);
         let cut = async {
             tokio::select! {
                 // What the client had sent before it went is still read.
@@ -229,39 +219,11 @@ impl Inner {
         if let Err(error) = ended {
             span.in_scope(|| debug!(?error, "connection"));
         }
-        // What it said last is still on its way to the client.
-        let _ = timeout(LAST_WORDS, down).await;
+        // What it said last is with the channel already.
+        let close = async {
+            let _ = write.eof().await;
+            let _ = write.close().await;
+        };
+        let _ = timeout(LAST_WORDS, close).await;
     }
-}
-
-/// From the channel to the inner server.
-async fn up(mut channel: ChannelReadHalf, mut inner: impl AsyncWrite + Unpin, backlog: Waiting) {
-    while let Some(message) = channel.wait().await {
-        match message {
-            ChannelMsg::Data { data } => {
-                let written = inner.write_all(&data).await;
-                backlog.taken(data.len());
-                if written.is_err() {
-                    break;
-                }
-            }
-            ChannelMsg::ExtendedData { data, .. } => backlog.taken(data.len()),
-            ChannelMsg::Eof | ChannelMsg::Close => break,
-            _ => {}
-        }
-    }
-    let _ = inner.shutdown().await;
-}
-
-/// From the inner server to the channel, and the channel's end.
-async fn down(mut inner: impl AsyncRead + Unpin, channel: ChannelWriteHalf<Msg>) {
-    let mut buffer = BytesMut::with_capacity(PIPE_BYTES);
-    while let Ok(1..) = inner.read_buf(&mut buffer).await {
-        if channel.data_bytes(buffer.split().freeze()).await.is_err() {
-            return;
-        }
-        buffer.reserve(PIPE_BYTES);
-    }
-    let _ = channel.eof().await;
-    let _ = channel.close().await;
 }

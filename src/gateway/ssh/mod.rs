@@ -46,6 +46,7 @@ mod limit;
 mod lines;
 mod listener;
 mod pace;
+mod piped;
 pub mod probe;
 mod pump;
 pub mod reach;
