@@ -11,7 +11,7 @@ use super::lanes::Rows;
 use super::rule::Rules;
 use super::shadow::Shadow;
 use super::shape::{Place, Verdict};
-use super::sieve::Sieve;
+use super::sieve::{REACH, Sieve};
 use super::view::Spot;
 use super::{HOLD, Masked, Masker};
 
@@ -70,6 +70,9 @@ impl Masker {
             let block = bytes.get(begin..).unwrap_or_default();
             let after = block.get(size).copied().or(follows);
             let block = block.get(..size).unwrap_or(block);
+            if block.len() <= REACH {
+                break;
+            }
             shadow.read(&self.screen, &self.raw, block, after);
             let is_whole = shadow.read == block.len();
             // A blank and a return may be a wrap, and the return may not have come.
@@ -248,7 +251,7 @@ fn join(text: &[u8], begin: usize, wraps: &[Range<usize>], joined: &mut Vec<u8>)
 }
 
 /// Text is looked at in blocks: a short one first, since something may begin soon again.
-const BLOCKS: Range<usize> = 2048..8192;
+const BLOCKS: Range<usize> = 3072..8192;
 
 /// So much behind a break is read joined to what stands before it.
 const AHEAD: usize = 512;

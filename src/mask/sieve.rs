@@ -433,7 +433,7 @@ fn of(verdict: &Verdict<'_>) -> Begins {
 }
 
 /// So much of a text's end is left to what follows: as much as a word's beginning and an anchor inside it take.
-const REACH: usize = 40;
+pub(super) const REACH: usize = 40;
 
 /// How far it is looked ahead from where something may begin: seldom far.
 const LOOKS: [usize; 3] = [48, 512, super::HOLD];
