@@ -3,11 +3,17 @@
 //! Does not read the protocol: whoever carries the bytes does, and says here what came of them before it passes them on.
 
 use std::fmt::Write as _;
+use std::future::pending;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::sync::mpsc;
+use tokio::time::{Sleep, sleep};
 use tracing::error;
 
 use super::Inner;
+use super::ask::Ask;
 use super::cut::Cut;
 use super::tap::Stopwatch;
 use crate::domain::event::sftp::{Moved, Operation};
@@ -16,6 +22,7 @@ use crate::domain::files::Reach;
 use crate::domain::identity::Caller;
 use crate::domain::session::{End, SessionId};
 use crate::domain::{RecordId, Text, printable};
+use crate::ledger::{self, Ledger};
 use crate::mask::rule::Rules;
 use crate::mask::{Width, whole};
 use crate::recording::{self, Sink};
@@ -23,21 +30,105 @@ use crate::recording::{self, Sink};
 /// Of a path, as a recording shows it.
 const SHOWN: usize = 1024;
 
+/// Answers whose operations may wait for their records; then the next answer waits too.
+const WAITING: usize = 2048;
+
+/// So long records are gathered, since each time that something is stored takes a sync or two, whatever it is.
+const GATHERED: Duration = Duration::from_millis(50);
+
+/// Records that are stored together.
+const AT_ONCE: usize = 256;
+
 /// Where one session's operations are recorded, and how far they may reach.
 #[derive(Debug)]
 pub struct Files {
-    pub(super) inner: Arc<Inner>,
-    pub(super) caller: Arc<Caller>,
-    pub(super) channel: u32,
-    pub(super) session: SessionId,
-    pub(super) place: TargetRef,
-    pub(super) sink: Sink,
-    pub(super) watch: Stopwatch,
-    pub(super) cut: Cut,
-    pub(super) rules: Arc<Rules>,
+    inner: Arc<Inner>,
+    caller: Arc<Caller>,
+    channel: u32,
+    session: SessionId,
+    place: TargetRef,
+    sink: Sink,
+    watch: Stopwatch,
+    cut: Cut,
+    rules: Arc<Rules>,
     /// The client hears of nothing whose record is not on disk.
-    pub(super) durable: bool,
-    pub(super) reach: Reach,
+    durable: bool,
+    reach: Reach,
+    queue: mpsc::Sender<Vec<Fact>>,
+}
+
+/// Operations that wait for their record, in their order: the keeper of the session has them stored, many at once.
+pub(super) struct Done {
+    ledger: Ledger,
+    waiting: mpsc::Receiver<Vec<Fact>>,
+    /// The first of those that are stored next, and when they are.
+    first: Option<(Vec<Fact>, Pin<Box<Sleep>>)>,
+    storing: Option<Storing>,
+}
+
+type Storing = Pin<Box<dyn Future<Output = Result<(), ledger::Error>> + Send>>;
+
+impl Done {
+    /// Stores what waits, once something has waited long enough. May be dropped and called again at any point.
+    pub(super) async fn next(&mut self) -> Result<(), ledger::Error> {
+        if self.storing.is_none() {
+            if self.first.is_none() {
+                match self.waiting.recv().await {
+                    Some(facts) => self.first = Some((facts, Box::pin(sleep(GATHERED)))),
+                    None => pending().await,
+                }
+            }
+            if let Some((_, due)) = &mut self.first {
+                due.as_mut().await;
+            }
+            self.store();
+        }
+        self.stored().await
+    }
+
+    /// Stores all that came before this.
+    pub(super) async fn rest(&mut self) -> Result<(), ledger::Error> {
+        loop {
+            self.stored().await?;
+            self.store();
+            if self.storing.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn store(&mut self) {
+        let mut facts = self.first.take().map(|(facts, _)| facts).unwrap_or_default();
+        while let Ok(more) = self.waiting.try_recv() {
+            facts.extend(more);
+            if facts.len() >= AT_ONCE {
+                break;
+            }
+        }
+        if !facts.is_empty() {
+            let ledger = self.ledger.clone();
+            self.storing = Some(Box::pin(async move { ledger.submit(facts).await.map(drop) }));
+        }
+    }
+
+    async fn stored(&mut self) -> Result<(), ledger::Error> {
+        let Some(storing) = &mut self.storing else { return Ok(()) };
+        let stored = storing.await;
+        self.storing = None;
+        stored
+    }
+}
+
+impl std::fmt::Debug for Done {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Done").finish_non_exhaustive()
+    }
+}
+
+/// What is done goes on no record any more: the session ends.
+pub(super) fn not_taken(session: SessionId, cause: &ledger::Error, cut: &Cut) {
+    error!(%session, error = ?cause, "ledger does not take what was done to a file");
+    cut.now(End::RecordingFailed);
 }
 
 /// Whether a file may be another afterwards.
@@ -47,12 +138,27 @@ fn changes(operation: &Operation) -> bool {
 }
 
 impl Files {
+    /// Of one session; and what its keeper records of it.
+    pub(super) fn new(
+        inner: &Arc<Inner>,
+        ask: &Ask<'_>,
+        (session, place, rules): (SessionId, TargetRef, Arc<Rules>),
+        (sink, watch, cut): (Sink, Stopwatch, Cut),
+        (durable, reach): (bool, Reach),
+    ) -> (Self, Done) {
+        let (queue, waiting) = mpsc::channel(WAITING);
+        let done = Done { ledger: inner.ledger.clone(), waiting, first: None, storing: None };
+        let (inner, caller, channel) = (inner.clone(), ask.caller.clone(), ask.channel);
+        let files = Self { inner, caller, channel, session, place, sink, watch, cut, rules, durable, reach, queue };
+        (files, done)
+    }
+
     /// What policy lets this session do.
     pub fn reach(&self) -> &Reach {
         &self.reach
     }
 
-    /// Records what has ended. Once this returns the records are queued, and where the session is durable they are on disk.
+    /// Records what has ended. Once this returns the records wait in their order, and where the session is durable they are on disk.
     pub async fn done(&self, operations: Vec<Operation>) -> Result<(), recording::Error> {
         if operations.is_empty() {
             return Ok(());
@@ -60,9 +166,6 @@ impl Files {
         for operation in &operations {
             let line = recording::Event::Marker(self.line(operation));
             self.sink.push(self.watch.at(), line).await?;
-        }
-        if self.durable {
-            self.sink.flush().await?;
         }
         let changed: Vec<String> = operations.iter().filter(|one| changes(one)).map(|one| self.line(one)).collect();
         let facts = operations.into_iter().map(|operation| {
@@ -72,15 +175,17 @@ impl Files {
             fact.within(self.session).towards(self.place.clone())
         });
         let facts = facts.collect();
-        let recorded = match self.durable {
-            true => self.inner.ledger.append(facts).await.map(drop),
-            false => self.inner.ledger.submit(facts).await.map(drop),
-        };
-        recorded.map_err(|cause| {
-            error!(session = %self.session, error = ?cause, "ledger does not take what was done to a file");
-            self.cut.now(End::RecordingFailed);
-            recording::Error::Failed("ledger")
-        })?;
+        if self.durable {
+            let (stored, recorded) = tokio::join!(self.sink.flush(), self.inner.ledger.append(facts));
+            stored?;
+            recorded.map_err(|cause| {
+                not_taken(self.session, &cause, &self.cut);
+                recording::Error::Failed("ledger")
+            })?;
+        } else {
+            // Not one by one: of many small files each would wait for a sync of its own.
+            self.queue.send(facts).await.map_err(|_| recording::Error::Ended)?;
+        }
         if !changed.is_empty() {
             self.note(&changed).await;
         }
@@ -117,5 +222,110 @@ impl Files {
             }
         }
         line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::domain::event::Outcome;
+    use crate::drain::Drain;
+    use crate::ledger::Settings;
+    use crate::signer::Signer;
+    use crate::store::memory::{Fault, Memory};
+
+    struct Rig {
+        disk: Memory,
+        ledger: Ledger,
+        queue: mpsc::Sender<Vec<Fact>>,
+        done: Done,
+        _running: oneshot::Sender<bool>,
+    }
+
+    async fn rig() -> Rig {
+        let (disk, signer) = (Memory::new(), Signer::in_memory().unwrap());
+        let settings = Settings {
+            origin: "bastion.example.com/sallyport/7f3a".to_owned(),
+            node: "bastion-1".to_owned(),
+            version: "0.1.0".to_owned(),
+            policy: None,
+            config: None,
+            last_checkpoint: None,
+        };
+        let clock = Clock::manual(crate::domain::Timestamp::from_secs(1_795_000_000));
+        let opened = Ledger::open(settings, disk.files(), disk.blobs(), signer, clock).await;
+        let (ledger, sequencer) = opened.unwrap();
+        let (running, stop) = oneshot::channel();
+        drop(Drain::new().spawn(sequencer.run(stop)));
+        ledger.answers().await.unwrap();
+        let (queue, waiting) = mpsc::channel(WAITING);
+        let done = Done { ledger: ledger.clone(), waiting, first: None, storing: None };
+        Rig { disk, ledger, queue, done, _running: running }
+    }
+
+    impl Rig {
+        async fn remove(&self, path: &str) {
+            let path = Text::new(path.to_owned());
+            let operation = Operation { what: "remove", path, to: None, read: None, written: None, result: "ok" };
+            let id = RecordId::new(crate::domain::Timestamp::from_secs(1_795_000_000));
+            self.queue.send(vec![Fact::new(id, Outcome::Success, Event::SftpOperation(operation))]).await.unwrap();
+        }
+
+        /// How many operations are on record, once all that was queued has an answer.
+        async fn records(&self) -> usize {
+            self.ledger.answers().await.unwrap();
+            let (mut from, mut records) = (0, 0);
+            loop {
+                let entries = self.ledger.entries(from, 1000).await.unwrap();
+                if entries.is_empty() {
+                    return records;
+                }
+                from += entries.len() as u64;
+                records +=
+                    entries.iter().filter(|entry| String::from_utf8_lossy(entry).contains("sftp.operation")).count();
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn operations_that_follow_each_other_are_stored_together_soon_after_the_first() {
+        let mut rig = rig().await;
+        for n in 0..100 {
+            rig.remove(&format!("/srv/{n}")).await;
+        }
+        let early = tokio::time::timeout(GATHERED / 2, rig.done.next()).await;
+        assert!(early.is_err());
+        assert_eq!(rig.records().await, 0);
+        let before = rig.disk.faults().steps();
+        tokio::time::timeout(GATHERED, rig.done.next()).await.unwrap().unwrap();
+        assert_eq!(rig.records().await, 100);
+        let steps = rig.disk.faults().steps() - before;
+        assert!(steps < 20, "{steps} steps for 100 records");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_the_end_of_a_session_nothing_waits_for_more() {
+        let mut rig = rig().await;
+        for n in 0..AT_ONCE + 10 {
+            rig.remove(&format!("/srv/{n}")).await;
+        }
+        // As the keeper drops it for something else meanwhile.
+        assert!(tokio::time::timeout(Duration::ZERO, rig.done.next()).await.is_err());
+        rig.done.rest().await.unwrap();
+        assert_eq!(rig.records().await, AT_ONCE + 10);
+        rig.done.rest().await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_takes_nothing_is_told() {
+        let mut rig = rig().await;
+        rig.disk.faults().writes(Fault::Full);
+        rig.remove("/srv/one").await;
+        assert!(rig.done.next().await.is_err());
+        rig.remove("/srv/two").await;
+        assert!(rig.done.rest().await.is_err());
     }
 }

@@ -4,6 +4,7 @@
 //! beyond the recorder's bounded queue.
 
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -11,6 +12,7 @@ use tokio::sync::oneshot;
 use tracing::{error, info};
 
 use super::cut::Cut;
+use super::files::{Done, not_taken};
 use super::limits::Limit;
 use super::masking::Hidden;
 use super::tap::{Counts, Stopwatch, broken};
@@ -20,6 +22,7 @@ use crate::domain::event::masked::Lifted;
 use crate::domain::event::{Event, Extent, Fact, Outcome, TargetRef};
 use crate::domain::identity::Caller;
 use crate::domain::session::{End, Exit};
+use crate::ledger;
 use crate::recording::index::{Ended, Summary};
 use crate::recording::{self, Failed, Progress, Sealed, Sink, Writer};
 
@@ -34,6 +37,8 @@ pub struct Keeper {
     pub(super) channel: u32,
     pub(super) target: TargetRef,
     pub(super) writer: Writer,
+    /// What was done to files, where that is followed.
+    pub(super) done: Option<Done>,
     pub(super) watch: Stopwatch,
     pub(super) counts: Arc<Counts>,
     /// What the mask rules hid.
@@ -46,6 +51,13 @@ pub struct Keeper {
     pub(super) counted: Counted,
     /// Bytes that were counted as stored.
     pub(super) recorded: u64,
+}
+
+async fn next(done: &mut Option<Done>) -> Result<(), ledger::Error> {
+    match done {
+        Some(done) => done.next().await,
+        None => pending().await,
+    }
 }
 
 /// How the session ended, as the gateway saw it.
@@ -100,7 +112,14 @@ impl Keeper {
     pub async fn run(mut self) {
         self.note_begin().await;
         let sealed = loop {
-            match self.writer.next().await {
+            let progress = tokio::select! {
+                progress = self.writer.next() => progress,
+                stored = next(&mut self.done) => {
+                    self.note_done(stored);
+                    continue;
+                }
+            };
+            match progress {
                 Ok(Progress::Commit(extent)) => self.commit(extent).await,
                 Ok(Progress::Sealed(sealed)) => break Ok(sealed),
                 Err(failed) => {
@@ -116,9 +135,25 @@ impl Keeper {
         self.finish(sealed).await;
     }
 
+    fn note_done(&self, stored: Result<(), ledger::Error>) {
+        if let Err(cause) = stored {
+            not_taken(self.summary.session, &cause, &self.cut);
+        }
+    }
+
     async fn finish(mut self, sealed: Result<Sealed, Failed>) {
+        let closing = loop {
+            tokio::select! {
+                closing = &mut self.closing => break closing,
+                stored = next(&mut self.done) => self.note_done(stored),
+            }
+        };
         // Dropped without a word: the task that served the channel has panicked.
-        let closing = (&mut self.closing).await.unwrap_or(Closing { end: End::Fault, host_key: None });
+        let closing = closing.unwrap_or(Closing { end: End::Fault, host_key: None });
+        if let Some(done) = &mut self.done {
+            let stored = done.rest().await;
+            self.note_done(stored);
+        }
         self.target.host_key = closing.host_key;
         let end = closing.end;
         let exit = match &end {

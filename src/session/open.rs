@@ -225,19 +225,13 @@ impl Sessions {
             unmasked: new.unmasked.is_some(),
             orders,
         };
-        let files = (new.ask.action == Action::Sftp).then(|| Files {
-            inner: inner.clone(),
-            caller: new.ask.caller.clone(),
-            channel: new.ask.channel,
-            session: new.session,
-            place: new.place.clone(),
-            sink: sink.clone(),
-            watch: watch.clone(),
-            cut: cut.clone(),
-            rules: new.rules.clone(),
-            durable,
-            reach: new.obligations.sftp.clone(),
-        });
+        let (files, done) = (new.ask.action == Action::Sftp)
+            .then(|| {
+                let about = (new.session, new.place.clone(), new.rules.clone());
+                let tap = (sink.clone(), watch.clone(), cut.clone());
+                Files::new(inner, new.ask, about, tap, (durable, new.obligations.sftp.clone()))
+            })
+            .unzip();
         let lending = lent.any().then(|| Lending::new(inner, new.ask, (new.session, new.place.clone()), cut.clone()));
         let registered = self.register(entry, mark).await;
         Opened {
@@ -270,6 +264,7 @@ impl Sessions {
                 channel: new.ask.channel,
                 target: new.place.clone(),
                 writer,
+                done,
                 watch: watch.clone(),
                 counts,
                 hidden,

@@ -1,5 +1,5 @@
-//! Follows an SFTP conversation between the two pumps of its channel: what was done to which file is recorded before the
-//! client hears of it, and what the policy does not allow never reaches the target.
+//! Follows an SFTP conversation between the two pumps of its channel: what was done to which file is on its way into the
+//! log before the client hears of it, and what the policy does not allow never reaches the target.
 //!
 //! Decides nothing: how far it reaches is `session`'s word.
 
