@@ -73,6 +73,21 @@ pub struct Settings {
     pub last_checkpoint: Option<(Files, String)>,
 }
 
+#[cfg(test)]
+impl Settings {
+    /// A log that tests write.
+    pub(crate) fn of_tests(origin: &str) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            node: "bastion-1".to_owned(),
+            version: "0.1.0".to_owned(),
+            policy: None,
+            config: None,
+            last_checkpoint: None,
+        }
+    }
+}
+
 /// What an append is answered with: the entry is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {

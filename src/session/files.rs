@@ -163,11 +163,12 @@ impl Files {
         if operations.is_empty() {
             return Ok(());
         }
+        let mut changed = Vec::new();
         for operation in &operations {
-            let line = recording::Event::Marker(self.line(operation));
-            self.sink.push(self.watch.at(), line).await?;
+            let line = self.line(operation);
+            changed.extend(changes(operation).then(|| line.clone()));
+            self.sink.push(self.watch.at(), recording::Event::Marker(line)).await?;
         }
-        let changed: Vec<String> = operations.iter().filter(|one| changes(one)).map(|one| self.line(one)).collect();
         let facts = operations.into_iter().map(|operation| {
             let id = RecordId::new(self.inner.clock.now());
             let mut fact = Fact::new(id, operation.outcome(), Event::SftpOperation(operation)).by(&self.caller);
@@ -247,14 +248,7 @@ mod tests {
 
     async fn rig() -> Rig {
         let (disk, signer) = (Memory::new(), Signer::in_memory().unwrap());
-        let settings = Settings {
-            origin: "bastion.example.com/sallyport/7f3a".to_owned(),
-            node: "bastion-1".to_owned(),
-            version: "0.1.0".to_owned(),
-            policy: None,
-            config: None,
-            last_checkpoint: None,
-        };
+        let settings = Settings::of_tests("bastion.example.com/sallyport/7f3a");
         let clock = Clock::manual(crate::domain::Timestamp::from_secs(1_795_000_000));
         let opened = Ledger::open(settings, disk.files(), disk.blobs(), signer, clock).await;
         let (ledger, sequencer) = opened.unwrap();

@@ -50,14 +50,7 @@ impl Bed {
     }
 
     async fn ledger(&self) -> (Ledger, ledger::sequencer::Sequencer) {
-        let settings = ledger::Settings {
-            origin: ORIGIN.to_owned(),
-            node: "bastion-1".to_owned(),
-            version: "0.1.0".to_owned(),
-            policy: None,
-            config: None,
-            last_checkpoint: None,
-        };
+        let settings = ledger::Settings::of_tests(ORIGIN);
         let (files, blobs) = (self.disk.files(), self.disk.blobs());
         Ledger::open(settings, files, blobs, self.signer.clone(), self.clock.clone()).await.unwrap()
     }

@@ -21,14 +21,7 @@ use crate::store::memory::Memory;
 /// A log that was used and closed: so many entries, all signed.
 async fn used(disk: &Memory, entries: usize) -> Ledger {
     let clock = Clock::manual(Timestamp::parse("2026-11-23T21:04:49Z").unwrap());
-    let settings = ledger::Settings {
-        origin: "bastion.example.com/sallyport/7f3a".to_owned(),
-        node: "bastion-1".to_owned(),
-        version: "0.1.0".to_owned(),
-        policy: None,
-        config: None,
-        last_checkpoint: None,
-    };
+    let settings = ledger::Settings::of_tests("bastion.example.com/sallyport/7f3a");
     let signer = Signer::in_memory().unwrap();
     let (ledger, sequencer) = Ledger::open(settings, disk.files(), disk.blobs(), signer, clock.clone()).await.unwrap();
     let (stop, stopping) = oneshot::channel();
