@@ -103,6 +103,8 @@ struct Raw {
     keywords: Vec<String>,
     #[serde(default)]
     any_case: bool,
+    #[serde(default)]
+    any_joint: bool,
     begins: Option<String>,
     before: Option<String>,
     pattern: Patterns,
@@ -174,7 +176,8 @@ fn start(raw: &Raw, forms: &[Form]) -> Result<Start, Wrong> {
         Some(Part::Card) => true,
         _ => false,
     };
-    match (raw.begins.as_deref(), raw.keywords.as_slice()) {
+    let words = if raw.any_joint { &*jointed(&raw.keywords) } else { raw.keywords.as_slice() };
+    match (raw.begins.as_deref(), words) {
         (None, []) => Err(wrong(
             "has nothing to find it by",
             "write `keywords`: texts that stand right before what `pattern` describes",
@@ -197,12 +200,28 @@ fn start(raw: &Raw, forms: &[Form]) -> Result<Start, Wrong> {
         (Some("digit"), []) => Ok(Start::Any(Class::DIGIT)),
         // Every word could begin one and is held until it ends: only where no terminal is.
         (Some("word"), []) => Ok(Start::Any(Class::ALNUM)),
+        (Some("country"), []) if forms.iter().all(|form| form.contains(&Part::Iban)) => Ok(Start::Country),
+        (Some("country"), []) => {
+            Err(wrong("begins with a country, its pattern does not", "let `pattern` begin with (?&iban)"))
+        }
         (Some("capitals"), []) => Ok(Start::Two(Class::UPPER)),
         (Some(other), []) => Err(wrong(
             format!("has no beginning {other:?}"),
-            "write `begins = \"digits\"` or \"capitals\", or `keywords`",
+            "write `begins = \"digits\"`, \"capitals\" or \"country\", or `keywords`",
         )),
     }
+}
+
+/// Names of several words as programs write them: `api_key`, `api-key`, `api.key`, `api key`, `apikey`.
+fn jointed(keywords: &[String]) -> Vec<String> {
+    let spelt = |word: &String| ["_", "-", ".", " ", ""].map(|joint| word.replace('_', joint));
+    let mut words: Vec<String> = Vec::new();
+    for word in keywords.iter().flat_map(spelt) {
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    words
 }
 
 fn before(word: Option<&str>) -> Result<Before, Wrong> {

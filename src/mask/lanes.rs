@@ -11,7 +11,6 @@ use super::class::Class;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lanes {
     pub(super) digit: u64,
-    pub(super) upper: u64,
     pub(super) hex: u64,
     /// Letters, digits, `_`.
     pub(super) word: u64,
@@ -90,7 +89,6 @@ impl Lanes {
         let dotted = base64 | dot;
         let (end, tab) = (is!(b'\n'), is!(b'\t'));
         self.digit |= bits!(digit);
-        self.upper |= bits!(among(bytes, b'A', 26));
         self.hex |= bits!(digit | among(folded, b'a', 6));
         self.word |= bits!(word);
         self.base64 |= bits!(base64);
@@ -364,7 +362,6 @@ fn looked_up(bytes: &[u8; 64]) -> Lanes {
     };
     Lanes {
         digit: bits(u8::is_ascii_digit),
-        upper: bits(u8::is_ascii_uppercase),
         hex: bits(u8::is_ascii_hexdigit),
         word: bits(|byte| byte.is_ascii_alphanumeric() || *byte == b'_'),
         base64: bits(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'/' | b'-')),

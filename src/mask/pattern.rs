@@ -102,9 +102,10 @@ impl Reader<'_> {
             "phone" => Part::Phone,
             "private-key" => Part::Block,
             "assigned" => {
-                let blank = Part::Run(Class::BLANK, 0, 4);
-                let quote = Part::Run(Class::of(b"\"'"), 0, 1);
-                self.form.extend([quote, blank.clone(), Part::Run(Class::of(b":="), 1, 2), blank]);
+                let one = |signs: &[u8], least| Part::Run(Class::of(signs), least, 1);
+                let blanks = |most| Part::Run(Class::BLANK, 0, most);
+                // Two colons are a path in a program; the values of a list stand in a column.
+                self.form.extend([one(b"\"'", 0), blanks(4), one(b":=", 1), one(b"=", 0), one(b">", 0), blanks(32)]);
                 return Ok(());
             }
             name => return Err(PatternError::Name(name.to_owned())),

@@ -91,6 +91,7 @@ impl Quick {
                     }
                 }
             }
+            Start::Country => rule.forms.iter().for_each(|form| self.form(&[], form)),
             Start::Any(class) | Start::Two(class) => {
                 let is_number = (b'0'..=b'9').any(|byte| class.has(byte));
                 for form in &rule.forms {

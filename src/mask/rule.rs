@@ -148,6 +148,8 @@ pub enum Start {
     Any(Class),
     /// Any two bytes of a class.
     Two(Class),
+    /// The two letters of a country that has IBANs, both large or both small.
+    Country,
 }
 
 /// What may stand before the start.
@@ -240,6 +242,7 @@ impl Rule {
             Start::Any(class) if class.has(first) => Class::ALL,
             Start::Two(class) if class.has(first) => *class,
             Start::Any(_) | Start::Two(_) => Class::default(),
+            Start::Country => super::shape::countries(first),
         }
     }
 }

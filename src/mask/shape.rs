@@ -72,7 +72,7 @@ impl<'a> Place<'a> {
         let (words, any_case) = match &rule.start {
             Start::Exact(words) => (words, false),
             Start::AnyCase(words) => (words, true),
-            Start::Value(_) | Start::Any(_) | Start::Two(_) => return self.verdict_of(rule),
+            Start::Value(_) | Start::Any(_) | Start::Two(_) | Start::Country => return self.verdict_of(rule),
         };
         let word = words.get(word).map(String::as_str);
         self.verdict_by(rule, || self.words(rule, word.into_iter(), any_case))
@@ -107,7 +107,7 @@ impl<'a> Place<'a> {
             Start::AnyCase(words) => self.words(rule, words.iter().map(String::as_str), true),
             Start::Value(forms) => self.words(rule, forms.iter(), false),
             Start::Any(class) if self.text.first().is_some_and(|first| !class.has(*first)) => Err(Miss::No),
-            Start::Any(_) | Start::Two(_) => self.forms(rule, 0),
+            Start::Any(_) | Start::Two(_) | Start::Country => self.forms(rule, 0),
         }
     }
 
@@ -272,22 +272,27 @@ impl<'a> Place<'a> {
         let Some((_, length)) = known else {
             return Err(Miss::No);
         };
-        let (mut at, mut count, mut separator) = (from + 4, 4, None);
-        while count < *length {
-            match self.at(at)? {
-                // One kind of separator, behind each four.
-                Some(byte @ (b' ' | b'-')) if count % 4 == 0 && !matches!(self.at(at - 1)?, Some(b' ' | b'-')) => {
-                    if *separator.get_or_insert(byte) != byte {
-                        return Err(Miss::No);
-                    }
-                }
-                Some(byte) if class.has(byte) => count += 1,
-                _ => return Err(Miss::No),
+        // One kind of separator behind each four, or none.
+        let separator = self.at(from + 4)?.filter(|byte| matches!(byte, b' ' | b'-'));
+        let mut at = from + 4;
+        for count in 4..*length {
+            if separator.is_some() && count % 4 == 0 {
+                at = if self.at(at)? == separator { at + 1 } else { return Err(Miss::No) };
             }
-            at += 1;
+            at = if self.at(at)?.is_some_and(|byte| class.has(byte)) { at + 1 } else { return Err(Miss::No) };
         }
         Ok(at)
     }
+}
+
+/// What stands second in a country's name where this is the first letter, in the same case.
+pub(super) fn countries(first: u8) -> Class {
+    let is_lower = first.is_ascii_lowercase();
+    let seconds = IBANS.iter().filter_map(|(name, _)| match name.as_bytes() {
+        [begin, second] if *begin == first.to_ascii_uppercase() => Some(*second),
+        _ => None,
+    });
+    Class::of(&seconds.map(|second| if is_lower { second.to_ascii_lowercase() } else { second }).collect::<Vec<_>>())
 }
 
 /// Countries and the length of their IBANs (SWIFT's registry).

@@ -11,7 +11,7 @@ use super::encoded;
 use super::heads::{Behind, Heads, is_bracket, is_number, is_plus, is_token, may_be_mended};
 use super::lanes::{Bits, Lanes, Rows, row};
 use super::quick::{Quick, fold_all};
-use super::rule::{Before, Form, Part, Rule, Rules, Start};
+use super::rule::{Before, Rule, Rules, Start};
 use super::shape::{Place, Verdict};
 use super::view::Spot;
 use super::word::inner;
@@ -23,7 +23,7 @@ pub(super) struct Sieve {
     heads: Heads,
     anchors: Anchors,
     numbers: Vec<usize>,
-    capitals: Vec<usize>,
+    countries: Vec<usize>,
     plus: Vec<usize>,
     /// The digits that may stand behind a plus sign.
     plus_digits: Class,
@@ -127,14 +127,17 @@ impl Sieve {
             Start::Any(class) | Start::Two(class) => {
                 let is_word = matches!(rule.before, Before::NoWord | Before::NoNumber);
                 let is_number = is_word && *class == Class::DIGIT && rule.forms.iter().all(is_number);
-                let is_iban = |form: &Form| form.iter().find(|part| !matches!(part, Part::Hide)) == Some(&Part::Iban);
-                let is_capitals = is_word && *class == Class::UPPER && rule.forms.iter().all(is_iban);
                 if is_number {
                     self.numbers.push(index);
-                } else if is_capitals {
-                    self.capitals.push(index);
                 }
-                is_number || is_capitals
+                is_number
+            }
+            Start::Country => {
+                let is_word = matches!(rule.before, Before::NoWord | Before::NoNumber);
+                if is_word {
+                    self.countries.push(index);
+                }
+                is_word
             }
             Start::Value(_) => false,
         }
@@ -213,12 +216,12 @@ impl Sieve {
         if three != 0 {
             first.meet(three & numbers(here, next), |place| look.by(place, &self.numbers));
         }
-        let two = here.upper & behind(|lanes| lanes.upper, 1) & !after_word;
-        let capitals = two & third & behind(|lanes| lanes.digit, 3);
-        if capitals != 0 {
-            let groups = |lanes: &Lanes| lanes.digit | lanes.upper | lanes.between;
-            let fifth = groups(here) >> 4 | groups(next) << 60;
-            first.meet(capitals & fifth, |place| look.by(place, &self.capitals));
+        let letter = |lanes: &Lanes| lanes.word & !lanes.digit;
+        let two = letter(here) & (letter(here) >> 1 | letter(next) << 63) & !after_word;
+        let countries = two & third & behind(|lanes| lanes.digit, 3);
+        if countries != 0 {
+            let iban = row(both(|lanes| lanes.word | lanes.between), 15) as u64;
+            first.meet(countries & iban, |place| look.by(place, &self.countries));
         }
         if (here.plus | here.open) != 0 {
             let digits = both(|lanes| lanes.digit);

@@ -64,7 +64,7 @@ def wrapped(r, text, mark):
                 out += open_text(mark)
                 column = 0
             out.append(cell)
-            column += 1
+            column += 8 - column % 8 if cell[0] == "\t" else 1
         out += open_text("\r\n")
     return out + open_text("$ ")
 

@@ -205,6 +205,20 @@ def kubernetes(r):
 
 
 @kind
+def names_in_columns(r):
+    return r.choice(
+        [
+            lines(r, lambda: f"  {r.choice(['reset-password', 'new-token', 'drop-secret', 'api-key'])}   {draw(r, HEX, 7)} {word(r)} the {word(r)}"),
+            "NAME              TYPE                                  DATA   AGE\n" + lines(r, lambda: f"{word(r)}-{r.choice(['token', 'secret', 'api-key'])}      {r.choice(['kubernetes.io/service-account-token', 'Opaque', 'kubernetes.io/tls'])}   {r.randint(1, 3)}      {r.randint(1, 99)}d"),
+            "| Field | Type | Null |\n" + lines(r, lambda: f"| {r.choice(['password', 'api_token', 'secret'])} | varchar({r.randint(10, 255)}) | NO |"),
+            lines(r, lambda: f"vault-{r.choice(['token', 'secret'])}   latest    {draw(r, HEX, 12)}   {r.randint(2, 9)} weeks ago   {r.randint(20, 90)}MB"),
+            "Key                 Value\n---                 -----\ntoken_duration      768h\ntoken_renewable     true\ntoken_policies      [\"default\"]\n",
+            lines(r, lambda: f"PrivateKey::read_{word(r)}_{r.randint(1, 9)}_pem(path) and Secret::from_{word(r)}({r.randint(1, 99)})"),
+        ]
+    )
+
+
+@kind
 def help_text(r):
     return f"      --password <TEXT>      Password of the account; asked for if absent\n      --token <TOKEN>        Access token [env: TOKEN=]\n  -p, --port <PORT>          Port [default: {r.randint(1024, 9999)}]\n      --secret-file <PATH>   Where the secret is read from\n"
 

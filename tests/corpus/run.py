@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import generate  # noqa: E402
 
 # Just under what is reached; only ever raised.
-FLOORS = {"plain": 0.99, "disguised": 0.985, "personal": 0.93, "ordinary": 1.0}
+FLOORS = {"plain": 0.99, "disguised": 0.99, "personal": 0.97, "ordinary": 1.0}
 
 
 def masked(program, data):
@@ -27,10 +27,10 @@ def masked(program, data):
 
 
 def leaks(data, secret, out):
-    """Bytes of the secret that are still there; all of them if places cannot be compared."""
+    """Bytes of the secret that are still there, but for blanks between groups; all of them if places cannot be compared."""
     if len(out) != len(data):
         return len(secret)
-    return sum(out[at] == data[at] and data[at] != ord("*") for at in secret)
+    return sum(out[at] == data[at] and data[at] not in b"* " for at in secret)
 
 
 def table(title, rows):

@@ -1,6 +1,6 @@
 """Tokens of more services, as their documents show them. Like `kinds`, which has the tools."""
 
-from kinds import ALNUM, B32, DIGITS, HEX, LOWER, URLSAFE, b64, draw, kind, neutral, of, s, token
+from kinds import ALNUM, B32, DIGITS, HEX, LOWER, UPPER, URLSAFE, b64, draw, kind, neutral, of, s, token
 
 
 def uuid(r):
@@ -131,3 +131,29 @@ def service_setting(r):
         ]
     )
     return r.choice(["{}={}", "export {}={}", '{}="{}"', "{}: {}"]).format(name, s(value))
+
+
+def token_kinds(name, prefix, value):
+    def make(r):
+        return neutral(r, prefix + value(r))
+
+    make.__name__ = name
+    kind("token")(make)
+
+
+ANY_HEX = DIGITS + "abcdefABCDEF"
+for name, prefix, value in [
+    ("octopus", "AP" + "I-", lambda r: draw(r, UPPER + DIGITS, 26)),
+    ("harness", "pa" + "t.", lambda r: draw(r, URLSAFE, 22) + "." + draw(r, ALNUM, 24) + "." + draw(r, ALNUM, 20)),
+    ("sourcegraph", "sg" + "p_", lambda r: draw(r, ANY_HEX, 16) + "_" + draw(r, ANY_HEX, 40)),
+    ("clickhouse", "4b" + "1d", lambda r: draw(r, ALNUM, 38)),
+    ("openshift", "sha2" + "56~", lambda r: draw(r, URLSAFE, 43)),
+    ("scalingo", "tk" + "-us-", lambda r: draw(r, URLSAFE, 48)),
+    ("settlemint", "sm" + "_pat_", lambda r: draw(r, ALNUM, 16)),
+    ("onepassword_key", "A" + "3-", lambda r: "-".join(draw(r, UPPER + DIGITS, count) for count in (6, 6, 5, 5, 5, 5))),
+    ("facebook", "EA" + "AG", lambda r: draw(r, ALNUM, 150)),
+    ("slack_legacy", "xo" + "xo-", lambda r: f"{draw(r, DIGITS, 12)}-{draw(r, DIGITS, 12)}-{draw(r, DIGITS, 12)}-{draw(r, HEX, 10)}"),
+    ("new_relic_insert", "NR" + "II-", lambda r: draw(r, URLSAFE, 32)),
+    ("artifactory_reference", "cmV" + "md", lambda r: draw(r, ALNUM, 59)),
+]:
+    token_kinds(name, prefix, value)

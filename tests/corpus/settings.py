@@ -1,6 +1,6 @@
 """Settings and arguments as programs print and take them, from their documents. Like `kinds`, which has the tools."""
 
-from kinds import ALNUM, DIGITS, HEX, b64, draw, kind, password, s
+from kinds import ALNUM, DIGITS, HEX, LOWER, b64, draw, kind, password, s
 
 
 def one_of(group, name, forms, value):
@@ -37,6 +37,15 @@ for group, name, forms, value in [
     ("assignment", "unseal_key", ["Unseal Key 1: @", "Unseal Key 3: @"], lambda r: b64(r.randbytes(33))),
     ("assignment", "initial_password", ["Initial admin password: @", "generated password for root\x00localhost: @"], lambda r: draw(r, HEX, 32)),
     ("assignment", "credential", ["credential: @", 'credentials: "@"'], random),
+    ("assignment", "key_names", ["STRIPE_KEY=@", "accessKey: @", '"privateKey": "@"', "encryption.key=@", "app-secret-key: @", "masterKey = '@'", "OPENAI_KEY=@", "consumer_key: @"], random),
+    ("assignment", "dotted_names", ["stripe.api.key=@", "app.secret.key=@", "spring.auth.token=@", "storage.access.key=@"], random),
+    ("assignment", "arrow_secret", ["'api_key' => '@',", ':secret_key => "@"', "token := \"@\""], random),
+    ("assignment", "key_element", ["<apiKey>@</apiKey>", "  <access-key>@</access-key>", "<token>@</token>"], random),
+    ("assignment", "short_token", ["DROPBOX_TOKEN=@", '"api_key": "@"', "secret='@'"], lambda r: draw(r, LOWER + DIGITS, 15)),
+    ("assignment", "column_secret", ["password         @", "| db_password | @ |", "secret_key\t@", "token    @"], random),
+    ("assignment", "padded_list", ["SECRET_KEY:              @", "DATABASE_PASSWORD:       @"], random),
+    ("assignment", "database_pwd", ["DB_PWD=@", "db_pwd: '@'"], plain),
+    ("command", "key_flag", ["tool --secret-key @ run", "tool --access-token @ run", "tailscale up --authkey @"], random),
     ("command", "mysql_long", ["mysql -u root --password=@ shop", "mysqldump --password=@ shop"], password),
     ("command", "wget_password", ["wget --password=@ https://x.example.org/a", "wget --http-password=@ https://x.example.org/a"], password),
     ("command", "quoted_curl_user", ['curl -u "admin:@" https://x.example.org', "curl --user 'admin:@' https://x.example.org"], password),
