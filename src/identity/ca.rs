@@ -19,6 +19,7 @@ use crate::domain::loan::Loans;
 use crate::domain::session::{Command, SessionId};
 use crate::domain::target::Login;
 use crate::domain::{Digest, RecordId, Timestamp};
+use crate::ledger;
 use crate::signer::{self, Host, HostDraft, TARGET_HOST_LIFE_S, TargetDraft, UserDraft, new_key};
 
 /// A certificate for one upstream connection is asked for.
@@ -67,6 +68,18 @@ impl Credential {
     }
 }
 
+/// A record that is on its way to the disk.
+#[derive(Debug)]
+#[must_use = "what it is of may be known to nobody before it is durable"]
+pub struct Submitted(ledger::Pending);
+
+impl Submitted {
+    /// Returns once it is there.
+    pub async fn durable(self) -> Result<(), Error> {
+        self.0.receipts().await.map(drop).map_err(Error::Ledger)
+    }
+}
+
 impl Identities {
     /// What signs in at the target: a certificate, or its lasting key where the config names one. The records of it
     /// are durable before it returns. Ask after the decision.
@@ -89,30 +102,25 @@ impl Identities {
             spare: false,
             seen_as: ask.source.to_string(),
         };
-        self.recorded(&ask, opens).await?;
+        self.submitted(&ask, opens).await?.durable().await?;
         Ok(Credential::Key(Arc::new(key)))
     }
 
     /// A session goes over a connection on which an earlier one has signed in by the certificate `serial`. The record of
-    /// it is durable before it returns. Ask after the decision.
-    pub async fn goes_over_again(&self, ask: &TargetAsk<'_>, serial: u64, key_id: &str) -> Result<(), Error> {
-        let again = Event::UpstreamAgain { serial, key_id: key_id.to_owned() };
-        self.recorded(ask, again).await
+    /// it is on its way to the disk: nothing goes to the client before its receipt. Ask after the decision.
+    pub async fn goes_over_again(&self, ask: &TargetAsk<'_>, serial: u64, key_id: &str) -> Result<Submitted, Error> {
+        self.submitted(ask, Event::UpstreamAgain { serial, key_id: key_id.to_owned() }).await
     }
 
-    /// Adds a record of a sign-in that spends no serial.
-    async fn recorded(&self, ask: &TargetAsk<'_>, event: Event) -> Result<(), Error> {
+    /// Queues a record of a sign-in that spends no serial.
+    async fn submitted(&self, ask: &TargetAsk<'_>, event: Event) -> Result<Submitted, Error> {
         let fact = towards(ask, self.clock().now(), event);
-        let pending = {
-            // In turn with revocations: one that came after the decision is seen here.
-            let _turn = self.turn().await;
-            if self.is_revoked(ask.caller) {
-                return Err(Error::Barred);
-            }
-            self.ledger().submit(vec![fact]).await.map_err(Error::Ledger)?
-        };
-        pending.receipts().await.map_err(Error::Ledger)?;
-        Ok(())
+        // In turn with revocations: one that came after the decision is seen here.
+        let _turn = self.turn().await;
+        if self.is_revoked(ask.caller) {
+            return Err(Error::Barred);
+        }
+        self.ledger().submit(vec![fact]).await.map(Submitted).map_err(Error::Ledger)
     }
 
     /// A fresh key and its certificate for two minutes. `cert.issued` and `upstream.open` are durable before it

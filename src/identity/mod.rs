@@ -33,7 +33,7 @@ pub(crate) mod tests;
 pub mod token;
 
 pub use admit::{Refusal, RememberedKey};
-pub use ca::{Credential, TargetAsk};
+pub use ca::{Credential, Submitted, TargetAsk};
 pub use login::{Issued, LoginError};
 pub use revocation::{Revocation, Unnamed, Void};
 

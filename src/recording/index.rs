@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Timestamp;
@@ -88,9 +89,9 @@ impl Index {
         let open = key_open(summary.session);
         let swaps = vec![
             Swap { key: key(summary.session), expected: None, new: Some(new.into()) },
-            Swap { key: open, expected: None, new: Some(bytes::Bytes::new()) },
+            Swap { key: open, expected: None, new: Some(Bytes::new()) },
         ];
-        match self.0.swap(swaps, follows).await {
+        match self.0.note(swaps, follows).await {
             // Noted before: replaying the ledger says the same again.
             Err(SwapError::Conflict(_)) => Ok(()),
             other => Ok(other?),
@@ -102,16 +103,23 @@ impl Index {
         let Some(old) = self.0.get(&key(session)).await? else {
             return Err(Error::Unknown(session));
         };
-        let mut summary = decode(&old)?;
-        if summary.ended.is_some() {
-            return Ok(());
-        }
-        summary.ended = Some(ended);
+        let summary = decode(&old)?;
+        if summary.ended.is_some() { Ok(()) } else { self.replace(old, summary, ended, follows).await }
+    }
+
+    /// The same, of a session that is in the index as it is given.
+    pub async fn close(&self, summary: &Summary, ended: Ended, follows: u64) -> Result<(), Error> {
+        self.replace(encode(summary)?.into(), summary.clone(), ended, follows).await
+    }
+
+    async fn replace(&self, old: Bytes, summary: Summary, ended: Ended, follows: u64) -> Result<(), Error> {
+        let session = summary.session;
+        let new = encode(&Summary { ended: Some(ended), ..summary })?.into();
         let swaps = vec![
-            Swap { key: key(session), expected: Some(old), new: Some(encode(&summary)?.into()) },
-            Swap { key: key_open(session), expected: Some(bytes::Bytes::new()), new: None },
+            Swap { key: key(session), expected: Some(old), new: Some(new) },
+            Swap { key: key_open(session), expected: Some(Bytes::new()), new: None },
         ];
-        Ok(self.0.swap(swaps, follows).await?)
+        Ok(self.0.note(swaps, follows).await?)
     }
 
     /// How many entries of the ledger the index has followed for certain.
@@ -124,7 +132,7 @@ impl Index {
     pub async fn note_followed(&self, size: u64) -> Result<(), Error> {
         let key = Key::of(&[FOLLOWED]);
         let expected = self.0.get(&key).await?;
-        let new = Some(bytes::Bytes::copy_from_slice(&size.to_be_bytes()));
+        let new = Some(Bytes::copy_from_slice(&size.to_be_bytes()));
         Ok(self.0.swap(vec![Swap { key, expected, new }], size).await?)
     }
 

@@ -303,6 +303,12 @@ impl Writer {
         }
     }
 
+    /// Whether everything is stored: a commit is the last one, and [`Progress::Sealed`] follows.
+    pub fn is_complete(&self) -> bool {
+        let state = self.shared.lock();
+        self.storing.is_none() && self.open.is_empty() && state.ended.is_some() && state.queue.is_empty()
+    }
+
     fn seal(&mut self, ended: Duration) -> Sealed {
         let ended_us = u64::try_from(ended.as_micros()).unwrap_or(u64::MAX);
         let sealed = Sealed {

@@ -91,10 +91,14 @@ impl Keeper {
         self.inner.ledger.counters().recorded.fetch_add(more, Ordering::Relaxed);
     }
 
-    async fn commit(&mut self, extent: Extent) {
+    fn committed(&mut self, extent: Extent) -> Fact {
         self.count(extent.stored_bytes);
-        let event = Event::RecordingCommit { recording: self.summary.recording, extent };
-        if let Err(cause) = self.inner.ledger.append_one(self.fact(Outcome::Success, event)).await {
+        self.fact(Outcome::Success, Event::RecordingCommit { recording: self.summary.recording, extent })
+    }
+
+    async fn commit(&mut self, extent: Extent) {
+        let commit = self.committed(extent);
+        if let Err(cause) = self.inner.ledger.append_one(commit).await {
             error!(session = %self.summary.session, error = ?cause, "ledger does not take a commit");
             self.cut.now(End::RecordingFailed);
         }
@@ -111,6 +115,7 @@ impl Keeper {
     /// Runs until the recording is sealed or has failed, and the session's end is in the ledger.
     pub async fn run(mut self) {
         self.note_begin().await;
+        let mut last = None;
         let sealed = loop {
             let progress = tokio::select! {
                 progress = self.writer.next() => progress,
@@ -120,6 +125,8 @@ impl Keeper {
                 }
             };
             match progress {
+                // It goes with the end of the session.
+                Ok(Progress::Commit(extent)) if self.writer.is_complete() => last = Some(self.committed(extent)),
                 Ok(Progress::Commit(extent)) => self.commit(extent).await,
                 Ok(Progress::Sealed(sealed)) => break Ok(sealed),
                 Err(failed) => {
@@ -132,7 +139,7 @@ impl Keeper {
                 }
             }
         };
-        self.finish(sealed).await;
+        self.finish(last, sealed).await;
     }
 
     fn note_done(&self, stored: Result<(), ledger::Error>) {
@@ -141,7 +148,7 @@ impl Keeper {
         }
     }
 
-    async fn finish(mut self, sealed: Result<Sealed, Failed>) {
+    async fn finish(mut self, last: Option<Fact>, sealed: Result<Sealed, Failed>) {
         let closing = loop {
             tokio::select! {
                 closing = &mut self.closing => break closing,
@@ -187,7 +194,7 @@ impl Keeper {
                 self.fact(Outcome::Error, event)
             }
         };
-        let mut facts = vec![kept];
+        let mut facts: Vec<Fact> = last.into_iter().chain([kept]).collect();
         let applied = self.hidden.applied(self.summary.recording).into_iter();
         facts.extend(applied.map(|applied| self.fact(Outcome::Success, Event::MaskApplied(applied))));
         if self.unmasked {
@@ -199,7 +206,7 @@ impl Keeper {
             Ok(receipts) => {
                 let ended = self.indexed(&end, stored_bytes);
                 let follows = receipts.last().map_or(0, |receipt| receipt.index + 1);
-                if let Err(cause) = self.inner.index.end(self.summary.session, ended, follows).await {
+                if let Err(cause) = self.inner.index.close(&self.summary, ended, follows).await {
                     error!(session = %self.summary.session, error = ?cause, "index does not take the end of a session; the next start repairs it");
                 }
             }

@@ -4,7 +4,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -23,7 +23,7 @@ struct Shared {
 struct Rounds {
     /// How many callers came so far.
     asked: u64,
-    /// Whether a job on the blocking pool syncs until nobody waits.
+    /// Whether somebody syncs, until nobody waits.
     running: bool,
 }
 
@@ -39,23 +39,42 @@ impl Barrier {
         Self(Arc::new(Shared { rounds: Mutex::default(), done: watch::Sender::default() }))
     }
 
-    /// Waits until a whole `sync` ran that began after this call did. The first failure is
-    /// everyone's, then and later.
+    /// Joins those who wait for a whole `sync` that begins after this call does, and runs it here if nobody else does:
+    /// for a thread that may block, of the runtime's pool. The first failure is everyone's, then and later.
     ///
-    /// The first caller's `sync` serves the others too, and may outlive all of them.
-    pub(super) async fn pass(&self, sync: impl Fn() -> io::Result<()> + Send + 'static) -> io::Result<()> {
-        let mut done = self.0.done.subscribe();
+    /// Those who come while it runs are served by a job of their own with `again`, so that nobody's call lasts for others.
+    pub(super) fn join(
+        &self,
+        sync: impl Fn() -> io::Result<()>,
+        again: impl Fn() -> io::Result<()> + Send + 'static,
+    ) -> Round {
+        let done = self.0.done.subscribe();
         let (mine, leads) = {
-            let mut rounds = self.0.rounds.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut rounds = self.0.rounds();
             rounds.asked += 1;
             (rounds.asked, !std::mem::replace(&mut rounds.running, true))
         };
-        if leads {
+        if leads && self.0.round(&sync) {
             let shared = Arc::clone(&self.0);
-            // Not awaited: others wait for it too, so it must not end with this caller.
-            drop(spawn_blocking(move || shared.run(sync)));
+            // Not awaited: others wait for it, so it must not end with this caller.
+            drop(spawn_blocking(move || while shared.round(&again) {}));
         }
-        let done = done.wait_for(|done| done.served >= mine || done.failed.is_some()).await;
+        Round { mine, done }
+    }
+}
+
+/// A place among those who wait for a sync.
+#[derive(Debug)]
+pub(super) struct Round {
+    mine: u64,
+    done: watch::Receiver<Done>,
+}
+
+impl Round {
+    /// Until its sync has run.
+    pub(super) async fn served(mut self) -> io::Result<()> {
+        let mine = self.mine;
+        let done = self.done.wait_for(|done| done.served >= mine || done.failed.is_some()).await;
         let done = done.map_err(io::Error::other)?.clone();
         match done.failed {
             Some(error) if done.served < mine => Err(io::Error::new(error.kind(), error)),
@@ -65,26 +84,26 @@ impl Barrier {
 }
 
 impl Shared {
-    fn run(&self, sync: impl Fn() -> io::Result<()>) {
-        let mut served = self.done.borrow().served;
-        loop {
-            {
-                let mut rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
-                if rounds.asked == served {
-                    rounds.running = false;
-                    return;
-                }
-                served = rounds.asked;
-            }
-            // A panic must not leave the others waiting.
-            let outcome =
-                catch_unwind(AssertUnwindSafe(&sync)).unwrap_or_else(|_| Err(io::Error::other("sync panicked")));
-            match outcome {
-                Ok(()) => self.done.send_modify(|done| done.served = served),
-                // Still running, for ever: there is no sync after one that failed.
-                Err(error) => return self.done.send_modify(|done| done.failed = Some(Arc::new(error))),
+    fn rounds(&self) -> MutexGuard<'_, Rounds> {
+        self.rounds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One sync for those who came so far. Whether more came meanwhile; if not, nobody runs any more.
+    fn round(&self, sync: &impl Fn() -> io::Result<()>) -> bool {
+        let served = self.rounds().asked;
+        // A panic must not leave the others waiting.
+        let outcome = catch_unwind(AssertUnwindSafe(sync)).unwrap_or_else(|_| Err(io::Error::other("sync panicked")));
+        match outcome {
+            Ok(()) => self.done.send_modify(|done| done.served = served),
+            // Still running, for ever: there is no sync after one that failed.
+            Err(error) => {
+                self.done.send_modify(|done| done.failed = Some(Arc::new(error)));
+                return false;
             }
         }
+        let mut rounds = self.rounds();
+        rounds.running = rounds.asked > served;
+        rounds.running
     }
 }
 
@@ -95,31 +114,37 @@ mod tests {
 
     use super::*;
 
+    /// As a write does: on a thread of the pool, then waiting.
+    async fn pass(barrier: &Barrier, sync: impl Fn() -> io::Result<()> + Clone + Send + 'static) -> io::Result<()> {
+        let barrier = barrier.clone();
+        spawn_blocking(move || barrier.join(sync.clone(), sync)).await.unwrap().served().await
+    }
+
     #[tokio::test]
     async fn callers_that_come_during_a_sync_share_the_next_one() {
         let barrier = Barrier::new();
         let syncs = Arc::new(AtomicUsize::new(0));
         let (begun, begins) = mpsc::channel();
         let (release, released) = mpsc::channel::<()>();
-        let (counted, released) = (Arc::clone(&syncs), Mutex::new(released));
-        let first = barrier.pass(move || {
-            counted.fetch_add(1, Ordering::SeqCst);
-            begun.send(()).unwrap();
-            released.lock().unwrap().recv().map_err(io::Error::other)
+        let (counted, released) = (Arc::clone(&syncs), Arc::new(Mutex::new(released)));
+        let leader = barrier.clone();
+        let first = spawn_blocking(move || {
+            let sync = move || {
+                counted.fetch_add(1, Ordering::SeqCst);
+                begun.send(()).unwrap();
+                released.lock().unwrap().recv().map_err(io::Error::other)
+            };
+            leader.join(sync.clone(), sync)
         });
-        tokio::pin!(first);
-        assert!(futures_poll(first.as_mut()).is_none());
         begins.recv().unwrap();
-        let others: Vec<_> = (0..10).map(|_| Box::pin(barrier.pass(|| panic!("the first one leads")))).collect();
-        let mut others = others;
-        for other in &mut others {
-            assert!(futures_poll(other.as_mut()).is_none());
-        }
+        let others: Vec<Round> = (0..10)
+            .map(|_| barrier.join(|| panic!("the first one leads"), || panic!("the first one's serves them")))
+            .collect();
         release.send(()).unwrap();
+        first.await.unwrap().served().await.unwrap();
         release.send(()).unwrap();
-        first.await.unwrap();
         for other in others {
-            other.await.unwrap();
+            other.served().await.unwrap();
         }
         assert_eq!(syncs.load(Ordering::SeqCst), 2);
     }
@@ -133,22 +158,15 @@ mod tests {
             let full = Arc::clone(&full);
             move || if full.load(Ordering::SeqCst) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
         };
-        barrier.pass(sync()).await.unwrap();
+        pass(&barrier, sync()).await.unwrap();
         full.store(true, Ordering::SeqCst);
-        assert!(barrier.pass(sync()).await.is_err());
+        assert!(pass(&barrier, sync()).await.is_err());
         full.store(false, Ordering::SeqCst);
-        assert_eq!(barrier.pass(sync()).await.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(pass(&barrier, sync()).await.unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
 
     #[tokio::test]
     async fn a_sync_that_panics_is_one_that_failed() {
-        assert!(Barrier::new().pass(|| panic!("on demand")).await.is_err());
-    }
-
-    fn futures_poll<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
-        match future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
-            std::task::Poll::Ready(output) => Some(output),
-            std::task::Poll::Pending => None,
-        }
+        assert!(pass(&Barrier::new(), || panic!("on demand")).await.is_err());
     }
 }

@@ -139,20 +139,19 @@ impl Registers {
     ///
     /// Once begun it is finished even if the future is dropped.
     pub async fn swap(&self, swaps: Vec<Swap>, follows: u64) -> Result<(), SwapError> {
-        let mut total = 0_usize;
-        let mut seen = std::collections::BTreeSet::new();
-        for swap in &swaps {
-            check_key(&swap.key)?;
-            let bytes = swap.new.as_ref().map_or(0, Bytes::len);
-            check_size(bytes, MAX_REGISTER_BYTES)?;
-            total = total.saturating_add(swap.key.len()).saturating_add(bytes);
-            if !seen.insert(&swap.key) {
-                return Err(Error::Repeated(swap.key.clone()).into());
-            }
-        }
-        check_size(total, MAX_BATCH_BYTES)?;
+        check_swaps(&swaps)?;
         match self {
             Self::Sled(registers) => registers.swap(swaps, follows).await,
+            Self::Memory(registers) => registers.swap(swaps, follows).await,
+        }
+    }
+
+    /// The same, for what can be made again from the ledger: everybody sees it once it returns, but it is durable only with
+    /// the next write that says so, or soon.
+    pub async fn note(&self, swaps: Vec<Swap>, follows: u64) -> Result<(), SwapError> {
+        check_swaps(&swaps)?;
+        match self {
+            Self::Sled(registers) => registers.note(swaps, follows).await,
             Self::Memory(registers) => registers.swap(swaps, follows).await,
         }
     }
@@ -259,6 +258,21 @@ impl Range {
 
 fn check_key(key: &Key) -> Result<(), Error> {
     check_size(key.len(), MAX_KEY_BYTES)
+}
+
+fn check_swaps(swaps: &[Swap]) -> Result<(), Error> {
+    let mut total = 0_usize;
+    let mut seen = std::collections::BTreeSet::new();
+    for swap in swaps {
+        check_key(&swap.key)?;
+        let bytes = swap.new.as_ref().map_or(0, Bytes::len);
+        check_size(bytes, MAX_REGISTER_BYTES)?;
+        total = total.saturating_add(swap.key.len()).saturating_add(bytes);
+        if !seen.insert(&swap.key) {
+            return Err(Error::Repeated(swap.key.clone()));
+        }
+    }
+    check_size(total, MAX_BATCH_BYTES)
 }
 
 fn check_size(bytes: usize, limit: usize) -> Result<(), Error> {

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use ::sled::{Batch, Db, Tree};
+use ::sled::{Batch, Db, IVec, Tree};
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::task::spawn_blocking;
 
@@ -165,7 +165,7 @@ impl Blobs {
     pub(super) async fn put(&self, items: Vec<(Key, Bytes)>) -> Result<(), Error> {
         let prepare = move |inner: &Inner| {
             inner.check_space(inner.reserve_bytes)?;
-            let mut batch = Batch::default();
+            let mut changes = Changes::default();
             let mut new = std::collections::BTreeMap::new();
             for (key, bytes) in &items {
                 let stored = inner.blob(key)?;
@@ -174,11 +174,11 @@ impl Blobs {
                 }
             }
             for (key, bytes) in new {
-                insert_blob(&mut batch, key, bytes);
+                changes.blob(key, bytes);
             }
-            Ok(batch)
+            Ok(changes)
         };
-        Inner::write(&self.0, |inner| &inner.blobs, prepare).await
+        Inner::write(&self.0, move |inner| inner.apply(&inner.blobs, prepare)).await
     }
 
     pub(super) async fn get(&self, key: &Key) -> Result<Option<Bytes>, Error> {
@@ -202,24 +202,11 @@ impl Registers {
     }
 
     pub(super) async fn swap(&self, swaps: Vec<Swap>, follows: u64) -> Result<(), SwapError> {
-        let prepare = move |inner: &Inner| {
-            inner.check_space(inner.reserve_bytes / 4)?;
-            let mut batch = Batch::default();
-            for swap in &swaps {
-                if inner.register(&swap.key)? != swap.expected {
-                    return Err(SwapError::Conflict(swap.key.clone()));
-                }
-                match &swap.new {
-                    Some(new) => batch.insert(tagged(b'r', &swap.key), new.as_ref()),
-                    None => batch.remove(tagged(b'r', &swap.key)),
-                }
-            }
-            if follows > inner.follows()? {
-                batch.insert(FOLLOWS, &follows.to_be_bytes());
-            }
-            Ok(batch)
-        };
-        Inner::write(&self.0, |inner| &inner.registers, prepare).await
+        Inner::write(&self.0, move |inner| inner.swap(&swaps, follows)).await
+    }
+
+    pub(super) async fn note(&self, swaps: Vec<Swap>, follows: u64) -> Result<(), SwapError> {
+        Inner::on_pool(&self.0, move |inner| inner.swap(&swaps, follows)).await
     }
 
     pub(super) async fn scan(&self, range: Range) -> Result<Vec<(Key, Bytes)>, Error> {
@@ -233,39 +220,64 @@ impl Registers {
 }
 
 impl Inner {
-    /// Compares and applies one batch, then waits until it is durable. What `prepare` refuses is
-    /// not written. Runs on the blocking pool, to its end even if the caller stops waiting.
+    /// Applies what `change` does, then waits until it is durable.
     async fn write<E: From<Error> + Send + 'static>(
         this: &Arc<Self>,
-        tree: fn(&Self) -> &Tree,
-        prepare: impl FnOnce(&Self) -> Result<Batch, E> + Send + 'static,
+        change: impl FnOnce(&Self) -> Result<(), E> + Send + 'static,
     ) -> Result<(), E> {
-        let inner = Arc::clone(this);
-        let applied = spawn_blocking(move || -> Result<(), E> {
-            let writer = inner.writer.lock();
-            if let Some(error) = inner.broken.get() {
-                return Err(Error::Broken(Arc::clone(error)).into());
-            }
-            let Ok(_writer) = writer else {
-                return Err(broken(io::Error::other("an earlier write panicked")).into());
-            };
-            let batch = prepare(&inner)?;
-            tree(&inner).apply_batch(batch).map_err(|error| inner.unknown(error.into()).into())
-        });
-        match applied.await {
-            Ok(outcome) => outcome?,
-            Err(error) if error.is_panic() => return Err(this.unknown(io::Error::other(error)).into()),
-            // The runtime ends, and the job never began.
-            Err(error) => return Err(broken(io::Error::other(error)).into()),
-        }
-        // Also when the batch is empty because all is there: its writer may not have synced yet.
         // Weak, because the barrier lets go of it only after it answered: a caller that drops the
         // store then must find its folder free.
-        let inner = Arc::downgrade(this);
-        this.barrier
-            .pass(move || inner.upgrade().map_or(Ok(()), |inner| inner.sync()))
-            .await
-            .map_err(|error| this.unknown(error).into())
+        let weak = Arc::downgrade(this);
+        let again = move || weak.upgrade().map_or(Ok(()), |inner| inner.sync());
+        let round = Self::on_pool(this, move |inner| {
+            change(inner)?;
+            // Also when the batch is empty because all is there: its writer may not have synced yet.
+            Ok::<_, E>(inner.barrier.join(|| inner.sync(), again))
+        });
+        round.await?.served().await.map_err(|error| this.unknown(error).into())
+    }
+
+    /// Runs on the blocking pool, to its end even if the caller stops waiting.
+    async fn on_pool<T: Send + 'static, E: From<Error> + Send + 'static>(
+        this: &Arc<Self>,
+        job: impl FnOnce(&Self) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let inner = Arc::clone(this);
+        match spawn_blocking(move || job(&inner)).await {
+            Ok(outcome) => outcome,
+            Err(error) if error.is_panic() => Err(this.unknown(io::Error::other(error)).into()),
+            // The runtime ends, and the job never began.
+            Err(error) => Err(broken(io::Error::other(error)).into()),
+        }
+    }
+
+    /// Compares and applies one batch. What `prepare` refuses is not written.
+    fn apply<E: From<Error>>(&self, tree: &Tree, prepare: impl FnOnce(&Self) -> Result<Changes, E>) -> Result<(), E> {
+        let writer = self.writer.lock();
+        if let Some(error) = self.broken.get() {
+            return Err(Error::Broken(Arc::clone(error)).into());
+        }
+        let Ok(_writer) = writer else {
+            return Err(broken(io::Error::other("an earlier write panicked")).into());
+        };
+        prepare(self)?.apply(tree).map_err(|error| self.unknown(error.into()).into())
+    }
+
+    fn swap(&self, swaps: &[Swap], follows: u64) -> Result<(), SwapError> {
+        self.apply(&self.registers, |inner| {
+            inner.check_space(inner.reserve_bytes / 4)?;
+            let mut changes = Changes::default();
+            for swap in swaps {
+                if inner.register(&swap.key)? != swap.expected {
+                    return Err(SwapError::Conflict(swap.key.clone()));
+                }
+                changes.0.push((tagged(b'r', &swap.key), swap.new.as_deref().map(IVec::from)));
+            }
+            if follows > inner.follows()? {
+                changes.0.push((FOLLOWS.to_vec(), Some(IVec::from(&follows.to_be_bytes()))));
+            }
+            Ok(changes)
+        })
     }
 
     async fn read<T: Send + 'static>(
@@ -337,20 +349,45 @@ impl Inner {
     }
 }
 
-fn insert_blob(batch: &mut Batch, key: &Key, bytes: &Bytes) {
-    let mut head = Vec::with_capacity(1 + bytes.len().min(INLINE_BYTES));
-    if bytes.len() <= INLINE_BYTES {
-        head.push(b'i');
-        head.extend_from_slice(bytes);
-    } else {
-        head.push(b'p');
-        // No batch is longer than MAX_BATCH_BYTES.
-        head.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
-        for (index, part) in bytes.chunks(PART_BYTES).enumerate() {
-            batch.insert(part_key(key, index), part);
+/// What one write changes in a tree, all of it or none; each key once.
+#[derive(Debug, Default)]
+struct Changes(Vec<(Vec<u8>, Option<IVec>)>);
+
+impl Changes {
+    fn blob(&mut self, key: &Key, bytes: &Bytes) {
+        let mut head = Vec::with_capacity(1 + bytes.len().min(INLINE_BYTES));
+        if bytes.len() <= INLINE_BYTES {
+            head.push(b'i');
+            head.extend_from_slice(bytes);
+        } else {
+            head.push(b'p');
+            // No batch is longer than MAX_BATCH_BYTES.
+            head.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+            for (index, part) in bytes.chunks(PART_BYTES).enumerate() {
+                self.0.push((part_key(key, index), Some(part.into())));
+            }
+        }
+        self.0.push((tagged(b'h', key), Some(head.into())));
+    }
+
+    /// A single change needs none of what holds a batch together: a further write of sled's, and everybody else's wait.
+    fn apply(mut self, tree: &Tree) -> ::sled::Result<()> {
+        match (self.0.pop(), self.0.is_empty()) {
+            (None, _) => Ok(()),
+            (Some((key, Some(value))), true) => tree.insert(key, value).map(drop),
+            (Some((key, None)), true) => tree.remove(key).map(drop),
+            (Some(last), false) => {
+                let mut batch = Batch::default();
+                for (key, value) in self.0.into_iter().chain([last]) {
+                    match value {
+                        Some(value) => batch.insert(key, value),
+                        None => batch.remove(key),
+                    }
+                }
+                tree.apply_batch(batch)
+            }
         }
     }
-    batch.insert(tagged(b'h', key), head);
 }
 
 /// Heads, parts and registers lie apart, so that a listing of one never reads another.

@@ -37,6 +37,22 @@ async fn a_conflict_names_the_first_key_that_differs_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_note_is_seen_at_once_compared_like_a_swap_and_there_after_the_next_one() {
+    for place in Place::all() {
+        let registers = place.registers();
+        registers.note(vec![swap("a", None, Some("1"))], 4).await.unwrap();
+        assert_eq!(value(&registers, "a").await.as_deref(), Some("1"), "{place:?}");
+        let conflict = registers.note(vec![swap("a", None, Some("2"))], 5).await;
+        assert!(matches!(conflict, Err(SwapError::Conflict(found)) if found == key("a")), "{place:?}");
+        registers.swap(vec![swap("b", None, Some("3"))], 0).await.unwrap();
+        drop(registers);
+        let again = place.registers();
+        assert_eq!(value(&again, "a").await.as_deref(), Some("1"), "{place:?}");
+        assert_eq!(again.follows().await.unwrap(), 4, "{place:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_swap_may_expect_without_changing() {
     for place in Place::all() {
         let registers = place.registers();

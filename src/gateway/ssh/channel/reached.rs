@@ -4,6 +4,7 @@ use super::super::request::{Environment, Terminal};
 use super::super::toward::Toward;
 use super::super::upstream::{Error, SignedIn, Upstream};
 use super::Channel;
+use crate::identity::Submitted;
 use crate::session::Governed;
 use crate::session::permit::Permit;
 
@@ -30,17 +31,26 @@ impl Channel {
             Some(on) => self.over(governed, on).await?,
             None => None,
         };
-        let mut upstream = match over {
-            Some(upstream) => upstream,
+        let (mut upstream, recorded) = match over {
+            Some((upstream, recorded)) => (upstream, Some(recorded)),
             None => {
                 let ahead = self.ahead.take();
                 let on = self.toward(governed).signed_in(ahead, terminal.is_some(), &permit).await?;
-                on.open(permit.forward()).await?
+                (on.open(permit.forward()).await?, None)
             }
         };
         upstream.is_kept = is_plain;
         upstream.backlog().charge(&self.share);
-        match upstream.start(terminal.as_ref(), environment, permit).await {
+        let recorded = async {
+            match recorded {
+                Some(recorded) => recorded.durable().await.map_err(Error::Certificate),
+                None => Ok(()),
+            }
+        };
+        // What begins is in the ledger already, and by which certificate; that it goes over it again may come beside it,
+        // but before anybody hears of it.
+        let (started, recorded) = tokio::join!(upstream.start(terminal.as_ref(), environment, permit), recorded);
+        match started.and(recorded) {
             Ok(()) => Ok(upstream),
             Err(error) => {
                 upstream.end().await;
@@ -50,19 +60,14 @@ impl Channel {
     }
 
     /// The next channel on a connection that an earlier session has left; none if the target does not give one any more.
-    async fn over(&self, governed: &Governed, on: SignedIn) -> Result<Option<Upstream>, Error> {
+    async fn over(&self, governed: &Governed, on: SignedIn) -> Result<Option<(Upstream, Submitted)>, Error> {
         let Some((serial, key_id)) = on.by.clone() else { return Ok(None) };
         governed.saw_host_key(&on.host_key);
         let asked = self.toward(governed).ask(&on.local, None);
-        // A channel with nothing in it has no effect: it may open while its record is on the way to the disk.
-        let recorded = self.rooms.identities.goes_over_again(&asked, serial, &key_id);
-        let (recorded, opened) = tokio::join!(recorded, on.open(None));
-        match (recorded, opened) {
-            (Ok(()), opened) => Ok(opened.ok()),
-            (Err(error), opened) => {
-                if let Ok(upstream) = opened {
-                    upstream.end().await;
-                }
+        match self.rooms.identities.goes_over_again(&asked, serial, &key_id).await {
+            Ok(recorded) => Ok(on.open(None).await.ok().map(|upstream| (upstream, recorded))),
+            Err(error) => {
+                on.end().await;
                 Err(Error::Certificate(error))
             }
         }
