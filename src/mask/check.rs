@@ -75,7 +75,7 @@ impl Check {
 
     pub(super) fn passes(self, value: &[u8]) -> bool {
         match self {
-            Self::None => true,
+            Self::None => !is_filler(value),
             Self::Luhn => luhn(value),
             Self::Mod97 => mod97(value),
             Self::Ssn => ssn(value),
@@ -173,9 +173,16 @@ fn is_placeholder(value: &[u8]) -> bool {
     let is_tag = *first == b'!' && lower.iter().skip(1).all(|byte| byte.is_ascii_lowercase());
     is_tag
         || b"$%<{*".contains(first)
+        || is_filler(value)
         || value.iter().all(|byte| byte == first)
         || ["your", "self.", "os.environ", "process.env", "args."].iter().any(|word| lower.starts_with(word.as_bytes()))
         || WORDS.iter().any(|word| lower == word.as_bytes())
+}
+
+/// Whether most of it is one character that documents write for what is left out.
+fn is_filler(value: &[u8]) -> bool {
+    let most = |filler: &u8| 2 * memchr::memchr_iter(*filler, value).count() > value.len();
+    value.len() >= 8 && b"xX*.#01".iter().any(most)
 }
 
 const WORDS: &[&str] = &[

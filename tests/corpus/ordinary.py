@@ -219,6 +219,12 @@ def names_in_columns(r):
 
 
 @kind
+def filled_placeholders(r):
+    prefix, count = r.choice([("gh" + "p_", 36), ("AK" + "IA", 16), ("gl" + "pat-", 20), ("hv" + "s.", 40), ("AI" + "za", 35), ("h" + "f_", 34)])
+    return lines(r, lambda: f"export {word(r).upper()}_TOKEN={prefix}{r.choice('xX*') * count}  # {word(r)}")
+
+
+@kind
 def help_text(r):
     return f"      --password <TEXT>      Password of the account; asked for if absent\n      --token <TOKEN>        Access token [env: TOKEN=]\n  -p, --port <PORT>          Port [default: {r.randint(1024, 9999)}]\n      --secret-file <PATH>   Where the secret is read from\n"
 

@@ -45,6 +45,8 @@ for group, name, forms, value in [
     ("assignment", "column_secret", ["password         @", "| db_password | @ |", "secret_key\t@", "token    @"], random),
     ("assignment", "padded_list", ["SECRET_KEY:              @", "DATABASE_PASSWORD:       @"], random),
     ("assignment", "database_pwd", ["DB_PWD=@", "db_pwd: '@'"], plain),
+    ("command", "curl_user_forms", ['curl -u ":@" https://x.example.org', "curl --user  'me\0example.org:@' https://x.example.org", "curl --user ci:'@' https://x.example.org"], plain),
+    ("header", "authorization_bare", ["curl -H 'Authorization: @' https://x.example.org", "Authorization: Api-Token @", 'curl --header "Api-Token: @"'], random),
     ("command", "key_flag", ["tool --secret-key @ run", "tool --access-token @ run", "tailscale up --authkey @"], random),
     ("command", "mysql_long", ["mysql -u root --password=@ shop", "mysqldump --password=@ shop"], password),
     ("command", "wget_password", ["wget --password=@ https://x.example.org/a", "wget --http-password=@ https://x.example.org/a"], password),
