@@ -52,15 +52,7 @@ async fn with(test: impl AsyncFnOnce(House)) {
     let clock = Clock::manual(Timestamp::parse(NOW).unwrap());
     let memory = Memory::new();
     let (files, blobs, signer) = (memory.files(), memory.blobs(), Signer::in_memory().unwrap());
-    let origin = "bastion.example.com/log".to_owned();
-    let about = ledger::Settings {
-        origin,
-        node: "bastion-1".to_owned(),
-        version: "0.0.0".to_owned(),
-        policy: None,
-        config: None,
-        last_checkpoint: None,
-    };
+    let about = ledger::Settings::of_tests("bastion.example.com/log");
     let (ledger, sequencer) = Ledger::open(about, files, blobs, signer.clone(), clock.clone()).await.unwrap();
     let catalogue = Catalogue {
         groups: Catalogue::BUILT_IN_GROUPS.map(str::to_owned).into(),

@@ -74,14 +74,7 @@ impl House {
         let signer = Signer::create(&dir.path().join("keys")).unwrap();
         let user_ca = std::fs::read(dir.path().join("keys/user_ca")).unwrap();
         let user_ca = PrivateKey::from_openssh(user_ca).unwrap();
-        let about = ledger::Settings {
-            origin: "bastion.example.com/log".into(),
-            node: "bastion-1".into(),
-            version: "0".into(),
-            policy: None,
-            config: None,
-            last_checkpoint: None,
-        };
+        let about = ledger::Settings::of_tests("bastion.example.com/log");
         let opened = Ledger::open(about, memory.files(), memory.blobs(), signer.clone(), clock.clone());
         let (ledger, sequencer) = opened.await.unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel();
