@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use ::sled::{Batch, Db, IVec, Tree};
 use bytes::{BufMut, Bytes, BytesMut};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, spawn_blocking};
 
 use super::barrier::Barrier;
 use super::files::broken;
@@ -206,7 +206,7 @@ impl Registers {
     }
 
     pub(super) async fn note(&self, swaps: Vec<Swap>, follows: u64) -> Result<(), SwapError> {
-        Inner::on_pool(&self.0, move |inner| inner.swap(&swaps, follows)).await
+        Inner::change(&self.0, move |inner| inner.swap(&swaps, follows)).await
     }
 
     pub(super) async fn scan(&self, range: Range) -> Result<Vec<(Key, Bytes)>, Error> {
@@ -229,7 +229,7 @@ impl Inner {
         // store then must find its folder free.
         let weak = Arc::downgrade(this);
         let again = move || weak.upgrade().map_or(Ok(()), |inner| inner.sync());
-        let round = Self::on_pool(this, move |inner| {
+        let round = Self::change(this, move |inner| {
             change(inner)?;
             // Also when the batch is empty because all is there: its writer may not have synced yet.
             Ok::<_, E>(inner.barrier.join(|| inner.sync(), again))
@@ -237,15 +237,24 @@ impl Inner {
         round.await?.served().await.map_err(|error| this.unknown(error).into())
     }
 
+    /// What writes, on the blocking pool: of one that panics nobody knows what it did.
+    async fn change<T: Send + 'static, E: From<Error> + Send + 'static>(
+        this: &Arc<Self>,
+        job: impl FnOnce(&Self) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        Self::on_pool(this, job, |error| this.unknown(io::Error::other(error))).await
+    }
+
     /// Runs on the blocking pool, to its end even if the caller stops waiting.
     async fn on_pool<T: Send + 'static, E: From<Error> + Send + 'static>(
         this: &Arc<Self>,
         job: impl FnOnce(&Self) -> Result<T, E> + Send + 'static,
+        panicked: impl FnOnce(JoinError) -> Error,
     ) -> Result<T, E> {
         let inner = Arc::clone(this);
         match spawn_blocking(move || job(&inner)).await {
             Ok(outcome) => outcome,
-            Err(error) if error.is_panic() => Err(this.unknown(io::Error::other(error)).into()),
+            Err(error) if error.is_panic() => Err(panicked(error).into()),
             // The runtime ends, and the job never began.
             Err(error) => Err(broken(io::Error::other(error)).into()),
         }
@@ -284,12 +293,7 @@ impl Inner {
         this: &Arc<Self>,
         job: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let inner = Arc::clone(this);
-        match spawn_blocking(move || job(&inner)).await {
-            Ok(outcome) => outcome,
-            Err(error) if error.is_panic() => Err(Error::Damaged("sled panicked while it read".to_owned())),
-            Err(error) => Err(broken(io::Error::other(error))),
-        }
+        Self::on_pool(this, job, |_| Error::Damaged("sled panicked while it read".to_owned())).await
     }
 
     /// Makes everything durable that was applied before the call.
