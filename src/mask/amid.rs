@@ -41,8 +41,7 @@ impl Masker {
         let before = self.raw.get(begin.saturating_sub(AROUND)..begin).unwrap_or_default();
         let last = cells.end.checked_sub(1).and_then(|last| self.cells.get(last));
         let behind = last.and_then(|last| self.raw.get(last.raw + 1));
-        // Of a line that has hardly begun, those before it tell, if they are clear enough.
-        is_text(before) && !is_noise(before) && !(before.last() == Some(&0) && behind == Some(&0))
+        is_typed(before) && !(before.last() == Some(&0) && behind == Some(&0))
     }
 }
 
@@ -51,16 +50,7 @@ fn has_control(bytes: &[u8]) -> bool {
     !bytes.iter().all(is_used)
 }
 
-/// Whether the last few bytes of a line and what stands before it are of no text at all.
-fn is_noise(before: &[u8]) -> bool {
-    let Some(end) = memchr::memrchr(b'\n', before).filter(|end| before.len() - end <= HARDLY) else {
-        return false;
-    };
-    let lines = before.get(..end).unwrap_or_default();
-    let broken: usize = lines.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
-    has_control(lines) && broken >= HARDLY
-}
-
+/// Whether what stands before a place, of its line, reads as text.
 pub(super) fn is_text(before: &[u8]) -> bool {
     let line = match memchr::memrchr(b'\n', before) {
         Some(end) => end + 1,
@@ -87,6 +77,29 @@ pub(super) fn is_text(before: &[u8]) -> bool {
         }
     }
     !is_too_much(other, all)
+}
+
+/// The same, but of a line that has hardly begun those before it tell, if they are clear enough.
+pub(super) fn is_typed(before: &[u8]) -> bool {
+    is_text(before) && !is_noise(before)
+}
+
+/// Whether a step back behind so much steps back: where text is typed, and not in a table of names, each of which has a byte for
+/// its kind and one for its length.
+pub(super) fn is_edited(before: &[u8]) -> bool {
+    let is_kind = |byte: &u8| matches!(byte, 0x00..=0x06 | 0x0e..=0x1a | 0x1c..=0x1f);
+    let is_name = |pair: &[u8]| matches!(pair, [kind, 0x08] if is_kind(kind));
+    is_typed(before) && !(before.last().is_some_and(is_kind) && before.windows(2).any(is_name))
+}
+
+/// Whether the last few bytes of a line and what stands before it are of no text at all.
+pub(super) fn is_noise(before: &[u8]) -> bool {
+    let Some(end) = memchr::memrchr2(b'\n', b'\r', before).filter(|end| before.len() - end <= HARDLY) else {
+        return false;
+    };
+    let lines = before.get(..end).unwrap_or_default();
+    let broken: usize = lines.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
+    has_control(lines) && broken >= HARDLY
 }
 
 /// How many of two bytes surely are of no text, the first one or the second one if it cannot stand behind the first.

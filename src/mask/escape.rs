@@ -2,8 +2,6 @@
 //!
 //! Knows no rules. Where reading begins inside an escape it reads otherwise than from its beginning: such places are told.
 
-use super::lanes::Rows;
-
 /// How an escape is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -27,14 +25,6 @@ impl Form {
         match self {
             Self::Url => b'%',
             Self::Json => b'\\',
-        }
-    }
-
-    /// Whether any may be in a text.
-    pub(super) fn is_in(self, rows: &Rows) -> bool {
-        match self {
-            Self::Url => rows.has.percent,
-            Self::Json => rows.has.backslash,
         }
     }
 
@@ -100,17 +90,20 @@ pub(super) struct Undone {
     runs: Vec<(usize, usize)>,
     /// Places of the original that are read otherwise: inside an escape, or right behind one that other bytes seem to be another of.
     pub(super) odd: Vec<usize>,
+    /// Places of the text where an escape was, and its end if it ends before one that has not come whole.
+    pub(super) changed: Vec<usize>,
     length: usize,
 }
 
 impl Undone {
-    /// Reads a text, up to an escape that has not come whole. Whether it has any, such a one too.
-    pub(super) fn read(&mut self, form: Form, text: &[u8]) -> bool {
+    /// Reads a text with such marks, up to an escape that has not come whole.
+    pub(super) fn read(&mut self, form: Form, text: &[u8], marks: impl Iterator<Item = usize>) {
         self.text.clear();
         self.runs.clear();
         self.odd.clear();
+        self.changed.clear();
         let (mut from, mut odd_until, mut end) = (0, 0, text.len());
-        for at in memchr::memchr_iter(form.mark(), text) {
+        for at in marks {
             let (byte, length) = match form.undo(text.get(at..).unwrap_or_default()) {
                 Some(Ok(undone)) => undone,
                 Some(Err(Partly)) => {
@@ -127,13 +120,14 @@ impl Undone {
             odd_until = odd_until.max(last + 1);
             if is_one {
                 self.go_on(from, text.get(from..at).unwrap_or_default());
+                self.changed.push(self.text.len());
                 self.go_on(at, &[byte]);
                 from = at + length;
             }
         }
         self.go_on(from, text.get(from..end).unwrap_or_default());
+        self.changed.extend((end < text.len()).then_some(self.text.len()));
         self.length = end;
-        !self.odd.is_empty() || end < text.len()
     }
 
     fn go_on(&mut self, raw: usize, text: &[u8]) {
@@ -164,7 +158,7 @@ mod tests {
     #[track_caller]
     fn check(form: Form, text: &str, expected: &str, odd: &[usize]) -> Undone {
         let mut undone = Undone::default();
-        undone.read(form, text.as_bytes());
+        undone.read(form, text.as_bytes(), memchr::memchr_iter(form.mark(), text.as_bytes()));
         assert_eq!((String::from_utf8_lossy(&undone.text), undone.odd.as_slice()), (expected.into(), odd), "{text}");
         for place in 0..undone.text.len() {
             let raw = undone.raw(place);

@@ -26,20 +26,13 @@ pub(super) struct Lanes {
     pub(super) open: u64,
     /// Line feeds.
     pub(super) end: u64,
-    /// Tabs and bytes of characters of several: what is not one column wide.
-    pub(super) uneven: u64,
-}
-
-/// Whether a text has any of these.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Has {
-    /// Control characters, but for line feeds and tabs.
-    pub(super) control: bool,
-    pub(super) percent: bool,
-    pub(super) backslash: bool,
-    pub(super) dollar: bool,
-    pub(super) tilde: bool,
-    pub(super) at: bool,
+    /// Returns.
+    pub(super) again: u64,
+    pub(super) tab: u64,
+    /// What takes a column: a character's first byte.
+    pub(super) column: u64,
+    /// Of `SIGNS`.
+    sign: u64,
 }
 
 impl Lanes {
@@ -57,7 +50,7 @@ impl Lanes {
 
     /// What it finds, and the bytes folded: letters in lower case; some signs fall together.
     #[inline(always)]
-    fn of<S: Simd>(simd: S, bytes: &[u8; 64], folded: &mut [u8; 64], any: &mut Any<S>) -> Self {
+    fn of<S: Simd>(simd: S, bytes: &[u8; 64], folded: &mut [u8; 64], any: &mut mask8x32<S>) -> Self {
         let mut lanes = Self::default();
         let halves = (bytes.as_chunks::<32>(), folded.as_chunks_mut::<32>());
         if let (([low, high], _), ([folded_low, folded_high], _)) = halves {
@@ -68,7 +61,7 @@ impl Lanes {
     }
 
     #[inline(always)]
-    fn add<S: Simd>(&mut self, bytes: u8x32<S>, to: &mut [u8; 32], shift: u32, any: &mut Any<S>) {
+    fn add<S: Simd>(&mut self, bytes: u8x32<S>, to: &mut [u8; 32], shift: u32, any: &mut mask8x32<S>) {
         // Closures would not be compiled for the processor.
         macro_rules! is {
             ($byte:literal) => {
@@ -98,43 +91,11 @@ impl Lanes {
         self.plus |= bits!(plus);
         self.open |= bits!(is!(b'('));
         self.end |= bits!(end);
-        self.uneven |= bits!(tab | among(bytes, 0x80, 0x80));
-        any.control |= control_characters(bytes);
-        any.percent |= is!(b'%');
-        any.backslash |= is!(b'\\');
-        any.dollar |= is!(b'$');
-        any.tilde |= is!(b'~');
-        any.at |= is!(b'@');
-    }
-}
-
-/// The bytes of a text that it may have, all rows at once.
-struct Any<S: Simd> {
-    control: mask8x32<S>,
-    percent: mask8x32<S>,
-    backslash: mask8x32<S>,
-    dollar: mask8x32<S>,
-    tilde: mask8x32<S>,
-    at: mask8x32<S>,
-}
-
-impl<S: Simd> Any<S> {
-    #[inline(always)]
-    fn none(simd: S) -> Self {
-        let none = mask8x32::splat(simd, false);
-        Self { control: none, percent: none, backslash: none, dollar: none, tilde: none, at: none }
-    }
-
-    #[inline(always)]
-    fn has(&self) -> Has {
-        Has {
-            control: self.control.any_true(),
-            percent: self.percent.any_true(),
-            backslash: self.backslash.any_true(),
-            dollar: self.dollar.any_true(),
-            tilde: self.tilde.any_true(),
-            at: self.at.any_true(),
-        }
+        self.again |= bits!(is!(b'\r'));
+        self.tab |= bits!(tab);
+        self.column |= bits!(among(bytes, b' ', 0x80 - b' ') | among(bytes, 0xc0, 0x40));
+        self.sign |= bits!(is!(b'%') | is!(b'\\') | is!(b'$') | is!(b'~') | is!(b'@'));
+        *any |= control_characters(bytes);
     }
 }
 
@@ -144,7 +105,10 @@ pub(super) struct Rows {
     /// One more than the text has: behind it is nothing.
     rows: Vec<Lanes>,
     folded: Vec<u8>,
-    pub(super) has: Has,
+    /// Where each of the signs stands.
+    signs: [Vec<usize>; SIGNS.len()],
+    /// Control characters, but for line feeds and tabs.
+    pub(super) has_control: bool,
 }
 
 impl Rows {
@@ -158,7 +122,7 @@ impl Rows {
         self.rows.resize(whole.len() + 2, Lanes::default());
         self.folded.resize(64 * (whole.len() + 1), 0);
         let (folded, _) = self.folded.as_chunks_mut::<64>();
-        let mut any = Any::none(simd);
+        let mut any = mask8x32::splat(simd, false);
         // Into rows that are there already: with a branch for one more, the compiler takes the vectors apart byte by byte.
         for ((row, bytes), folded) in self.rows.iter_mut().zip(whole).zip(folded.iter_mut()) {
             *row = Lanes::of(simd, bytes, folded, &mut any);
@@ -169,10 +133,18 @@ impl Rows {
         if let Some(folded) = folded.last_mut() {
             last = Lanes::of(simd, &padded, folded, &mut any);
             last.between &= (1 << rest.len()) - 1;
+            last.column &= (1 << rest.len()) - 1;
         }
-        self.has = any.has();
+        self.has_control = any.any_true();
         let behind = self.rows.iter_mut().skip(whole.len()).zip([last, Lanes::default()]);
         behind.for_each(|(row, lanes)| *row = lanes);
+        self.signs.iter_mut().for_each(Vec::clear);
+        for (row, begin) in self.rows.iter().zip((0..).step_by(64)) {
+            for at in Bits(row.sign).map(|bit| begin + bit) {
+                let places = text.get(at).and_then(|sign| self.signs.get_mut(index_of(*sign)?));
+                places.into_iter().for_each(|places| places.push(at));
+            }
+        }
     }
 
     /// So much of the text in lower case.
@@ -180,16 +152,41 @@ impl Rows {
         self.folded.get(..length).unwrap_or(&self.folded)
     }
 
+    /// Where such a sign stands.
+    pub(super) fn signs(&self, sign: u8) -> impl Iterator<Item = usize> {
+        index_of(sign).and_then(|index| self.signs.get(index)).into_iter().flatten().copied()
+    }
+
     /// Each with the one behind it.
     pub(super) fn pairs(&self) -> impl Iterator<Item = [&Lanes; 2]> {
         self.rows.iter().zip(self.rows.iter().skip(1)).map(|(here, next)| [here, next])
     }
 
-    /// Whether any such byte stands between two places, or close to them.
-    #[inline]
-    pub(super) fn may_have(&self, lane: impl Fn(&Lanes) -> u64, from: usize, until: usize) -> bool {
-        let rows = self.rows.get(from / 64..=until / 64).unwrap_or(&self.rows);
-        rows.iter().any(|row| lane(row) != 0)
+    /// In which column a line is at a place, from a place and a column on.
+    pub(super) fn column(&self, from: usize, until: usize, mut column: usize) -> usize {
+        // Mostly a byte is a column.
+        let is_plain = |(index, mask)| self.rows.get(index).is_some_and(|row: &Lanes| row.column & mask == mask);
+        if parts(from, until).all(is_plain) {
+            return column + (until - from);
+        }
+        for (index, mut mask) in parts(from, until) {
+            let Some(row) = self.rows.get(index) else { break };
+            for tab in Bits(row.tab & mask) {
+                let before = mask & !(u64::MAX << tab);
+                column = ((column + (row.column & before).count_ones() as usize) / 8 + 1) * 8;
+                mask &= !before;
+            }
+            column += (row.column & mask).count_ones() as usize;
+        }
+        column
+    }
+
+    /// Where the last such byte stands between two places.
+    pub(super) fn last(&self, lane: impl Fn(&Lanes) -> u64, from: usize, until: usize) -> Option<usize> {
+        parts(from, until).rev().find_map(|(index, mask)| {
+            let row = lane(self.rows.get(index)?) & mask;
+            (row != 0).then(|| index * 64 + 63 - row.leading_zeros() as usize)
+        })
     }
 
     /// The row with these 64 bytes; none behind the text.
@@ -317,6 +314,21 @@ fn pick_by<S: Simd>(simd: S, text: &[u8], rows: &mut [u64], before: &mut Vec<usi
 /// So much is picked from at a time.
 const PACE: usize = 16;
 
+fn index_of(sign: u8) -> Option<usize> {
+    SIGNS.iter().position(|other| *other == sign)
+}
+
+/// The rows between two places, and of each the bits between them.
+fn parts(from: usize, until: usize) -> impl DoubleEndedIterator<Item = (usize, u64)> {
+    (from / 64..until.div_ceil(64)).map(move |index| {
+        let begin = u64::MAX << from.saturating_sub(index * 64);
+        (index, begin & (u64::MAX >> (64 * (index + 1)).saturating_sub(until)))
+    })
+}
+
+/// Signs that few texts have, and that something is looked for by.
+pub(super) const SIGNS: &[u8; 5] = b"%\\$~@";
+
 /// The places of bits.
 pub(super) struct Bits(pub(super) u64);
 
@@ -371,7 +383,10 @@ fn looked_up(bytes: &[u8; 64]) -> Lanes {
         plus: bits(|byte| *byte == b'+'),
         open: bits(|byte| *byte == b'('),
         end: bits(|byte| *byte == b'\n'),
-        uneven: bits(|byte| *byte == b'\t' || *byte >= 0x80),
+        again: bits(|byte| *byte == b'\r'),
+        tab: bits(|byte| *byte == b'\t'),
+        column: bits(|byte| *byte >= b' ' && byte & 0xc0 != 0x80),
+        sign: bits(|byte| SIGNS.contains(byte)),
     }
 }
 
@@ -401,20 +416,21 @@ mod tests {
 
     #[test]
     fn of_a_short_text_the_rest_is_nothing() {
-        let seven = Lanes { digit: 1, hex: 1, word: 1, base64: 1, dotted: 1, token: 1, ..Lanes::default() };
+        let seven = Lanes { digit: 1, hex: 1, word: 1, base64: 1, dotted: 1, token: 1, column: 1, ..Lanes::default() };
         assert_eq!([of(b"7").at(0), of(b"7").at(1)], [Some(&seven), Some(&Lanes::default())]);
-        assert_eq!(of(b"7").has, Has::default());
+        assert!(!of(b"7").has_control);
     }
 
     #[test]
-    fn a_text_tells_which_signs_it_has() {
-        let has = |text: &[u8]| of(&[&[b'x'; 70], text, &[b'x'; 70]].concat()).has;
-        assert_eq!(has(b"\n\t\x80\xff "), Has::default());
+    fn a_text_tells_whether_it_has_control_characters_and_where_its_signs_are() {
+        let of_text = |text: &[u8]| of(&[&[b'x'; 70], text, &[b'x'; 70]].concat());
+        assert!(!of_text(b"\n\t\x80\xff ").has_control);
         for control in (0..32).chain([0x7f]).filter(|byte| !b"\n\t".contains(byte)) {
-            assert_eq!(has(&[control]), Has { control: true, ..Has::default() });
+            assert!(of_text(&[control]).has_control);
         }
-        assert_eq!(has(b"%$~"), Has { percent: true, dollar: true, tilde: true, ..Has::default() });
-        assert_eq!(has(b"\\@"), Has { backslash: true, at: true, ..Has::default() });
+        let rows = of_text(b"%$~\\@%");
+        let places = |sign: u8| rows.signs(sign).collect::<Vec<_>>();
+        assert_eq!([b'%', b'$', b'~', b'\\', b'@'].map(places), [vec![70, 75], vec![71], vec![72], vec![73], vec![74]]);
     }
 
     #[test]
@@ -466,7 +482,21 @@ mod tests {
     fn places_tell_where_such_bytes_stand() {
         let text = [&[b'a'; 63][..], b"\n", &[b'b'; 70], b"\t\n"].concat();
         assert_eq!(of(&text).places(|row| row.end).collect::<Vec<_>>(), [63, 135]);
-        assert_eq!(of(&text).places(|row| row.uneven).collect::<Vec<_>>(), [134]);
+        let rows = of(&text);
+        assert_eq!([rows.last(|row| row.end, 0, 136), rows.last(|row| row.end, 63, 135)], [Some(135), Some(63)]);
+    }
+
+    #[test]
+    fn a_column_is_counted_from_any_place_over_tabs_and_characters_of_several_bytes() {
+        let line = "é".repeat(40) + "\ta\tä" + &"x".repeat(70);
+        let rows = of(line.as_bytes());
+        for (from, _) in line.char_indices() {
+            for until in (from..line.len()).filter(|until| line.is_char_boundary(*until)) {
+                let after = |column: usize, c: char| if c == '\t' { (column / 8 + 1) * 8 } else { column + 1 };
+                let expected = line[from..until].chars().fold(3, after);
+                assert_eq!(rows.column(from, until, 3), expected, "{from}..{until}");
+            }
+        }
     }
 
     #[test]

@@ -78,11 +78,11 @@ impl Masker {
             self.seen(first, self.raw.len() - 1);
         }
         // In binary data they are bytes like any other.
-        if byte == 0x08 && self.screen.is_between() && !self.is_behind_text(0) {
+        if byte == 0x08 && self.screen.is_between() && !amid::is_edited(self.last_bytes(0)) {
             self.unseen(byte, Kind::Unseen);
             return;
         }
-        if self.screen.may_begin_title(byte) && !self.is_behind_text(1) {
+        if self.screen.may_begin_title(byte) && !amid::is_text(self.last_bytes(1)) {
             self.screen.refuse_title();
             self.unseen(byte, Kind::Unseen);
             return;
@@ -111,10 +111,10 @@ impl Masker {
         }
     }
 
-    /// Whether what came before the last so many bytes reads as text.
-    fn is_behind_text(&self, last: usize) -> bool {
+    /// What came before the last so many bytes, as much as is looked at.
+    fn last_bytes(&self, last: usize) -> &[u8] {
         let end = self.raw.len().saturating_sub(last);
-        amid::is_text(self.raw.get(end.saturating_sub(AROUND)..end).unwrap_or_default())
+        self.raw.get(end.saturating_sub(AROUND)..end).unwrap_or_default()
     }
 
     fn unseen(&mut self, byte: u8, kind: Kind) {
@@ -205,12 +205,17 @@ impl Masker {
         let line = self.wraps.iter().rev().find(|wrap| **wrap <= open).map_or(line, |wrap| line.max(*wrap));
         let begin = line.max(open.saturating_sub(OF_LINE));
         // As it came: what a terminal does not show is no text either, but for the bytes of escapes and breaks at the margin.
-        let raw = self.cells.get(begin).and_then(|cell| self.raw.get(cell.raw..)).unwrap_or_default();
+        let first = match begin.checked_sub(1) {
+            Some(before) => self.cells.get(before).map(|cell| cell.raw + 1),
+            None => self.cells.first().map(|cell| cell.raw),
+        };
+        let raw = first.and_then(|first| self.raw.get(first..)).unwrap_or_default();
         // A character that began before it.
         let cut = raw.iter().take(3).take_while(|byte| begin > line && matches!(byte, 0x80..=0xbf)).count();
         let raw = raw.get(cut..).unwrap_or_default();
         let line = std::str::from_utf8(raw.strip_suffix(b"\r").unwrap_or(raw));
-        line.is_ok_and(|line| !line.chars().any(|c| c.is_control() && !"\t\r\n\x07\x1b".contains(c)))
+        !amid::is_noise(self.last_bytes(1))
+            && line.is_ok_and(|line| !line.chars().any(|c| c.is_control() && !"\t\r\n\x07\x1b".contains(c)))
             && since.iter().all(|byte| (b' '..=b'~').contains(byte))
     }
 
@@ -245,7 +250,7 @@ impl Masker {
         let is_afforded = self.credit.spend(length - again);
         if is_afforded {
             self.doom();
-        } else {
+        } else if length >= self.cursor.at + BEGUN {
             // Steps back in such numbers are no editing: what may be a secret is taken for one, and nothing is looked at again.
             self.doomed_by = "unfinished".into();
             self.mark(self.cursor.at, length);

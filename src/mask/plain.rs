@@ -11,7 +11,7 @@ use super::lanes::Rows;
 use super::rule::Rules;
 use super::shadow::Shadow;
 use super::shape::{Place, Verdict};
-use super::sieve::{REACH, Sieve};
+use super::sieve::{self, Begins, Look, REACH, Sieve};
 use super::view::Spot;
 use super::{HOLD, Masked, Masker};
 
@@ -104,7 +104,7 @@ impl Masker {
         let begin = self.text.len().saturating_sub(Form::LONGEST);
         let behind = self.text.get(begin..).unwrap_or_default();
         let befores = [self.before(begin), self.cursor.before];
-        let first = Look { rules: &self.rules, text, rows, behind, befores };
+        let first = Reading { rules: &self.rules, text, rows, behind, befores };
         let (mut clear, mut is_begun) = first.clear(usize::MAX, looks);
         wraps.clear();
         let ahead = text.get(..clear + AHEAD).unwrap_or(text);
@@ -118,10 +118,10 @@ impl Masker {
             let (joined, rows) = &mut *joined;
             join(text, begin, wraps.get(index..).unwrap_or_default(), joined);
             rows.read(joined);
-            let first = Look { text: joined, rows, ..first };
+            let first = Reading { text: joined, rows, ..first };
             let line = wrap.start - begin;
             let look = match begin.checked_sub(1).and_then(|before| text.get(before)).copied() {
-                Some(end) => Look { behind: &[], befores: [Some(end); 2], ..first },
+                Some(end) => Reading { behind: &[], befores: [Some(end); 2], ..first },
                 None => first,
             };
             let (place, _) = look.clear(line, looks);
@@ -156,7 +156,7 @@ impl Masker {
         let of_slips = if is_unbroken && !before_all.is_empty() {
             rows.read(last);
             let befores = [before_all.last().copied(), before.last().copied()];
-            let look = Look { rules: &self.rules, text: last, rows: &rows, behind, befores };
+            let look = Reading { rules: &self.rules, text: last, rows: &rows, behind, befores };
             begin + look.clear(usize::MAX, &mut scratch.looks).0
         } else {
             rows.read(text);
@@ -169,7 +169,7 @@ impl Masker {
 
 /// A text, as it is and with its escapes undone.
 #[derive(Clone, Copy)]
-struct Look<'a> {
+struct Reading<'a> {
     rules: &'a Rules,
     text: &'a [u8],
     rows: &'a Rows,
@@ -179,37 +179,42 @@ struct Look<'a> {
     befores: [Option<u8>; 2],
 }
 
-impl Look<'_> {
+impl Reading<'_> {
     /// How much of it, up to an end, surely begins nothing, and whether something may begin behind it.
     fn clear(&self, end: usize, looks: &mut Looks) -> (usize, bool) {
         let Looks { folded, whole, undone, rows } = looks;
-        let (sieve, [before_all, before]) = (self.rules.sieve(), self.befores);
-        let mut first = sieve.clear(self.rules, (self.text, before, self.rows), end, folded);
+        let [before_all, before] = self.befores;
+        let look = Look::new(self.rules, self.text, before);
+        let (mut clear, begins) = self.rules.sieve().clear(&look, self.rows, end, folded);
+        let far = look.far.into_inner();
+        // What is not known for lack of text may be known with more, unless nothing was gained.
+        let mut is_begun = begins == Begins::Yes || begins == Begins::More && clear == 0;
         for form in Form::ALL {
-            if first.0 == 0 || !form.is_in(self.rows) && !self.behind.contains(&form.mark()) {
+            let is_one = |text: &[u8]| form.undo(text).is_some();
+            let is_any = self.rows.signs(form.mark()).any(|at| self.text.get(at..).is_some_and(is_one));
+            if clear == 0 || !is_any && !self.behind.contains(&form.mark()) {
                 continue;
             }
             whole.clear();
             whole.extend_from_slice(self.behind);
             whole.extend_from_slice(self.text);
-            if !undone.read(form, whole) {
-                continue;
+            let marks = self.rows.signs(form.mark()).map(|at| self.behind.len() + at);
+            undone.read(form, whole, memchr::memchr_iter(form.mark(), self.behind).chain(marks));
+            let (behind, mut until) = (self.behind.len(), self.behind.len() + clear);
+            let look = Look::new(self.rules, &undone.text, before_all);
+            let far = far.iter().map(|place| undone.place(behind + place));
+            let (place, begins) = undone_clear(&look, undone, (far, undone.place(until)), rows, folded);
+            let place = undone.raw(place);
+            if place < until {
+                until = place;
+                (clear, is_begun) = (until.saturating_sub(behind), begins == Begins::Yes || until <= behind);
             }
-            let end = self.behind.len() + first.0;
-            rows.read(&undone.text);
-            let all = (&*undone.text, before_all, &*rows);
-            let (clear, is_begun) = sieve.clear(self.rules, all, undone.place(end), folded);
-            let clear = undone.raw(clear).min(end);
-            if clear < end {
-                first = (clear.saturating_sub(self.behind.len()), is_begun || clear <= self.behind.len());
-            }
-            let odd = undone.odd.iter().skip_while(|place| **place < self.behind.len());
-            let odd = odd.take_while(|place| **place < clear);
-            if let Some((place, is_begun)) = odd.copied().find_map(|place| self.odd(place, form, whole)) {
-                first = (place - self.behind.len(), is_begun || place == self.behind.len());
+            let odd = undone.odd.iter().skip_while(|place| **place < behind).take_while(|place| **place < until);
+            if let Some((place, is_known)) = odd.copied().find_map(|place| self.odd(place, form, whole)) {
+                (clear, is_begun) = (place - behind, is_known || place == behind);
             }
         }
-        first
+        (clear, is_begun)
     }
 
     /// Whether something begins at a place inside an escape or right behind one, and whether that is known.
@@ -233,6 +238,37 @@ impl Look<'_> {
         Sieve::may_begin(self.rules, text)
             || Form::ALL.iter().any(|form| !matches!(spot.undone(*form, self.rules), Verdict::Nothing))
     }
+}
+
+/// How much of a text with its escapes undone surely begins nothing, up to an end, where the text as it came begins nothing: only
+/// what an escape changes is looked at, and what was known from afar.
+fn undone_clear(
+    look: &Look<'_>,
+    undone: &Undone,
+    (far, end): (impl Iterator<Item = usize>, usize),
+    rows: &mut Rows,
+    folded: &mut Vec<u8>,
+) -> (usize, Begins) {
+    let mut first = (end, Begins::No);
+    let around = |place: &usize| (place.saturating_sub(sieve::BEFORE), place + sieve::BEHIND);
+    let mut changed = undone.changed.iter().map(around).peekable();
+    while let Some((from, mut until)) = changed.next().filter(|(from, _)| *from < end) {
+        while let Some((_, next)) = changed.next_if(|(from, _)| *from <= until) {
+            until = next;
+        }
+        let (part, length) = (look.from(from), until.min(end) - from);
+        rows.read(part.text.get(..length + sieve::SEEN).unwrap_or(part.text));
+        let (clear, begins) = look.rules.sieve().clear(&part, rows, length, folded);
+        if clear < length {
+            first = (from + clear, begins);
+            break;
+        }
+    }
+    for place in far {
+        let begins = if place < first.0 { look.at(place) } else { Begins::No };
+        first = if begins == Begins::No { first } else { (place, begins) };
+    }
+    first
 }
 
 /// The text from a place on without these breaks, so far as it is needed.

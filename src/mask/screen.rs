@@ -137,13 +137,14 @@ impl Screen {
     pub(super) fn wraps_in(&self, (text, rows): (&[u8], &Rows), is_simple: bool, wraps: &mut Vec<Range<usize>>) {
         let (mut begin, mut column) = (0, self.column);
         for end in rows.places(|row| row.end).take_while(|end| *end < text.len()) {
-            let line = text.get(begin..end).unwrap_or_default();
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            // Mostly a byte is a column.
-            let is_plain = is_simple && !rows.may_have(|row| row.uneven, begin, end);
-            let reached = if is_plain { column + line.len() } else { column_after(column, line, is_simple) };
-            if is_margin(self.columns, reached) {
-                wraps.push(begin + line.len()..end + 1);
+            let is_return = begin < end && text.get(end - 1) == Some(&b'\r');
+            let last = end - usize::from(is_return);
+            let again = if is_simple { None } else { rows.last(|row| row.again, begin, last) };
+            if let Some(again) = again {
+                (begin, column) = (again + 1, 0);
+            }
+            if is_margin(self.columns, rows.column(begin, last, column)) {
+                wraps.push(last..end + 1);
             }
             (begin, column) = (end + 1, 0);
         }

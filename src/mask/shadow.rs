@@ -40,7 +40,7 @@ impl Shadow {
         let is_new = self.had_controls;
         if !is_new {
             self.rows.read(block);
-            self.had_controls = self.rows.has.control;
+            self.had_controls = self.rows.has_control;
         }
         if self.had_controls {
             self.had_controls = lanes::controls(block, &mut self.controls);
@@ -69,7 +69,9 @@ impl Shadow {
             from = at + 1;
             match first {
                 // A title, but not in binary data.
-                0x1b if more.first().is_some_and(|byte| begins_title(*byte)) && !is_text(behind, block, at) => {
+                0x1b if more.first().is_some_and(|byte| begins_title(*byte))
+                    && !before(behind, block, at, amid::is_text) =>
+                {
                     from = at + 2;
                     self.hide(at, from);
                 }
@@ -87,11 +89,12 @@ impl Shadow {
                         line = if byte == b'\r' { from } else { line };
                     }
                 }
-                0x08 if is_text(behind, block, at) => return at,
+                0x08 if before(behind, block, at, amid::is_edited) => return at,
                 0x08 => self.hide(at, from),
                 // The line is written anew, which means nothing where it is no text. It may be a wrap behind a blank.
                 b'\r' if next != Some(b'\n') => {
-                    if next.is_none() || !self.is_of_no_text(block, line, at) {
+                    let is_noise = || before(behind, block, at, amid::is_noise);
+                    if next.is_none() || !self.is_of_no_text(block, line, at) && !is_noise() {
                         return at;
                     }
                     (line, self.is_simple) = (from, false);
@@ -212,14 +215,14 @@ impl Shadow {
     }
 }
 
-/// Whether what stands before a place of the block is text.
-fn is_text(behind: &[u8], block: &[u8], at: usize) -> bool {
+/// What is said of as much before a place of the block as is looked at.
+fn before(behind: &[u8], block: &[u8], at: usize, is: impl Fn(&[u8]) -> bool) -> bool {
     if let Some(begin) = at.checked_sub(amid::AROUND) {
-        return amid::is_text(block.get(begin..at).unwrap_or_default());
+        return is(block.get(begin..at).unwrap_or_default());
     }
     let begin = behind.len().saturating_sub(amid::AROUND - at);
     let here = block.get(..at).unwrap_or_default();
-    amid::is_text(&[behind.get(begin..).unwrap_or_default(), here].concat())
+    is(&[behind.get(begin..).unwrap_or_default(), here].concat())
 }
 
 /// Of a sequence that shows nothing and moves nothing, behind its first byte: its length with that byte, and whether a byte

@@ -3,13 +3,15 @@
 //! Tokens by runs of their characters, numbers by groups of digits, words by a few bytes inside them, and whatever is
 //! left by four bytes that it may begin with. It may be wrong in one direction only: where it says no, no rule begins.
 
+use std::cell::RefCell;
+
 use memchr::memmem;
 
 use super::anchor::{Anchors, SHORTEST, Wanted};
 use super::class::Class;
 use super::encoded;
 use super::heads::{Behind, Heads, is_bracket, is_number, is_plus, is_token, may_be_mended};
-use super::lanes::{Bits, Lanes, Rows, row};
+use super::lanes::{Bits, Lanes, Rows, SIGNS, row};
 use super::quick::{Quick, fold_all};
 use super::rule::{Before, Rule, Rules, Start};
 use super::shape::{Place, Verdict};
@@ -30,15 +32,33 @@ pub(super) struct Sieve {
     brackets: Vec<usize>,
     /// Rules with a byte that is rare, and where in their words it stands.
     rare: Vec<(u8, usize, usize)>,
-    /// Rules that every word may begin: what stands inside, and how far.
-    inner: Vec<(memmem::Finder<'static>, usize, usize)>,
+    inner: Vec<Inner>,
     /// Rules that none of these finds.
     others: Option<Quick>,
 }
 
+/// A rule that every word may begin.
+#[derive(Debug)]
+struct Inner {
+    /// What stands inside.
+    finder: memmem::Finder<'static>,
+    /// Of that a sign that few texts have, and where it stands there.
+    sign: Option<(u8, usize)>,
+    /// How far inside.
+    far: usize,
+    rule: usize,
+}
+
+impl Inner {
+    fn new(text: &str, far: usize, rule: usize) -> Self {
+        let sign = (0..).zip(text.bytes()).find(|(_, sign)| SIGNS.contains(sign)).map(|(at, sign)| (sign, at));
+        Self { finder: memmem::Finder::new(text.as_bytes()).into_owned(), sign, far, rule }
+    }
+}
+
 /// Whether something begins at a place.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Begins {
+pub(super) enum Begins {
     No,
     /// The text ends before it is known.
     More,
@@ -120,8 +140,7 @@ impl Sieve {
                 let mut found: Vec<(String, usize)> = inner.iter().flatten().cloned().collect();
                 found.sort();
                 found.dedup();
-                let finder = |text: &str| memmem::Finder::new(text.as_bytes()).into_owned();
-                self.inner.extend(found.iter().map(|(text, far)| (finder(text), *far, index)));
+                self.inner.extend(found.iter().map(|(text, far)| Inner::new(text, *far, index)));
                 inner.is_some()
             }
             Start::Any(class) | Start::Two(class) => {
@@ -143,26 +162,15 @@ impl Sieve {
         }
     }
 
-    /// How much of the text, up to an end, surely begins nothing, and whether something may begin right behind it. What
-    /// follows the text is not known.
-    pub(super) fn clear(
-        &self,
-        rules: &Rules,
-        (text, before, rows): (&[u8], Option<u8>, &Rows),
-        end: usize,
-        folded: &mut Vec<u8>,
-    ) -> (usize, bool) {
-        let look = Look { rules, text, before };
-        let mut first = (self.known(text).min(end), Begins::No);
-        first = self.runs(&look, first.0, rows).unwrap_or(first);
-        first = self.broken(&look, first.0, rows).unwrap_or(first);
-        first = self.words(&look, first.0, rows).unwrap_or(first);
-        first = self.short(&look, first.0, rows).unwrap_or(first);
-        first = self.within(&look, first.0, rows).unwrap_or(first);
-        first = self.other(&look, first.0, folded).unwrap_or(first);
-        // What is not known for lack of text may be known with more, unless nothing was gained.
-        let (clear, begins) = first;
-        (clear, begins == Begins::Yes || begins == Begins::More && clear == 0)
+    /// How much of the text, up to an end, surely begins nothing, and what begins right behind it. What follows the text is not known.
+    pub(super) fn clear(&self, look: &Look<'_>, rows: &Rows, end: usize, folded: &mut Vec<u8>) -> (usize, Begins) {
+        let mut first = (self.known(look.text).min(end), Begins::No);
+        first = self.runs(look, first.0, rows).unwrap_or(first);
+        first = self.broken(look, first.0, rows).unwrap_or(first);
+        first = self.words(look, first.0, rows).unwrap_or(first);
+        first = self.short(look, first.0, rows).unwrap_or(first);
+        first = self.within(look, first.0, rows).unwrap_or(first);
+        self.other(look, first.0, folded).unwrap_or(first)
     }
 
     /// Of so much of a text it may be known what begins in it.
@@ -178,8 +186,7 @@ impl Sieve {
 
     /// Whether something may begin at the beginning of a text.
     pub(super) fn may_begin(rules: &Rules, text: &[u8]) -> bool {
-        let look = Look { rules, text, before: None };
-        look.any(0) != Begins::No || look.encoded(0) != Begins::No
+        Look::new(rules, text, None).at(0) != Begins::No
     }
 
     /// By runs of characters and groups of digits.
@@ -279,37 +286,30 @@ impl Sieve {
     }
 
     fn short(&self, look: &Look<'_>, end: usize, rows: &Rows) -> Option<(usize, Begins)> {
-        if !rows.has.dollar && !rows.has.tilde {
-            return None;
-        }
-        let text = look.text.get(..end + 2).unwrap_or(look.text);
-        let [a, b] = RARE;
-        memchr::memchr2_iter(*a, *b, text).find_map(|at| {
-            let rules = self.rare.iter().filter(|(byte, _, _)| text.get(at) == Some(byte));
-            rules.into_iter().find_map(|(_, offset, rule)| {
-                let place = at.checked_sub(*offset).filter(|place| *place < end)?;
+        let found = self.rare.iter().filter_map(|(sign, offset, rule)| {
+            let mut places =
+                rows.signs(*sign).filter_map(|at| at.checked_sub(*offset)).take_while(|place| *place < end);
+            places.find_map(|place| {
                 let may = look.text.get(place..).is_none_or(|ahead| look.rules.may_begin_by(*rule, ahead));
                 let begins = if may { look.by(place, &[*rule]) } else { Begins::No };
                 (begins != Begins::No).then_some((place, begins))
             })
-        })
+        });
+        found.min_by_key(|(place, _)| *place)
     }
 
     /// Words that a rule begins with, by what stands inside it.
     fn within(&self, look: &Look<'_>, end: usize, rows: &Rows) -> Option<(usize, Begins)> {
         let mut first: Option<(usize, Begins)> = None;
-        for (finder, far, rule) in &self.inner {
-            let is_there = |byte: &u8| match byte {
-                b'@' => rows.has.at,
-                b'~' => rows.has.tilde,
-                _ => true,
-            };
-            if !finder.needle().iter().all(is_there) {
-                continue;
-            }
+        for Inner { finder, sign, far, rule } in &self.inner {
             let end = first.map_or(end, |(place, _)| place);
             let text = look.text.get(..end + FAR + REACH).unwrap_or(look.text);
-            let found = finder.find_iter(text).find_map(|at| {
+            let by_sign = sign.iter().copied().flat_map(|(sign, offset)| {
+                let begins = rows.signs(sign).filter_map(move |at| at.checked_sub(offset));
+                begins.filter(|at| text.get(*at..).is_some_and(|text| text.starts_with(finder.needle())))
+            });
+            let by_text = sign.is_none().then(|| finder.find_iter(text)).into_iter().flatten();
+            let found = by_sign.chain(by_text).find_map(|at| {
                 let begun = text.get(at.saturating_sub(*far)..at).unwrap_or_default();
                 let begun = begun.iter().rev().take_while(|byte| Class::DOTTED.has(**byte)).count();
                 (at - begun..at.min(end)).find_map(|place| {
@@ -363,20 +363,46 @@ impl First {
 }
 
 /// A text, and what stands before it.
-struct Look<'a> {
-    rules: &'a Rules,
-    text: &'a [u8],
+pub(super) struct Look<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) text: &'a [u8],
     before: Option<u8>,
+    /// Places of which it was known only from afar that nothing begins there.
+    pub(super) far: RefCell<Vec<usize>>,
 }
 
-impl Look<'_> {
+impl<'a> Look<'a> {
+    pub(super) fn new(rules: &'a Rules, text: &'a [u8], before: Option<u8>) -> Self {
+        Self { rules, text, before, far: RefCell::default() }
+    }
+
+    /// The same from a place on.
+    pub(super) fn from(&self, place: usize) -> Self {
+        Self::new(self.rules, self.text.get(place..).unwrap_or_default(), self.before(place))
+    }
+
+    fn before(&self, place: usize) -> Option<u8> {
+        place.checked_sub(1).map_or(self.before, |before| self.text.get(before).copied())
+    }
+
+    /// Whether anything begins at a place.
+    pub(super) fn at(&self, place: usize) -> Begins {
+        match self.any(place) {
+            Begins::No => self.encoded(place),
+            begins => begins,
+        }
+    }
+
     /// Asks of a place, with so little of what follows as will do.
     fn ask(&self, at: usize, verdict: impl Fn(Place<'_>) -> Begins) -> Begins {
         let ahead = self.text.get(at..).unwrap_or_default();
-        let before = at.checked_sub(1).map_or(self.before, |before| self.text.get(before).copied());
+        let before = self.before(at);
         for look in LOOKS {
             let text = ahead.get(..look).unwrap_or(ahead);
             let begins = verdict(Place { before, text, is_closed: false });
+            if begins == Begins::No && look > NEAR {
+                self.far.borrow_mut().push(at);
+            }
             if begins != Begins::More || text.len() < look {
                 return begins;
             }
@@ -439,10 +465,22 @@ fn of(verdict: &Verdict<'_>) -> Begins {
 pub(super) const REACH: usize = 40;
 
 /// How far it is looked ahead from where something may begin: seldom far.
-const LOOKS: [usize; 3] = [48, 512, super::HOLD];
+const LOOKS: [usize; 3] = [NEAR, 512, super::HOLD];
+
+/// So much tells of most places that nothing begins there.
+const NEAR: usize = 48;
 
 /// So far inside a rule that every word may begin stands what it is found by.
 const FAR: usize = 64;
+
+/// What a byte changes begins no further before it, unless it is one of `Look::far`.
+pub(super) const BEFORE: usize = FAR + REACH;
+
+/// Nor further behind it.
+pub(super) const BEHIND: usize = FAR + 1;
+
+/// So far behind an end the text must have been read in rows.
+pub(super) const SEEN: usize = FAR + REACH + 128;
 
 /// Bytes that are rare in text.
 const RARE: &[u8; 2] = b"~$";
@@ -456,7 +494,7 @@ mod tests {
     fn clear(rules: &Rules, text: &str) -> usize {
         let mut rows = Rows::default();
         rows.read(text.as_bytes());
-        rules.sieve().clear(rules, (text.as_bytes(), None, &rows), usize::MAX, &mut Vec::new()).0
+        rules.sieve().clear(&Look::new(rules, text.as_bytes(), None), &rows, usize::MAX, &mut Vec::new()).0
     }
 
     #[test]

@@ -361,6 +361,23 @@ fn names_in_a_program_before_a_byte_that_is_a_return_are_left_alone() {
 }
 
 #[test]
+fn names_in_a_program_behind_bytes_that_are_steps_back_are_left_alone() {
+    let names = ["settings", "AuthInfo", "Password", "username", "*[]uint8", "Lstat64x", "sendfile", "cap=Name"];
+    let table = |kind: u8| names.iter().flat_map(move |name| [&[kind, 0x08], name.as_bytes()].concat());
+    let program: Vec<u8> = (0..3).flat_map(table).cycle().take(20_000).collect();
+    let wide =
+        [b"1\x081\x08\xdc\x0c\xe4\x0c/\x08/\x08".to_vec(), b";\x08".repeat(30), vec![0; 2]].concat().repeat(1000);
+    for bytes in [program, wide] {
+        assert_eq!(masked(&default(), Width::Label, &[&bytes]), (bytes.clone(), vec![]));
+        assert_eq!(masked(&default(), Width::Label, &bytes.chunks(1000).collect::<Vec<_>>()), (bytes, vec![]));
+    }
+    // What is typed is not taken for that.
+    let typed = b"\0\0password=x\x08hunter2hunter2 ";
+    let (shown, hits) = masked(&default(), Width::Label, &[typed]);
+    assert_eq!((hits.len(), shown.windows(7).any(|part| part == b"hunter2")), (1, false));
+}
+
+#[test]
 fn a_word_that_a_line_written_anew_begins_with_is_left_unless_it_looks_random() {
     let progress = b"Loading\rinternationalization\rdone\n";
     assert_eq!(masked(&default(), Width::Label, &[progress]), (progress.to_vec(), vec![]));
@@ -550,6 +567,14 @@ fn stretches() -> impl Strategy<Value = Vec<Vec<u8>>> {
         2 => proptest::collection::vec(proptest::sample::select(BETWEEN), 0..4).prop_map(|all| all.concat().into_bytes()),
         1 => proptest::collection::vec(proptest::sample::select(&b"\0\x01\x08\x0b\r\n\x1b a%\\\xc3\xa9"[..]), 0..200),
         1 => proptest::sample::select(secrets.clone()).prop_map(|secret| in_url(&secret)),
+        2 => (proptest::sample::select(secrets.clone()), any::<proptest::sample::Index>(), any::<bool>()).prop_map(
+            |(secret, at, is_url)| {
+                let (before, rest) = secret.split_at(at.index(secret.len()));
+                let escaped = |byte: &u8| if is_url { format!("%{byte:02X}") } else { format!("\\u{byte:04x}") };
+                let escaped = rest.first().map(escaped).unwrap_or_default();
+                [before, escaped.as_bytes(), rest.get(1..).unwrap_or_default()].concat()
+            }
+        ),
         1 => proptest::sample::select(secrets),
     ];
     proptest::collection::vec(part, 0..24)
