@@ -23,44 +23,53 @@ struct Word {
 }
 
 impl Word {
-    /// What stands before its anchor.
-    fn before(&self) -> Option<u8> {
-        self.offset.checked_sub(1).and_then(|before| self.text.get(before)).copied()
-    }
-
-    /// Whether it stands there, or its beginning where the text ends or a line does: a broken line may be mended.
+    /// Whether it stands there, or its beginning where the text ends.
     fn is_at(&self, folded: &[u8]) -> bool {
-        match self.text.iter().zip(folded).find(|(wanted, byte)| wanted != byte) {
-            Some((_, byte)) => matches!(byte, b'*' | b'-'),
-            None => folded.get(self.text.len()..).is_none_or(|behind| self.behind.has(behind)),
-        }
+        let is_same = self.text.iter().zip(folded).all(|(wanted, byte)| wanted == byte);
+        is_same && folded.get(self.text.len()..).is_none_or(|behind| self.behind.has(behind))
     }
 }
 
-/// Words with an anchor that have the same byte before it, or none.
-#[derive(Clone, Debug)]
-struct Family {
-    before: Option<u8>,
+/// Words with an anchor, by what stands before it, from the last byte on.
+#[derive(Debug, Default)]
+struct Node {
+    /// Words that begin here.
     words: Vec<Word>,
+    /// What may stand before, and what is known then.
+    bytes: Vec<u8>,
+    nodes: Vec<Node>,
 }
 
-impl Family {
-    fn all(mut words: Vec<Word>) -> Vec<Self> {
-        words.sort_by_key(Word::before);
-        let families = words.chunk_by(|a, b| a.before() == b.before());
-        families.map(|words| Self { before: words.first().and_then(Word::before), words: words.to_vec() }).collect()
+impl Node {
+    fn of(words: Vec<Word>) -> Self {
+        let mut all = Self::default();
+        words.into_iter().for_each(|word| all.add(word));
+        all
     }
 
-    /// Whether one may stand where this is before the anchor.
-    fn may_follow(&self, byte: Option<u8>) -> bool {
-        self.before.is_none() || self.before == byte || matches!(byte, Some(b'*' | b'-'))
+    fn add(&mut self, word: Word) {
+        let mut node = self;
+        for byte in word.text.iter().take(word.offset).rev() {
+            let index = node.bytes.iter().position(|other| other == byte).unwrap_or_else(|| {
+                node.bytes.push(*byte);
+                node.nodes.push(Self::default());
+                node.bytes.len() - 1
+            });
+            let Some(next) = node.nodes.get_mut(index) else { return };
+            node = next;
+        }
+        node.words.push(word);
+    }
+
+    fn before(&self, byte: u8) -> Option<&Self> {
+        self.nodes.get(memchr::memchr(byte, &self.bytes)?)
     }
 }
 
 /// Finds anchors.
 #[derive(Debug, Default)]
 pub(super) struct Anchors {
-    searchers: Vec<(Searcher, Vec<Vec<Family>>)>,
+    searchers: Vec<(Searcher, Vec<Node>)>,
 }
 
 impl Anchors {
@@ -91,7 +100,7 @@ impl Anchors {
             let some = in_groups(some);
             let mut builder = Config::new().match_kind(MatchKind::LeftmostFirst).builder();
             builder.extend(some.iter().map(|(anchor, _)| anchor));
-            Some((builder.build()?, some.iter().map(|(_, words)| Family::all(words.clone())).collect()))
+            Some((builder.build()?, some.iter().map(|(_, words)| Node::of(words.clone())).collect()))
         });
         Some(Self { searchers: searchers.collect::<Option<_>>()? })
     }
@@ -113,15 +122,15 @@ impl Anchors {
         for (searcher, words) in &self.searchers {
             let mut from = 0;
             while let Some(found) = searcher.find_in(folded, Span { start: from, end: folded.len() }) {
-                let families = words.get(found.pattern().as_usize()).map_or(&[][..], Vec::as_slice);
-                let before = found.start().checked_sub(1).and_then(|before| folded.get(before)).copied();
-                let families = families.iter().filter(|family| family.may_follow(before));
-                for word in families.flat_map(|family| &family.words) {
-                    let place = found.start().checked_sub(word.offset).filter(|place| *place < end);
-                    let is_at = |place: usize| folded.get(place..).is_some_and(|ahead| word.is_at(ahead));
-                    if let Some(place) = place.filter(|place| is_at(*place) && is(*place, word.at)) {
+                let (mut node, mut place) = (words.get(found.pattern().as_usize()), found.start());
+                while let Some(here) = node {
+                    let ahead = folded.get(place..).unwrap_or_default();
+                    if place < end && here.words.iter().any(|word| word.is_at(ahead) && is(place, word.at)) {
                         (first, end) = (Some(place), place);
                     }
+                    let before = place.checked_sub(1).and_then(|before| folded.get(before));
+                    node = before.and_then(|byte| here.before(*byte));
+                    place = place.saturating_sub(1);
                 }
                 // No word begins before the end any more.
                 if found.start() >= end + FARTHEST {

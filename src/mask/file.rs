@@ -182,14 +182,14 @@ fn start(raw: &Raw, forms: &[Form]) -> Result<Start, Wrong> {
             "has nothing to find it by",
             "write `keywords`: texts that stand right before what `pattern` describes",
         )),
-        (None, words) if words.len() > MOST_KEYWORDS => Err(wrong("has more than 200 `keywords`", "write fewer")),
+        (None, words) if words.len() > MOST_KEYWORDS => Err(wrong("has more than 1000 `keywords`", "write fewer")),
         (None, words) => match words.iter().find(|word| !(2..=64).contains(&word.len())) {
             Some(word) => Err(wrong(
                 format!("has the keyword {word:?}"),
                 "keywords have 2 to 64 bytes, three or more if they can",
             )),
-            None if raw.any_case => Ok(Start::AnyCase(words.iter().map(|word| word.to_ascii_lowercase()).collect())),
-            None => Ok(Start::Exact(words.to_vec())),
+            None if raw.any_case => Ok(Start::AnyCase(by_head(words.iter().map(|word| word.to_ascii_lowercase())))),
+            None => Ok(Start::Exact(by_head(words.iter().cloned()))),
         },
         (Some(_), [_, ..]) => Err(wrong("has `keywords` and `begins`", "keep one of them")),
         (Some("digits"), []) if forms.iter().all(is_digits) => Ok(Start::Two(Class::DIGIT)),
@@ -210,6 +210,13 @@ fn start(raw: &Raw, forms: &[Form]) -> Result<Start, Wrong> {
             "write `begins = \"digits\"`, \"capitals\" or \"country\", or `keywords`",
         )),
     }
+}
+
+/// Sorted by their first two bytes. Those with the same ones are asked in the order in which they are written.
+fn by_head(words: impl Iterator<Item = String>) -> Vec<String> {
+    let mut words: Vec<String> = words.collect();
+    words.sort_by(|a, b| a.as_bytes().get(..2).cmp(&b.as_bytes().get(..2)));
+    words
 }
 
 /// Names of several words as programs write them: `api_key`, `api-key`, `api.key`, `api key`, `apikey`.
@@ -306,7 +313,7 @@ const LONGEST_FILE: usize = 1 << 20;
 
 const MOST_RULES: usize = 500;
 
-const MOST_KEYWORDS: usize = 200;
+const MOST_KEYWORDS: usize = 1000;
 
 #[cfg(test)]
 mod tests {

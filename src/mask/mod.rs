@@ -286,14 +286,16 @@ impl Masker {
         self.raw.len().saturating_sub(self.shown.max(self.cursor.raw))
     }
 
-    /// Whether nothing is held but a word that may still become an address, or a token that says later what it is.
+    /// Whether nothing is held but a word that may still become an address, a token that says later what it is, or a name that a
+    /// secret may follow.
     pub fn holds_a_word(&self) -> bool {
         let Some(rules) = self.rules.without_words() else {
             return false;
         };
         let is_word = |at: usize| {
             let spot = self.spot_at(at, false);
-            matches!(spot.verdict(rules), shape::Verdict::Nothing)
+            let is_plain = spot.place.text.iter().all(|byte| !matches!(byte, b'%' | b'\\' | b'\r' | b'\n'));
+            (matches!(spot.verdict(rules), shape::Verdict::Nothing) || is_plain && spot.place.is_in_a_name(rules))
                 && !matches!(encoded::begins(spot.place.before, spot.place.text, false), encoded::Begins::Yes(_))
         };
         let held = self.cells.len() - self.cursor.at;

@@ -104,8 +104,9 @@ impl Reader<'_> {
             "assigned" => {
                 let one = |signs: &[u8], least| Part::Run(Class::of(signs), least, 1);
                 let blanks = |most| Part::Run(Class::BLANK, 0, most);
-                // Two colons are a path in a program; the values of a list stand in a column.
-                self.form.extend([one(b"\"'", 0), blanks(4), one(b":=", 1), one(b"=", 0), one(b">", 0), blanks(32)]);
+                // Two colons are a path in a program; the values of a list stand in a column; `config["password"] = "x"`.
+                let sign = [one(b":=", 1), one(b"=", 0), one(b">", 0)];
+                self.form.extend([one(b"\"'", 0), one(b"]", 0), blanks(4)].into_iter().chain(sign).chain([blanks(32)]));
                 return Ok(());
             }
             name => return Err(PatternError::Name(name.to_owned())),

@@ -138,9 +138,9 @@ pub enum Shown {
 /// How a secret begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// One of these, exactly.
+    /// One of these, exactly. They have two bytes at least, and are sorted by those.
     Exact(Vec<String>),
-    /// One of these, written here in lower case, in any case.
+    /// The same in any case, written here in lower case.
     AnyCase(Vec<String>),
     /// One of the forms of a value that is known.
     Value(Forms),
@@ -225,6 +225,11 @@ impl Rule {
     /// Whether it begins with a text of its own.
     pub(super) fn is_token(&self) -> bool {
         matches!(self.start, Start::Exact(_))
+    }
+
+    /// Whether it hides only what stands behind its beginning.
+    pub(super) fn is_named(&self) -> bool {
+        self.forms.iter().all(|form| form.contains(&Part::Hide))
     }
 
     /// What may stand second where the first byte is this.

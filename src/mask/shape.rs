@@ -101,14 +101,41 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// Whether it is at most the beginning of names, behind which secrets may stand: names are shown.
+    pub(super) fn is_in_a_name(&self, rules: &Rules) -> bool {
+        let is_within = |words: &[String], any_case: bool| {
+            self.alike(words, any_case).all(|word| self.text(0, word, any_case).is_err())
+        };
+        rules.beginning(self.text).all(|rule| match (self.verdict_of(rule), &rule.start) {
+            (Verdict::Nothing, _) => true,
+            (Verdict::More, Start::Exact(words)) => rule.is_named() && is_within(words, false),
+            (Verdict::More, Start::AnyCase(words)) => rule.is_named() && is_within(words, true),
+            (Verdict::More | Verdict::Found(..), _) => false,
+        })
+    }
+
     fn rule(&self, rule: &Rule) -> Result<Span, Miss> {
         match &rule.start {
-            Start::Exact(words) => self.words(rule, words.iter().map(String::as_str), false),
-            Start::AnyCase(words) => self.words(rule, words.iter().map(String::as_str), true),
+            Start::Exact(words) => self.words(rule, self.alike(words, false), false),
+            Start::AnyCase(words) => self.words(rule, self.alike(words, true), true),
             Start::Value(forms) => self.words(rule, forms.iter(), false),
             Start::Any(class) if self.text.first().is_some_and(|first| !class.has(*first)) => Err(Miss::No),
             Start::Any(_) | Start::Two(_) | Start::Country => self.forms(rule, 0),
         }
+    }
+
+    /// Of many words those that begin with the same two bytes.
+    fn alike<'w>(&self, words: &'w [String], any_case: bool) -> impl Iterator<Item = &'w str> {
+        let head = |word: &String| word.as_bytes().first_chunk().map_or(0, |two| u16::from_be_bytes(*two));
+        let two = match self.text {
+            [a, b, ..] if words.len() > FEW && any_case => Some([a.to_ascii_lowercase(), b.to_ascii_lowercase()]),
+            [a, b, ..] if words.len() > FEW => Some([*a, *b]),
+            _ => None,
+        };
+        let two = two.map(u16::from_be_bytes);
+        let from = two.map_or(0, |two| words.partition_point(|word| head(word) < two));
+        let alike = words.iter().skip(from).take_while(move |word| two.is_none_or(|two| head(word) == two));
+        alike.map(String::as_str)
     }
 
     fn words<'w>(&self, rule: &Rule, words: impl Iterator<Item = &'w str>, any_case: bool) -> Result<Span, Miss> {
@@ -362,3 +389,6 @@ pub(super) const IBANS: &[(&str, usize)] = &[
     ("TR", 26),
     ("UA", 29),
 ];
+
+/// So many words are asked one by one.
+const FEW: usize = 8;
