@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use unicode_width::UnicodeWidthChar;
+
 use super::amid::{self, AROUND};
 use super::check::Check;
 use super::rule::Rules;
@@ -23,6 +25,7 @@ impl Masker {
         let is_idle = self.margin.is_none()
             && self.blanks.is_empty()
             && self.behind == 0
+            && self.owed == 0
             && self.screen.is_between()
             && cursor.then == Then::Scan
             && cursor.encoded.is_none()
@@ -48,7 +51,11 @@ impl Masker {
 
     /// So many bytes of the input as are plain and of one word: nothing that they can change but the text.
     pub(super) fn take_word(&mut self, bytes: &[u8]) -> usize {
-        let is_plain = self.margin.is_none() && self.behind == 0 && self.blanks.is_empty() && self.screen.is_between();
+        let is_plain = self.margin.is_none()
+            && self.behind == 0
+            && self.owed == 0
+            && self.blanks.is_empty()
+            && self.screen.is_between();
         let word = bytes.iter().take_while(|byte| is_plain && byte.is_ascii_graphic()).count();
         let word = bytes.get(..word).unwrap_or_default();
         if word.is_empty() {
@@ -104,8 +111,8 @@ impl Masker {
                 self.seen(byte, self.raw.len() - 1);
             }
             Step::Unseen => self.unseen(byte, Kind::Unseen),
-            Step::Back(cells) => {
-                self.back(cells, out);
+            Step::Back(columns) => {
+                self.back(columns, out);
                 self.unseen(byte, Kind::Unseen);
             }
         }
@@ -136,7 +143,8 @@ impl Masker {
         if let Some(kind) = self.kinds.get_mut(raw) {
             *kind = Kind::Seen;
         }
-        self.behind = self.behind.saturating_sub(1);
+        self.behind = self.behind.saturating_sub(usize::from(byte & 0xc0 != 0x80));
+        self.owed = 0;
         if !matches!(byte, b'\n' | b'\r') {
             // They stay after all.
             for raw in std::mem::take(&mut self.blanks) {
@@ -229,21 +237,23 @@ impl Masker {
     }
 
     /// The cursor steps back: what stands there will be written over.
-    fn back(&mut self, cells: usize, out: &mut Masked) {
+    fn back(&mut self, columns: usize, out: &mut Masked) {
         self.walk(Until::Known, out);
         if self.cursor.encoded.is_some() {
             self.walk(Until::End, out);
             self.line = self.cells.len();
         }
-        let length = self.cells.len();
-        let blank = cells.min(self.blanks.len());
+        let owed = columns.min(self.owed);
+        self.owed -= owed;
+        let blank = (columns - owed).min(self.blanks.len());
         self.blanks.truncate(self.blanks.len() - blank);
         self.behind += blank;
-        let cells = cells - blank;
-        let left = length.saturating_sub(cells).max(self.line.min(length));
+        let length = self.cells.len();
+        let (left, gone) = self.stepped_over(columns - owed - blank);
         if left == length {
             return;
         }
+        self.owed = gone.saturating_sub(columns - owed - blank);
         // What stands before was decided in sight of what is gone.
         let at = self.cursor.at.min(left);
         let again = self.line.max(self.cursor.at.saturating_sub(HISTORY)).min(at);
@@ -261,8 +271,24 @@ impl Masker {
             }
         }
         self.text.truncate(left);
-        self.behind += length - left;
+        self.behind += gone;
         self.go_back_to(if is_afforded { again } else { at });
+    }
+
+    /// How many cells are left where so many columns of the line are stepped over, and how many columns those had that are not: a
+    /// character of two columns goes as a whole.
+    fn stepped_over(&self, columns: usize) -> (usize, usize) {
+        let (mut left, mut gone) = (self.cells.len(), 0);
+        while gone < columns && left > self.line {
+            let line = self.text.get(self.line..left).unwrap_or_default();
+            let more = line.iter().rev().take(3).take_while(|byte| matches!(byte, 0x80..=0xbf)).count();
+            let last = line.len().saturating_sub(more + 1);
+            let character = line.get(last..).and_then(|last| std::str::from_utf8(last).ok());
+            let character = character.and_then(|character| character.chars().next());
+            left -= character.map_or(1, char::len_utf8);
+            gone += character.and_then(UnicodeWidthChar::width).unwrap_or(1);
+        }
+        (left, gone)
     }
 
     /// What was decided of the line is looked at again, since it goes on otherwise. It is out all the same.

@@ -45,6 +45,10 @@ use walk::Until;
 
 /// A text that is there as a whole, with its secrets hidden.
 pub fn whole(rules: &Arc<Rules>, width: Width, text: &[u8]) -> Vec<u8> {
+    // Most of what is recorded is a name, a path or a short command.
+    if plain::is_clear(rules, text) {
+        return text.to_vec();
+    }
     let mut masker = Masker::new(rules.clone(), width);
     let mut out = masker.feed(text).bytes;
     out.extend(masker.finish().bytes);
@@ -105,8 +109,10 @@ pub struct Masker {
     start: usize,
     /// The last byte of `raw` is this; what follows says what it means: a wrap, a line's end, or a line written anew.
     margin: Option<u8>,
-    /// Cells that were stepped back over and not written over yet.
+    /// Columns that were stepped back over and not written over yet.
     behind: usize,
+    /// Of a character of two columns that was stepped back into, and went as a whole, the column that is still to be stepped over.
+    owed: usize,
     /// Blanks that were written over such cells: where in `raw`.
     blanks: Vec<usize>,
     /// Lines that are written over and may say more then.
@@ -195,6 +201,7 @@ impl Masker {
             start: 0,
             margin: None,
             behind: 0,
+            owed: 0,
             blanks: Vec::new(),
             anew: anew::Anew::default(),
             credit: Credit::default(),

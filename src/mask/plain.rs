@@ -34,6 +34,24 @@ struct Looks {
     rows: Rows,
 }
 
+/// Whether a short text surely holds nothing, if it is all there is: without control characters, line ends and escapes, whatever
+/// begins in it begins in it as it stands.
+pub(super) fn is_clear(rules: &Rules, text: &[u8]) -> bool {
+    let is_odd = |byte: &u8| *byte < b' ' || matches!(byte, 0x7f | b'%' | b'\\');
+    if text.len() > SHORT || rules.sieve().is_useless() || text.iter().any(is_odd) {
+        return false;
+    }
+    // Behind it is nothing, which ends whatever an end of a line does.
+    let mut padded = [b'\n'; SHORT + sieve::SEEN];
+    let Some(all) = padded.get_mut(..text.len() + sieve::SEEN) else {
+        return false;
+    };
+    all.iter_mut().zip(text).for_each(|(to, byte)| *to = *byte);
+    let (mut rows, look) = (Rows::default(), Look::new(rules, all, None));
+    rows.read(all);
+    rules.sieve().clear(&look, &rows, text.len(), &mut Vec::new()) == (text.len(), Begins::No)
+}
+
 impl Masker {
     /// Puts out so much of the input as surely begins nothing, where nothing is under way. How much.
     pub(super) fn plain(&mut self, bytes: &[u8], out: &mut Masked) -> usize {
@@ -291,3 +309,6 @@ const BLOCKS: Range<usize> = 3072..8192;
 
 /// So much behind a break is read joined to what stands before it.
 const AHEAD: usize = 512;
+
+/// A longer text is looked at like any other.
+const SHORT: usize = 256;

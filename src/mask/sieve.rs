@@ -57,7 +57,7 @@ impl Inner {
 }
 
 /// Whether something begins at a place.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Begins {
     No,
     /// The text ends before it is known.

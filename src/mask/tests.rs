@@ -126,6 +126,20 @@ fn what_stands_at_the_margin_is_found_whether_the_line_goes_on_or_not() {
 }
 
 #[test]
+fn a_step_back_takes_away_a_character_of_any_width() {
+    for slip in [
+        "x\x08 \x08",
+        "é\x08 \x08",
+        "密\x08\x08  \x08\x08",
+        "密码\x08\x08\x08\x08    \x08\x08\x08\x08",
+        "密\u{fe0f}\x08\x08  \x08\x08",
+    ] {
+        let typed = format!("pass{slip}word=hunter2x\n");
+        assert!(!text(&typed).contains("hunter2x"), "{typed:?}: {:?}", text(&typed));
+    }
+}
+
+#[test]
 fn a_step_back_takes_away_what_was_mistyped() {
     assert_eq!(wide(80, "PASSWORDx\x08 \x08=hunter2\r\n"), "PASSWORDx\x08 \x08=*******\r\n");
     assert_eq!(wide(80, "PASSWORD=huntx\x08 \x08er2\r\n"), "PASSWORD=*****\x08 \x08***\r\n");
@@ -275,6 +289,17 @@ fn a_private_key_is_hidden_from_its_first_line_on_without_waiting_for_its_end() 
     let over = masker.feed(b"END OPENSSH PRIVATE KEY-----\nplain\n");
     assert_eq!(over.bytes, b"-----END OPENSSH PRIVATE KEY-----\nplain\n");
     assert_eq!(over.hits, [Hit { rule: "private-key".into(), offset: begin.len() as u64, length: 15 }]);
+}
+
+#[test]
+fn a_key_that_a_step_back_ends_is_a_hit_of_its_own_in_whatever_pieces() {
+    let key = concat!("-----BEGIN ", "PRIVATE KEY-----\n");
+    let input = format!("{key}A\x08ccountName=a;AccountKey={}+/==;x\n", "Q7mZ2xL9vB4nT8kR1cW6yH3j".repeat(3));
+    let once = masked(&default(), Width::Same, &[input.as_bytes()]);
+    assert_eq!(once.1.iter().map(|hit| hit.length).collect::<Vec<_>>(), [1, 76]);
+    for size in [1, 17] {
+        assert_eq!(masked(&default(), Width::Same, &input.as_bytes().chunks(size).collect::<Vec<_>>()), once);
+    }
 }
 
 #[test]
@@ -569,6 +594,7 @@ fn stretches() -> impl Strategy<Value = Vec<Vec<u8>>> {
         2 => "[ -~]{0,90}\r?\n".prop_map(String::into_bytes),
         2 => escaped.prop_map(String::into_bytes),
         1 => "[a-z ]{0,700}".prop_map(String::into_bytes),
+        1 => "[a-z密码é🔑\u{200b}\t ]{0,90}\r?\n".prop_map(String::into_bytes),
         2 => proptest::collection::vec(proptest::sample::select(BETWEEN), 0..4).prop_map(|all| all.concat().into_bytes()),
         1 => proptest::collection::vec(proptest::sample::select(&b"\0\x01\x08\x0b\r\n\x1b a%\\\xc3\xa9"[..]), 0..200),
         1 => proptest::sample::select(secrets.clone()).prop_map(|secret| in_url(&secret)),
@@ -628,6 +654,16 @@ proptest! {
         prop_assert_eq!(masked_by(fresh(), &chunks), once.clone());
         let bytewise: Vec<&[u8]> = whole.chunks(1).collect();
         prop_assert_eq!(masked_by(fresh(), &bytewise), once);
+    }
+
+    #[test]
+    fn a_short_text_that_is_all_there_is_is_masked_as_a_stream_is(parts in pieces(), at in any::<proptest::sample::Index>(), length in 0_usize..80) {
+        let text: Vec<u8> = parts.concat().into_iter().filter(|byte| *byte >= b' ').collect();
+        let begin = at.index(text.len() + 1);
+        for text in [&text[begin..text.len().min(begin + length)], text.as_slice()] {
+            prop_assert_eq!(whole(&every(), Width::Label, text), masked(&every(), Width::Label, &[text]).0);
+            prop_assert_eq!(whole(&default(), Width::Same, text), masked(&default(), Width::Same, &[text]).0);
+        }
     }
 
     #[test]

@@ -240,7 +240,12 @@ impl Masker {
             for at in from..end {
                 self.pass_byte(at, is_hidden, out);
             }
-        } else if let Some(passed) = self.raw.get(from..end) {
+        } else if from < end {
+            let is_seen = |masker: &Self| masker.kinds.get(from..end).is_some_and(|kinds| kinds.contains(&Kind::Seen));
+            if self.cursor.open.is_some() && then == Then::Scan && is_seen(self) {
+                self.close(out);
+            }
+            let passed = self.raw.get(from..end).unwrap_or_default();
             out.bytes.extend_from_slice(passed);
             self.put_out += passed.len() as u64;
             if let Some(marks) = &mut self.marks {
