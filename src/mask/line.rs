@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthChar;
 use super::amid::{self, AROUND};
 use super::check::Check;
 use super::rule::Rules;
-use super::screen::Step;
+use super::screen::{self, Step};
 use super::shadow::Shadow;
 use super::shape::{Then, Verdict};
 use super::walk::{Until, may_be_in_key};
@@ -213,10 +213,11 @@ impl Masker {
         let line = self.wraps.iter().rev().find(|wrap| **wrap <= open).map_or(line, |wrap| line.max(*wrap));
         let begin = line.max(open.saturating_sub(OF_LINE));
         // As it came: what a terminal does not show is no text either, but for the bytes of escapes and breaks at the margin.
-        let first = match begin.checked_sub(1) {
-            Some(before) => self.cells.get(before).map(|cell| cell.raw + 1),
-            None => self.cells.first().map(|cell| cell.raw),
-        };
+        let first = self.cells.get(begin).map(|cell| match cell.raw.checked_sub(1) {
+            // Nor is what the line begins with and no terminal shows.
+            Some(before) if self.raw.get(before).is_some_and(|byte| screen::is_ignored(*byte)) => before,
+            _ => cell.raw,
+        });
         let raw = first.and_then(|first| self.raw.get(first..)).unwrap_or_default();
         // A character that began before it.
         let cut = raw.iter().take(3).take_while(|byte| begin > line && matches!(byte, 0x80..=0xbf)).count();
@@ -412,7 +413,8 @@ impl Masker {
             return;
         }
         let all = self.cursor.raw.saturating_sub(AROUND);
-        let raw = self.cells.get(keep).map_or(all, |cell| cell.raw.min(self.cursor.raw));
+        // The byte before the first one is still asked for.
+        let raw = self.cells.get(keep).map_or(all, |cell| cell.raw.saturating_sub(1).min(self.cursor.raw));
         self.first_before = keep.checked_sub(1).map_or(self.first_before, |last| self.text.get(last).copied());
         let gone = self.kinds.drain(..raw.min(self.kinds.len()));
         self.doomed -= gone.filter(|kind| matches!(kind, Kind::Doomed)).count().min(self.doomed);

@@ -204,7 +204,7 @@ fn wide(piece: &[u8], is_simple: bool) -> usize {
 }
 
 /// What a terminal does not show, escapes aside.
-fn is_ignored(byte: u8) -> bool {
+pub(super) fn is_ignored(byte: u8) -> bool {
     matches!(byte, 0x00..=0x07 | 0x0e..=0x1a | 0x1c..=0x1f | 0x7f)
 }
 

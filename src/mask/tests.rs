@@ -208,6 +208,27 @@ fn a_line_behind_the_right_margin_of_binary_data_is_told_from_it_in_whatever_pie
 }
 
 #[test]
+fn a_line_that_begins_with_bytes_that_no_terminal_shows_is_binary_in_whatever_pieces() {
+    for before in [0, 1, 30, 250, 5000] {
+        let line = [
+            b"\n".as_slice(),
+            &[0; 7],
+            b"3333033333333[KKK5555555255555557",
+            &[b'5'; 20],
+            b",",
+            &[b'5'; 16],
+            b"\r\r\x14\x14",
+        ];
+        let bytes = [b"\xd6\0".repeat(before), line.concat(), b"K\x14".repeat(40)].concat();
+        let once = masked(&Rules::standard(), Width::Same, &[&bytes]);
+        assert_eq!(once, (bytes.clone(), vec![]), "behind {before}");
+        for size in [1, 17, 64, 300] {
+            assert_eq!(masked(&Rules::standard(), Width::Same, &bytes.chunks(size).collect::<Vec<_>>()), once);
+        }
+    }
+}
+
+#[test]
 fn what_begins_like_a_secret_before_a_return_in_binary_output_is_none() {
     let binary = [&b"\x93\x00\xfe"[..], format!("ghp_{}", "a1B2".repeat(5)).as_bytes(), b"\r\x01rest"].concat();
     let (out, hits) = masked(&every(), Width::Label, &[&binary]);
