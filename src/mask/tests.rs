@@ -300,6 +300,17 @@ fn a_token_is_mended_where_a_program_broke_its_line() {
 }
 
 #[test]
+fn a_mended_token_that_is_as_long_as_can_be_ends_with_its_line_in_whatever_pieces() {
+    for last in 70..76 {
+        let input = format!("x nvapi-{}\n{}\nx tk\n", "jUIjtiTy", "pass".repeat(20).split_at(last).0);
+        let once = masked(&default(), Width::Same, &[input.as_bytes()]);
+        let bytewise: Vec<&[u8]> = input.as_bytes().chunks(1).collect();
+        assert_eq!(masked(&default(), Width::Same, &bytewise), once, "{last}");
+        assert!(once.0.windows(5).all(|part| part != b"passp"), "{last}");
+    }
+}
+
+#[test]
 fn a_private_key_is_hidden_from_its_first_line_on_without_waiting_for_its_end() {
     let begin = concat!("-----BEGIN OPENSSH ", "PRIVATE KEY-----\n");
     let mut masker = Masker::new(every(), Width::Same);

@@ -106,8 +106,11 @@ impl Spot<'_> {
         let place = Place { text: &text, is_closed: !is_open || self.place.is_closed, ..self.place };
         match mapped(verdict(&place), &map) {
             // From its beginning, beyond the break: else it was found without, or is a value that ends with its line.
-            Verdict::Found(rule, span) if span.hidden.start == 0 && span.hidden.end > word => {
-                Verdict::Found(rule, span)
+            Verdict::Found(rule, Span { hidden, then }) if hidden.start == 0 && hidden.end > word => {
+                // What it goes on with stands on its last line: whether a further one has come does not matter.
+                let lines = self.place.text.get(..hidden.end).unwrap_or_default();
+                let end = lines.iter().rposition(|byte| is_of_token(*byte)).map_or(hidden.end, |last| last + 1);
+                Verdict::Found(rule, Span { hidden: 0..end, then })
             }
             Verdict::More => Verdict::More,
             Verdict::Found(..) | Verdict::Nothing => Verdict::Nothing,
