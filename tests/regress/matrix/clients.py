@@ -208,8 +208,10 @@ class Dropbear(Client):
         return ["script", "-qec", shlex.join(str(part) for part in [*base, "-t", host, command]), "/dev/null"]
 
     def did(self, way, op):
-        """Without its word that it was told to trust whoever answers, once for each connection."""
+        """Without its word that it was told to trust whoever answers, once for each connection, and without what the terminal of
+        its own echoes of the end of its input, if that comes before it takes the modes away."""
         got = super().did(way, op)
+        got["out"] = re.sub(r"^(\^[@D](\x08\x08)?)+", "", got["out"])
         for stream in ("out", "err"):
             got[stream] = re.sub(r"dbclient: (Caution, skipping hostkey check|Failed to connect to agent).*\r?\n(\r?\n)?", "", got[stream])
         return got
