@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use russh::keys::{Certificate, HashAlg};
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session};
@@ -32,8 +33,9 @@ struct Slot {
     env: Vec<(String, String)>,
     terminal: Option<Terminal>,
     controls: Option<Controls>,
-    /// Bytes taken from the client and not yet given to the process.
-    backlog: Arc<AtomicUsize>,
+    /// Bytes taken from the client and not yet given to the process. The library queues a packet before it says that
+    /// it came, so a fast process takes off what was not added yet.
+    backlog: Arc<AtomicI64>,
     /// Cancelled by the channel's task when it ended, and by us to end it.
     cut: CancellationToken,
     _ends_with_the_connection: DropGuard,
@@ -238,7 +240,10 @@ impl Handler for Connection {
 
     async fn data(&mut self, id: ChannelId, data: &[u8], _: &mut Session) -> Result<(), Self::Error> {
         if let Some(slot) = self.slots.get(&id) {
-            slot.backlog.fetch_add(data.len() + PACKET_COST, Ordering::SeqCst);
+            let before = slot.backlog.fetch_add(cost(data.len()), Ordering::SeqCst);
+            if before > MAX_BACKLOG && data.len() <= TRICKLE as usize {
+                tokio::time::sleep(PACE).await;
+            }
         }
         Ok(())
     }
@@ -247,7 +252,7 @@ impl Handler for Connection {
     /// shrink to a trickle. It must never be 1: then no grant would ever be made again.
     fn adjust_window(&mut self, _: ChannelId, _: u32) -> u32 {
         let waiting = |slot: &Slot| !slot.cut.is_cancelled() && slot.backlog.load(Ordering::SeqCst) > MAX_BACKLOG;
-        if self.slots.values().any(waiting) { 64 } else { WINDOW }
+        if self.slots.values().any(waiting) { TRICKLE } else { WINDOW }
     }
 
     async fn channel_close(&mut self, id: ChannelId, _: &mut Session) -> Result<(), Self::Error> {
@@ -260,6 +265,13 @@ impl Handler for Connection {
 const MAX_CHANNELS: usize = 64;
 const MAX_ENV: usize = 64;
 pub(super) const WINDOW: u32 = 2 << 20;
-const MAX_BACKLOG: usize = 512 << 10;
-/// Counted for each packet, so that many small ones count too.
-pub(super) const PACKET_COST: usize = 256;
+const MAX_BACKLOG: i64 = 512 << 10;
+/// Granted while a process does not read.
+const TRICKLE: u32 = 64;
+/// Each packet of a trickle waits so long: unpaced, it would take megabytes a second.
+const PACE: Duration = Duration::from_millis(10);
+
+/// How a packet counts in a backlog: many small ones count too.
+pub(super) fn cost(len: usize) -> i64 {
+    i64::try_from(len).unwrap_or(i64::MAX).saturating_add(256)
+}

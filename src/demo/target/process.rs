@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use tokio::process::Child;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::connection::PACKET_COST;
+use super::connection::cost;
 use super::terminal::{self, Terminal};
 
 /// What a client asked for.
@@ -197,7 +197,7 @@ pub(super) async fn serve(
     channel: Channel<Msg>,
     session: Handle,
     end: impl Future<Output = ()>,
-    backlog: &AtomicUsize,
+    backlog: &AtomicI64,
 ) {
     let (read, write) = channel.split();
     let Process { mut child, group, input, output, errors, terminal } = process;
@@ -243,7 +243,7 @@ pub(super) async fn serve(
 }
 
 /// Client to process. Returns when the channel was closed, not at its end of input.
-async fn feed(mut read: ChannelReadHalf, input: Box<dyn AsyncWrite + Send + Unpin>, backlog: &AtomicUsize) {
+async fn feed(mut read: ChannelReadHalf, input: Box<dyn AsyncWrite + Send + Unpin>, backlog: &AtomicI64) {
     let mut input = Some(input);
     while let Some(message) = read.wait().await {
         match message {
@@ -254,9 +254,7 @@ async fn feed(mut read: ChannelReadHalf, input: Box<dyn AsyncWrite + Send + Unpi
                         input = None;
                     }
                 }
-                let _ = backlog.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |waiting| {
-                    Some(waiting.saturating_sub(data.len() + PACKET_COST))
-                });
+                backlog.fetch_sub(cost(data.len()), Ordering::SeqCst);
             }
             ChannelMsg::Eof => input = None,
             ChannelMsg::Close => return,

@@ -194,6 +194,20 @@ async fn an_upload_that_nobody_reads_does_not_stop_another_channel() {
 }
 
 #[tokio::test]
+async fn an_upload_that_nobody_reads_comes_to_a_stand() {
+    let bench = Bench::new().await;
+    let client = bench.signed_in().await;
+    let (_read, write) = client.channel_open_session().await.unwrap().split();
+    write.exec(true, "exec sleep 1000").await.unwrap();
+    let mut sent = 0;
+    // A trickle that is not paced brings a piece in less.
+    while timeout(Duration::from_secs(2), write.data_bytes(vec![0; 64 << 10])).await.is_ok() {
+        sent += 64 << 10;
+        assert!(sent < 8 << 20, "it went on");
+    }
+}
+
+#[tokio::test]
 async fn a_terminal_has_the_size_and_modes_asked_for_and_changes_with_the_window() {
     let bench = Bench::new().await;
     let client = bench.signed_in().await;

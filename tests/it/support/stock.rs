@@ -205,10 +205,20 @@ pub async fn flood(child: &mut Child) -> u64 {
     let zeros = vec![0; 64 * 1024];
     let stdin = child.stdin.as_mut().unwrap();
     let mut sent = 0;
-    // What stands still for so long is blocked: nobody else has a say in it.
-    while let Ok(written) = timeout(Duration::from_millis(700), stdin.write(&zeros)).await {
-        sent += written.unwrap() as u64;
+    loop {
+        let mut piece = 0;
+        let filling = async {
+            while piece < zeros.len() {
+                piece += stdin.write(&zeros[piece..]).await.unwrap();
+            }
+        };
+        // What takes so long for a piece is blocked: what still goes is the trickle that keeps a blocked upload alive.
+        let is_full = timeout(Duration::from_millis(700), filling).await.is_ok();
+        sent += piece as u64;
         assert!(sent < 1 << 30, "nothing ever stops this");
+        if !is_full {
+            break;
+        }
     }
     sent
 }
