@@ -2,6 +2,8 @@
 //!
 //! Says where a word may stand, in any case; whoever asks compares the word. Words of fewer than three bytes are not for it.
 
+use std::ops::Range;
+
 use aho_corasick::Span;
 use aho_corasick::packed::{Config, MatchKind, Searcher};
 
@@ -28,48 +30,89 @@ impl Word {
         let is_same = self.text.iter().zip(folded).all(|(wanted, byte)| wanted == byte);
         is_same && folded.get(self.text.len()..).is_none_or(|behind| self.behind.has(behind))
     }
+
+    /// What stands before the anchor, from its last byte on.
+    fn before(&self) -> impl Iterator<Item = u8> {
+        self.text.iter().take(self.offset).rev().copied()
+    }
 }
 
-/// Words with an anchor, by what stands before it, from the last byte on.
-#[derive(Debug, Default)]
+/// Words with an anchor, as a tree by what stands before it, from the last byte on.
+#[derive(Debug)]
+struct Tree {
+    /// The root first, the nodes under one side by side.
+    nodes: Box<[Node]>,
+    /// The byte of each node.
+    bytes: Box<[u8]>,
+    /// Those that begin at a node side by side.
+    words: Box<[Word]>,
+}
+
+#[derive(Clone, Debug, Default)]
 struct Node {
-    /// Words that begin here.
-    words: Vec<Word>,
-    /// What may stand before, and what is known then.
-    bytes: Vec<u8>,
-    nodes: Vec<Node>,
+    words: Range<u32>,
+    under: Range<u32>,
 }
 
-impl Node {
-    fn of(words: Vec<Word>) -> Self {
-        let mut all = Self::default();
-        words.into_iter().for_each(|word| all.add(word));
-        all
-    }
-
-    fn add(&mut self, word: Word) {
-        let mut node = self;
-        for byte in word.text.iter().take(word.offset).rev() {
-            let index = node.bytes.iter().position(|other| other == byte).unwrap_or_else(|| {
-                node.bytes.push(*byte);
-                node.nodes.push(Self::default());
-                node.bytes.len() - 1
-            });
-            let Some(next) = node.nodes.get_mut(index) else { return };
-            node = next;
+impl Tree {
+    fn of(words: &[Word]) -> Self {
+        let mut sorted = words.to_vec();
+        sorted.sort_by(|a, b| a.before().cmp(b.before()));
+        let (mut nodes, mut bytes) = (vec![Node::default()], vec![0]);
+        // Of each node which words stand at it or under it, and how deep it is.
+        let mut spans = vec![(0..sorted.len(), 0)];
+        let mut next = 0;
+        while let Some((span, deep)) = spans.get(next).cloned() {
+            let all = sorted.get(span.clone()).unwrap_or_default();
+            let here = span.start + all.iter().take_while(|word| word.offset == deep).count();
+            let under = nodes.len();
+            let mut from = here;
+            for same in all
+                .get(here - span.start..)
+                .unwrap_or_default()
+                .chunk_by(|a, b| a.before().nth(deep) == b.before().nth(deep))
+            {
+                nodes.push(Node::default());
+                bytes.push(same.first().and_then(|word| word.before().nth(deep)).unwrap_or_default());
+                spans.push((from..from + same.len(), deep + 1));
+                from += same.len();
+            }
+            let node = Node { words: range(span.start..here), under: range(under..nodes.len()) };
+            nodes.get_mut(next).into_iter().for_each(|place| *place = node.clone());
+            next += 1;
         }
-        node.words.push(word);
+        Self { nodes: nodes.into(), bytes: bytes.into(), words: sorted.into() }
     }
 
-    fn before(&self, byte: u8) -> Option<&Self> {
-        self.nodes.get(memchr::memchr(byte, &self.bytes)?)
+    fn root(&self) -> Option<&Node> {
+        self.nodes.first()
     }
+
+    fn words(&self, node: &Node) -> &[Word] {
+        self.words.get(wide(&node.words)).unwrap_or_default()
+    }
+
+    /// What is known where this stands before.
+    fn before(&self, node: &Node, byte: u8) -> Option<&Node> {
+        let under = wide(&node.under);
+        let index = under.start + memchr::memchr(byte, self.bytes.get(under)?)?;
+        self.nodes.get(index)
+    }
+}
+
+fn range(wide: Range<usize>) -> Range<u32> {
+    let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    narrow(wide.start)..narrow(wide.end)
+}
+
+fn wide(range: &Range<u32>) -> Range<usize> {
+    range.start as usize..range.end as usize
 }
 
 /// Finds anchors.
 #[derive(Debug, Default)]
 pub(super) struct Anchors {
-    searchers: Vec<(Searcher, Vec<Node>)>,
+    searchers: Vec<(Searcher, Vec<Tree>)>,
 }
 
 impl Anchors {
@@ -100,7 +143,7 @@ impl Anchors {
             let some = in_groups(some);
             let mut builder = Config::new().match_kind(MatchKind::LeftmostFirst).builder();
             builder.extend(some.iter().map(|(anchor, _)| anchor));
-            Some((builder.build()?, some.iter().map(|(_, words)| Node::of(words.clone())).collect()))
+            Some((builder.build()?, some.iter().map(|(_, words)| Tree::of(words)).collect()))
         });
         Some(Self { searchers: searchers.collect::<Option<_>>()? })
     }
@@ -119,17 +162,18 @@ impl Anchors {
         is: impl Fn(usize, (usize, usize)) -> bool,
     ) -> Option<usize> {
         let mut first = None;
-        for (searcher, words) in &self.searchers {
+        for (searcher, trees) in &self.searchers {
             let mut from = 0;
             while let Some(found) = searcher.find_in(folded, Span { start: from, end: folded.len() }) {
-                let (mut node, mut place) = (words.get(found.pattern().as_usize()), found.start());
+                let Some(tree) = trees.get(found.pattern().as_usize()) else { break };
+                let (mut node, mut place) = (tree.root(), found.start());
                 while let Some(here) = node {
                     let ahead = folded.get(place..).unwrap_or_default();
-                    if place < end && here.words.iter().any(|word| word.is_at(ahead) && is(place, word.at)) {
+                    if place < end && tree.words(here).iter().any(|word| word.is_at(ahead) && is(place, word.at)) {
                         (first, end) = (Some(place), place);
                     }
                     let before = place.checked_sub(1).and_then(|before| folded.get(before));
-                    node = before.and_then(|byte| here.before(*byte));
+                    node = before.and_then(|byte| tree.before(here, *byte));
                     place = place.saturating_sub(1);
                 }
                 // No word begins before the end any more.
