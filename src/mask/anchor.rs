@@ -2,10 +2,12 @@
 //!
 //! Says where a word may stand, in any case; whoever asks compares the word. Words of fewer than three bytes are not for it.
 
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use aho_corasick::Span;
 use aho_corasick::packed::{Config, MatchKind, Searcher};
+use memchr::memmem;
 
 use super::heads::Behind;
 
@@ -118,21 +120,24 @@ pub(super) struct Anchors {
 impl Anchors {
     /// Of these words; none where the processor cannot look for them so.
     pub(super) fn new(words: &[Wanted<'_>]) -> Option<Self> {
-        let mut left: Vec<((usize, usize), Vec<u8>, Behind)> =
-            words.iter().map(|(at, word, behind)| (*at, folded(word), *behind)).collect();
+        let mut left: Vec<Word> = words
+            .iter()
+            .map(|(at, word, behind)| Word { at: *at, offset: 0, text: folded(word).into(), behind: *behind })
+            .collect();
         let mut anchors: Vec<(Vec<u8>, Vec<Word>)> = Vec::new();
         // The short ones have no choice, and no other anchor may begin with one of theirs.
         let mut short: Vec<Vec<u8>> =
-            left.iter().filter(|(_, word, _)| word.len() < WIDTH).map(|(_, word, _)| word.clone()).collect();
-        while let Some(anchor) = short.pop().or_else(|| best(&left)) {
-            let mut found = Vec::new();
-            left.retain(|(at, word, behind)| {
-                let offset = word.windows(anchor.len()).take(FARTHEST).position(|part| part == anchor);
-                let (at, behind) = (*at, *behind);
-                found.extend(offset.map(|offset| Word { at, offset, text: word.as_slice().into(), behind }));
-                offset.is_none()
-            });
+            left.iter().filter(|word| word.text.len() < WIDTH).map(|word| word.text.to_vec()).collect();
+        let [mut narrow, mut wide] = [SHORTEST, WIDTH].map(|width| Parts::of(&left, width));
+        while let Some(anchor) = short.pop().or_else(|| best(&narrow, &wide)) {
+            let has = |word: &mut Word| {
+                let offset = memmem::find(word.text.get(..FARTHEST + anchor.len() - 1).unwrap_or(&word.text), &anchor);
+                word.offset = offset.unwrap_or_default();
+                offset.is_some()
+            };
+            let found: Vec<Word> = left.extract_if(.., has).collect();
             if !found.is_empty() {
+                [&mut narrow, &mut wide].into_iter().for_each(|parts| parts.take(&found));
                 anchors.push((anchor, found));
             }
         }
@@ -202,25 +207,45 @@ fn folded(word: &str) -> Vec<u8> {
     word.bytes().map(|byte| byte | 0x20).collect()
 }
 
-/// What stands in most of the words: three bytes if they stand in twice as many of them as any four do.
-fn best(words: &[((usize, usize), Vec<u8>, Behind)]) -> Option<Vec<u8>> {
-    let [short, wide] = [SHORTEST, WIDTH].map(|width| most(words, width));
-    let is_short =
-        short.as_ref().zip(wide.as_ref()).is_some_and(|((_, short), (_, wide))| *short >= MANY.max(2 * wide));
-    if is_short { short } else { wide }.map(|(part, _)| part)
+/// What stands in words, in how many, and how seldom it is elsewhere.
+struct Parts {
+    width: usize,
+    counts: HashMap<Box<[u8]>, (usize, u32)>,
 }
 
-/// What of this width stands in most of the words, in how many, and among such the one that is rarest elsewhere.
-fn most(words: &[((usize, usize), Vec<u8>, Behind)], width: usize) -> Option<(Vec<u8>, usize)> {
-    let mut counts: std::collections::BTreeMap<&[u8], usize> = std::collections::BTreeMap::new();
-    for (_, word, _) in words {
-        // Once each: dashes, which stand in rows elsewhere too, stand in rows inside the words.
-        let parts: std::collections::BTreeSet<&[u8]> = word.windows(width).take(FARTHEST).collect();
-        parts.into_iter().for_each(|part| *counts.entry(part).or_default() += 1);
+impl Parts {
+    fn of(words: &[Word], width: usize) -> Self {
+        let mut parts = Self { width, counts: HashMap::new() };
+        words.iter().for_each(|word| parts.change(word, |count| count + 1));
+        parts
     }
-    let rarest = |part: &[u8]| part.iter().map(|byte| rarity(*byte)).sum::<u32>();
-    let best = counts.into_iter().max_by_key(|(part, count)| (*count, rarest(part), *part));
-    best.map(|(part, count)| (part.to_vec(), count))
+
+    fn take(&mut self, words: &[Word]) {
+        words.iter().for_each(|word| self.change(word, |count| count - 1));
+    }
+
+    fn change(&mut self, word: &Word, how: impl Fn(usize) -> usize) {
+        let rarest = |part: &[u8]| part.iter().map(|byte| rarity(*byte)).sum::<u32>();
+        // Once each: dashes, which stand in rows elsewhere too, stand in rows inside the words.
+        let parts: BTreeSet<&[u8]> = word.text.windows(self.width).take(FARTHEST).collect();
+        for part in parts {
+            let (count, _) = self.counts.entry(part.into()).or_insert_with(|| (0, rarest(part)));
+            *count = how(*count);
+        }
+    }
+
+    /// What stands in most of the words, in how many, and among such the one that is rarest elsewhere.
+    fn most(&self) -> Option<(&[u8], usize)> {
+        let best = self.counts.iter().max_by_key(|(part, (count, rarest))| (*count, *rarest, *part));
+        best.map(|(part, (count, _))| (&**part, *count)).filter(|(_, count)| *count > 0)
+    }
+}
+
+/// What stands in most of the words: three bytes if they stand in twice as many of them as any four do.
+fn best(narrow: &Parts, wide: &Parts) -> Option<Vec<u8>> {
+    let (narrow, wide) = (narrow.most(), wide.most());
+    let is_narrow = narrow.zip(wide).is_some_and(|((_, narrow), (_, wide))| narrow >= MANY.max(2 * wide));
+    if is_narrow { narrow } else { wide }.map(|(part, _)| part.to_vec())
 }
 
 /// How seldom a byte is in logs, roughly.
@@ -298,8 +323,9 @@ mod tests {
     #[test]
     fn words_with_rows_of_dashes_are_not_looked_for_by_them() {
         let words = ["-----begin private key-----", "-----begin rsa private key-----"];
-        let words: Vec<_> = (0..).zip(words.map(folded)).map(|(rule, word)| ((rule, 0), word, Behind::any())).collect();
-        let best = best(&words).unwrap();
+        let word = |text: &str| Word { at: (0, 0), offset: 0, text: folded(text).into(), behind: Behind::any() };
+        let words = words.map(word);
+        let best = best(&Parts::of(&words, SHORTEST), &Parts::of(&words, WIDTH)).unwrap();
         assert!(!best.windows(2).any(|pair| pair == b"--"), "{}", best.escape_ascii());
     }
 }

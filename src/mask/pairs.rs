@@ -19,30 +19,59 @@ pub(super) struct Pairs {
     more: Vec<u64>,
 }
 
+/// Some of the rules, a bit for each.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Chosen(Box<[u64]>);
+
+impl Chosen {
+    fn none_of(rules: usize) -> Self {
+        Self(vec![0; rules.div_ceil(64)].into())
+    }
+
+    fn add(&mut self, rule: usize) {
+        self.0.get_mut(rule / 64).into_iter().for_each(|row| *row |= 1 << (rule % 64));
+    }
+
+    fn list(&self) -> Vec<usize> {
+        let rows = (0..).step_by(64).zip(&self.0);
+        rows.flat_map(|(from, row)| (0..64).filter(move |bit| row >> bit & 1 == 1).map(move |bit| from + bit)).collect()
+    }
+}
+
 impl Pairs {
     pub(super) fn of(rules: &[Rule]) -> Self {
         let (mut of, mut of_first) = (Vec::with_capacity(1 << 16), Vec::with_capacity(1 << 8));
         let (mut lists, mut known, mut more) = (Vec::new(), HashMap::new(), vec![0; 1 << 10]);
-        let mut id = |list: Vec<usize>| {
-            *known.entry(list).or_insert_with_key(|list| {
-                lists.push(list.clone());
+        let mut id = |some: &Chosen| match known.get(some) {
+            Some(id) => *id,
+            None => {
                 // More lists than two bytes can have there are not.
-                u16::try_from(lists.len() - 1).unwrap_or(u16::MAX)
-            })
+                let id = u16::try_from(lists.len()).unwrap_or(u16::MAX);
+                lists.push(some.list());
+                known.insert(some.clone(), id);
+                id
+            }
         };
         for first in 0..=u8::MAX {
             let seconds = (0..).zip(rules).map(|(index, rule)| (index, rule.seconds(first)));
             let seconds: Vec<(usize, Class)> = seconds.filter(|(_, seconds)| *seconds != Class::default()).collect();
-            let of_any =
-                |is: &dyn Fn(Class) -> bool| seconds.iter().filter(|(_, of)| is(*of)).map(|(at, _)| *at).collect();
-            of_first.push(id(of_any(&|_| true)));
+            let mut all = Chosen::none_of(rules.len());
+            seconds.iter().for_each(|(index, _)| all.add(*index));
+            of_first.push(id(&all));
             // Most bytes are second in no rule that says which ones may be.
-            let (some, rest) = (|seconds| seconds != Class::ALL, id(of_any(&|seconds| seconds == Class::ALL)));
-            let told = seconds.iter().fold(Class::default(), |all, (_, of)| if some(*of) { all.or(*of) } else { all });
-            of.extend((0..=u8::MAX).map(|second| match told.has(second) {
-                true => id(of_any(&|seconds| seconds.has(second))),
-                false => rest,
-            }));
+            let mut rest = Chosen::none_of(rules.len());
+            let (any, told): (Vec<_>, Vec<_>) = seconds.into_iter().partition(|(_, seconds)| *seconds == Class::ALL);
+            any.iter().for_each(|(index, _)| rest.add(*index));
+            let mut told_of: Vec<Option<Chosen>> = vec![None; 1 << 8];
+            for (index, class) in told {
+                for some in
+                    (0..=u8::MAX).zip(&mut told_of).filter(|(second, _)| class.has(*second)).map(|(_, some)| some)
+                {
+                    some.get_or_insert_with(|| rest.clone()).add(index);
+                }
+            }
+            let rest = id(&rest);
+            of.extend(told_of.iter().map(|some| some.as_ref().map_or(rest, &mut id)));
         }
         let is_more = |list: &Vec<usize>| list.iter().any(|at| rules.get(*at).is_some_and(|rule| !rule.is_word()));
         let is_more: Vec<bool> = lists.iter().map(is_more).collect();
