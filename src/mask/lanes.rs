@@ -3,7 +3,7 @@
 //! Knows no rules.
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, dispatch, mask8x16, mask8x32, u8x16, u8x32};
+use fearless_simd::{Level, dispatch, mask8x16, mask8x64, u8x16, u8x64};
 
 use super::class::Class;
 
@@ -50,27 +50,12 @@ impl Lanes {
 
     /// What it finds, and the bytes folded: letters in lower case; some signs fall together.
     #[inline(always)]
-    fn of<S: Simd>(simd: S, bytes: &[u8; 64], folded: &mut [u8; 64], any: &mut mask8x32<S>) -> Self {
-        let mut lanes = Self::default();
-        let halves = (bytes.as_chunks::<32>(), folded.as_chunks_mut::<32>());
-        if let (([low, high], _), ([folded_low, folded_high], _)) = halves {
-            lanes.add(u8x32::from_slice(simd, low), folded_low, 0, any);
-            lanes.add(u8x32::from_slice(simd, high), folded_high, 32, any);
-        }
-        lanes
-    }
-
-    #[inline(always)]
-    fn add<S: Simd>(&mut self, bytes: u8x32<S>, to: &mut [u8; 32], shift: u32, any: &mut mask8x32<S>) {
+    fn of<S: Simd>(simd: S, bytes: &[u8; 64], to: &mut [u8; 64], any: &mut mask8x64<S>) -> Self {
+        let bytes = u8x64::from_slice(simd, bytes);
         // Closures would not be compiled for the processor.
         macro_rules! is {
             ($byte:literal) => {
                 bytes.simd_eq($byte)
-            };
-        }
-        macro_rules! bits {
-            ($mask:expr) => {
-                ($mask).to_bitmask() << shift
             };
         }
         let folded = bytes | 0x20;
@@ -80,22 +65,23 @@ impl Lanes {
         let (plus, hyphen, dot) = (is!(b'+'), is!(b'-'), is!(b'.'));
         let base64 = word | plus | hyphen | is!(b'/');
         let dotted = base64 | dot;
-        let (end, tab) = (is!(b'\n'), is!(b'\t'));
-        self.digit |= bits!(digit);
-        self.hex |= bits!(digit | among(folded, b'a', 6));
-        self.word |= bits!(word);
-        self.base64 |= bits!(base64);
-        self.dotted |= bits!(dotted);
-        self.token |= bits!(dotted | is!(b'=') | is!(b':'));
-        self.between |= bits!(hyphen | is!(b' ') | dot);
-        self.plus |= bits!(plus);
-        self.open |= bits!(is!(b'('));
-        self.end |= bits!(end);
-        self.again |= bits!(is!(b'\r'));
-        self.tab |= bits!(tab);
-        self.column |= bits!(among(bytes, b' ', 0x80 - b' ') | among(bytes, 0xc0, 0x40));
-        self.sign |= bits!(is!(b'%') | is!(b'\\') | is!(b'$') | is!(b'~') | is!(b'@'));
         *any |= control_characters(bytes);
+        Self {
+            digit: digit.to_bitmask(),
+            hex: (digit | among(folded, b'a', 6)).to_bitmask(),
+            word: word.to_bitmask(),
+            base64: base64.to_bitmask(),
+            dotted: dotted.to_bitmask(),
+            token: (dotted | is!(b'=') | is!(b':')).to_bitmask(),
+            between: (hyphen | is!(b' ') | dot).to_bitmask(),
+            plus: plus.to_bitmask(),
+            open: is!(b'(').to_bitmask(),
+            end: is!(b'\n').to_bitmask(),
+            again: is!(b'\r').to_bitmask(),
+            tab: is!(b'\t').to_bitmask(),
+            column: (among(bytes, b' ', 0x80 - b' ') | among(bytes, 0xc0, 0x40)).to_bitmask(),
+            sign: (is!(b'%') | is!(b'\\') | is!(b'$') | is!(b'~') | is!(b'@')).to_bitmask(),
+        }
     }
 }
 
@@ -122,7 +108,7 @@ impl Rows {
         self.rows.resize(whole.len() + 2, Lanes::default());
         self.folded.resize(64 * (whole.len() + 1), 0);
         let (folded, _) = self.folded.as_chunks_mut::<64>();
-        let mut any = mask8x32::splat(simd, false);
+        let mut any = mask8x64::splat(simd, false);
         // Into rows that are there already: with a branch for one more, the compiler takes the vectors apart byte by byte.
         for ((row, bytes), folded) in self.rows.iter_mut().zip(whole).zip(folded.iter_mut()) {
             *row = Lanes::of(simd, bytes, folded, &mut any);
@@ -141,7 +127,7 @@ impl Rows {
         self.signs.iter_mut().for_each(Vec::clear);
         for (row, begin) in self.rows.iter().zip((0..).step_by(64)) {
             for at in Bits(row.sign).map(|bit| begin + bit) {
-                let places = text.get(at).and_then(|sign| self.signs.get_mut(index_of(*sign)?));
+                let places = text.get(at).and_then(|sign| self.signs.get_mut(index_of(*sign)));
                 places.into_iter().for_each(|places| places.push(at));
             }
         }
@@ -152,9 +138,9 @@ impl Rows {
         self.folded.get(..length).unwrap_or(&self.folded)
     }
 
-    /// Where such a sign stands.
+    /// Where such a sign stands, one of `SIGNS`.
     pub(super) fn signs(&self, sign: u8) -> impl Iterator<Item = usize> {
-        index_of(sign).and_then(|index| self.signs.get(index)).into_iter().flatten().copied()
+        self.signs.get(index_of(sign)).into_iter().flatten().copied()
     }
 
     /// Each with the one behind it.
@@ -237,10 +223,8 @@ fn controls_by<S: Simd>(simd: S, text: &[u8], controls: &mut Vec<Controls>) -> b
     controls.resize(whole.len() + 1, Controls::default());
     let (mut any, mut open): (u64, Option<&mut Controls>) = (0, None);
     for (to, bytes) in controls.iter_mut().zip(whole.iter().chain([&last])) {
-        let (mut row, mut again) = (Controls::default(), 0);
-        if let ([low, high], _) = bytes.as_chunks::<32>() {
-            again = row.add(u8x32::from_slice(simd, low), 0) | row.add(u8x32::from_slice(simd, high), 32);
-        }
+        let mut row = Controls::default();
+        let again = row.add(u8x64::from_slice(simd, bytes));
         // The line feed of a return may stand in the next row.
         if let Some(before) = open.take().filter(|_| row.end & 1 == 1) {
             before.special &= u64::MAX >> 1;
@@ -254,13 +238,13 @@ fn controls_by<S: Simd>(simd: S, text: &[u8], controls: &mut Vec<Controls>) -> b
 }
 
 impl Controls {
-    /// Of half a row. Where its returns are.
+    /// Of a row. Where its returns are.
     #[inline(always)]
-    fn add<S: Simd>(&mut self, bytes: u8x32<S>, shift: u32) -> u64 {
+    fn add<S: Simd>(&mut self, bytes: u8x64<S>) -> u64 {
         // Masks are joined as bits: joined as vectors and told twice, the compiler takes them apart.
         macro_rules! bits {
             ($mask:expr) => {
-                ($mask).to_bitmask() << shift
+                ($mask).to_bitmask()
             };
         }
         let control = bits!(among(bytes, 0, 32) | bytes.simd_eq(0x7f));
@@ -314,8 +298,9 @@ fn pick_by<S: Simd>(simd: S, text: &[u8], rows: &mut [u64], before: &mut Vec<usi
 /// So much is picked from at a time.
 const PACE: usize = 16;
 
-fn index_of(sign: u8) -> Option<usize> {
-    SIGNS.iter().position(|other| *other == sign)
+/// Which of the signs it is; the first one for none of them. Without branches: of random bytes none can be guessed.
+fn index_of(sign: u8) -> usize {
+    (0..).zip(SIGNS).map(|(index, other)| index * usize::from(*other == sign)).sum()
 }
 
 /// The rows between two places, and of each the bits between them.
@@ -355,13 +340,13 @@ pub(super) fn row(bits: u128, most: u32) -> u128 {
 
 /// But for line feeds and tabs.
 #[inline(always)]
-fn control_characters<S: Simd>(bytes: u8x32<S>) -> mask8x32<S> {
+fn control_characters<S: Simd>(bytes: u8x64<S>) -> mask8x64<S> {
     (among(bytes, 0, 32) ^ (bytes.simd_eq(b'\n') | bytes.simd_eq(b'\t'))) | bytes.simd_eq(0x7f)
 }
 
 /// Among so many from the first on.
 #[inline(always)]
-fn among<S: Simd>(bytes: u8x32<S>, first: u8, count: u8) -> mask8x32<S> {
+fn among<S: Simd>(bytes: u8x64<S>, first: u8, count: u8) -> mask8x64<S> {
     let from = bytes - first;
     from.simd_le(count - 1)
 }
