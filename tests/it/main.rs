@@ -24,6 +24,7 @@ mod login;
 mod many;
 mod masking;
 mod notify;
+mod offer;
 mod ops;
 mod policy;
 mod recording;

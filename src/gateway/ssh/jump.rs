@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use russh::server::{self, ChannelOpenHandle, Msg};
-use russh::{ChannelReadHalf, ChannelWriteHalf, MethodKind, MethodSet};
+use russh::server::{ChannelOpenHandle, Msg};
+use russh::{ChannelReadHalf, ChannelWriteHalf, MethodKind};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ use super::refuse::prohibited;
 use super::sign_in::Patience;
 use super::stream::Control;
 use super::unauthenticated::Places;
-use super::{HostProof, LAST_WORDS, Rooms, connection_id};
+use super::{HostProof, LAST_WORDS, Offers, Rooms, connection_id};
 use crate::domain::identity::{Caller, Means};
 use crate::domain::session::Jump;
 use crate::domain::target::{Target, TargetName};
@@ -112,7 +112,7 @@ pub(super) struct Jumps {
 struct Proof {
     names: Vec<String>,
     renew: Timestamp,
-    config: Arc<server::Config>,
+    offers: Offers,
 }
 
 impl Jumps {
@@ -122,24 +122,23 @@ impl Jumps {
 
     /// The inner server's side of a key exchange: a key of its own for each target, and a host certificate that names
     /// this target and no other.
-    async fn config(&self, rooms: &Rooms, target: &Target) -> Result<Arc<server::Config>, crate::identity::Error> {
+    async fn offers(&self, rooms: &Rooms, target: &Target) -> Result<Offers, crate::identity::Error> {
         let names = std::iter::once(&target.name).chain(&target.aliases).map(TargetName::to_string).collect::<Vec<_>>();
         let kept =
             self.proofs.lock().unwrap_or_else(PoisonError::into_inner).get(&target.name).and_then(|proof| {
-                (proof.names == names && rooms.clock.now() < proof.renew).then(|| proof.config.clone())
+                (proof.names == names && rooms.clock.now() < proof.renew).then(|| proof.offers.clone())
             });
-        if let Some(config) = kept {
-            return Ok(config);
+        if let Some(offers) = kept {
+            return Ok(offers);
         }
         let (key, certificate) = rooms.identities.stand_in(names.clone()).await?;
         let end = i64::try_from(certificate.valid_before()).unwrap_or(0);
         let renew = Timestamp::from_secs(end).minus(RENEW_BEFORE);
         let proof = HostProof { key, certificate: Some(certificate) };
-        let methods = MethodSet::from(&[MethodKind::PublicKey][..]);
-        let config = Arc::new(server::Config { methods, ..super::config(&rooms.settings, proof) });
-        let proof = Proof { names, renew, config: config.clone() };
+        let offers = Offers::new(&rooms.settings, &proof, &[MethodKind::PublicKey]);
+        let proof = Proof { names, renew, offers: offers.clone() };
         self.proofs.lock().unwrap_or_else(PoisonError::into_inner).insert(target.name.clone(), proof);
-        Ok(config)
+        Ok(offers)
     }
 }
 
@@ -173,8 +172,8 @@ impl Inner {
                 return;
             }
         };
-        let config = match self.jumps.config(&self.rooms, &target).await {
-            Ok(config) => config,
+        let offers = match self.jumps.offers(&self.rooms, &target).await {
+            Ok(offers) => offers,
             Err(error) => {
                 error!(?error, host = %target.name, "no host certificate for a jump");
                 let _ = prohibited(reply, "the bastion cannot answer for this target; tell the operator").await;
@@ -202,7 +201,7 @@ impl Inner {
         let write = Arc::new(write);
         let stream = Piped::new(read, write.clone(), self.backlog);
         let serving =
-            super::run(config, stream, connection, (control.clone(), busy, patience), has_authenticated, &self.rooms);
+            super::run(offers, stream, connection, (control.clone(), busy, patience), has_authenticated, &self.rooms);
         let cut = async {
             tokio::select! {
                 // What the client had sent before it went is still read.

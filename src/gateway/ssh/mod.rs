@@ -10,7 +10,7 @@ use std::time::Duration;
 use russh::keys::PrivateKey;
 use russh::keys::ssh_key::Certificate;
 use russh::server;
-use russh::{Disconnect, MethodKind, MethodSet, SshId};
+use russh::{Disconnect, MethodKind, MethodSet, Preferred, SshId};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -39,6 +39,7 @@ mod echo;
 mod forward;
 mod guarded;
 mod held;
+pub mod hello;
 mod host_check;
 mod jump;
 mod lent;
@@ -76,6 +77,13 @@ const PROMPTED: usize = 256;
 const PROMPTED_EACH: usize = 4;
 /// What is left of a connection that ends from our side.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How the bastion calls itself, and the line in which it does (RFC 4253 §4.2).
+const VERSION: &str = "SSH-2.0-Sallyport";
+const VERSION_LINE: &[u8] = b"SSH-2.0-Sallyport\r\n";
+
+/// So long a client's offer is waited for. Where it takes longer the network does, and a faster cipher changes little.
+const HELLO_WITHIN: Duration = Duration::from_millis(5);
 
 /// Limits of the gateway.
 #[derive(Clone, Debug)]
@@ -142,7 +150,7 @@ pub type Asked = oneshot::Sender<()>;
 
 /// Accepts connections until the drain stops; says that it is there when `asked`. Connections that are open then go on until they end or are cut.
 pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof, mut asked: mpsc::Receiver<Asked>) {
-    let config = Arc::new(config(&rooms.settings, proof));
+    let offers = Offers::new(&rooms.settings, &proof, &[MethodKind::PublicKey, MethodKind::KeyboardInteractive]);
     let (all, each) = rooms.settings.unauthenticated;
     let places = Places::new(all, each);
     // Sign-ins at a prompt take minutes: a pool of their own.
@@ -183,7 +191,7 @@ pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof, m
             rooms.sessions.limits().met.refused(Limit::Connections, rooms.clock.now());
             continue;
         };
-        let (config, rooms, places) = (config.clone(), rooms.clone(), (place, prompted.clone()));
+        let (offers, rooms, places) = (offers.clone(), rooms.clone(), (place, prompted.clone()));
         let road = Road::Network(jumps.clone());
         let drain = rooms.drain.clone();
         drain.spawn(async move {
@@ -197,7 +205,7 @@ pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof, m
             let parts = (control.clone(), busy.clone(), patience.clone());
             let connection = Connection::new(rooms.clone(), (source, road), places, authenticated, parts, about);
             let _ = stream.set_nodelay(true);
-            let run = run(config, stream, connection, (control, busy, patience), has_authenticated, &rooms);
+            let run = run(offers, stream, connection, (control, busy, patience), has_authenticated, &rooms);
             if let Err(error) = run.instrument(span.clone()).await {
                 span.in_scope(|| debug!(?error, "connection"));
             }
@@ -206,18 +214,21 @@ pub async fn serve(listener: TcpListener, rooms: Arc<Rooms>, proof: HostProof, m
 }
 
 async fn run<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    config: Arc<server::Config>,
+    offers: Offers,
     stream: S,
     connection: Connection,
     (control, busy, patience): (Control, Busy, Patience),
     authenticated: oneshot::Receiver<()>,
     rooms: &Rooms,
 ) -> Result<(), russh::Error> {
-    let steered = Steered::new(stream, control.clone());
+    let mut steered = Steered::new(stream, control.clone());
     let grace = rooms.settings.login_grace;
     let late = || io::Error::new(io::ErrorKind::TimedOut, "login grace is over");
-    let begun = timeout(grace, server::run_stream(config, steered, connection)).await;
-    let mut session = begun.map_err(|_| late())??;
+    let begin = async {
+        let config = offers.to(&mut steered).await?;
+        server::run_stream(config, steered, connection).await
+    };
+    let mut session = timeout(grace, begin).await.map_err(|_| late())??;
     let cutting = rooms.drain.cutting();
     let stopping = rooms.drain.stopping();
     // Whoever was accepted gets in, also when the bastion begins to stop meanwhile: no attempt is lost to a restart.
@@ -267,21 +278,43 @@ async fn in_time(mut authenticated: oneshot::Receiver<()>, grace: Duration, pati
     }
 }
 
-fn config(settings: &Settings, proof: HostProof) -> server::Config {
+/// The server's side of a key exchange.
+#[derive(Clone)]
+struct Offers {
+    to_all: Arc<server::Config>,
+    /// To a client that knows AES-GCM, where it is worth it.
+    of_aes: Option<Arc<server::Config>>,
+}
+
+impl Offers {
+    fn new(settings: &Settings, proof: &HostProof, methods: &[MethodKind]) -> Self {
+        let to = |preferred: Preferred| Arc::new(config(settings, proof, methods, preferred));
+        Self { to_all: to(algorithms::preferred()), of_aes: algorithms::with_aes_gcm().map(to) }
+    }
+
+    /// What this client is offered. One that says too late what it knows, or waits for our offer first, is offered all.
+    async fn to<S: AsyncRead + AsyncWrite + Unpin>(&self, client: &mut Steered<S>) -> io::Result<Arc<server::Config>> {
+        let Some(of_aes) = &self.of_aes else { return Ok(self.to_all.clone()) };
+        let knows = client.hear(VERSION_LINE, hello::knows_aes_gcm, HELLO_WITHIN).await?;
+        Ok(if knows == Some(true) { of_aes.clone() } else { self.to_all.clone() })
+    }
+}
+
+fn config(settings: &Settings, proof: &HostProof, methods: &[MethodKind], preferred: Preferred) -> server::Config {
     server::Config {
-        server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-Sallyport")),
-        methods: MethodSet::from(&[MethodKind::PublicKey, MethodKind::KeyboardInteractive][..]),
+        server_id: SshId::Standard(Cow::Borrowed(VERSION)),
+        methods: MethodSet::from(methods),
         // There is no password to guess: a wrong key is answered at once, so that an agent with many keys gets through.
         auth_rejection_time: Duration::ZERO,
         auth_rejection_time_initial: Some(Duration::ZERO),
         max_auth_attempts: 20,
-        keys: vec![proof.key],
-        certificates: proof.certificate.into_iter().collect(),
+        keys: vec![proof.key.clone()],
+        certificates: proof.certificate.clone().into_iter().collect(),
         window_size: WINDOW,
         maximum_packet_size: 32 * 1024,
         // The library's own queue is the buffer, so that its loop never waits; the bound in bytes is the window.
         channel_buffer_size: 1 << 20,
-        preferred: algorithms::preferred(),
+        preferred,
         inactivity_timeout: None,
         keepalive_interval: Some(settings.keep_alive),
         keepalive_max: 3,

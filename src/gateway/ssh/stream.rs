@@ -14,8 +14,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::time::{Sleep, sleep, timeout};
 
 /// Reads of the larger size keep the number of system calls low without holding more than one socket buffer's worth. Where
 /// less comes at once, as with keys, less is held: most connections are idle.
@@ -93,12 +93,41 @@ pub(crate) struct Steered<S> {
     control: Control,
     pacing: Option<Pin<Box<Sleep>>>,
     ending: Option<Pin<Box<Sleep>>>,
+    /// What was said already and the library will say again.
+    said: &'static [u8],
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Steered<S> {
     /// Wraps `stream`.
     pub(crate) fn new(stream: S, control: Control) -> Self {
-        Self { inner: stream, buffer: Buffer::default(), control, pacing: None, ending: None }
+        Self { inner: stream, buffer: Buffer::default(), control, pacing: None, ending: None, said: b"" }
+    }
+
+    /// Says the version line that the library begins with, and listens to what the peer says to it until enough was heard,
+    /// or for so long. The library hears it all again, and its own line goes nowhere.
+    pub(super) async fn hear<T>(
+        &mut self,
+        line: &'static [u8],
+        enough: impl Fn(&[u8]) -> Option<T>,
+        within: Duration,
+    ) -> io::Result<Option<T>> {
+        self.write_all(line).await?;
+        self.said = line;
+        let mut heard = Vec::with_capacity(*READ_BYTES.start());
+        let hearing = async {
+            loop {
+                let told = enough(&heard);
+                if told.is_some() || self.read_buf(&mut heard).await? == 0 {
+                    return Ok(told);
+                }
+            }
+        };
+        let told = timeout(within, hearing).await.unwrap_or(Ok(None));
+        heard.extend_from_slice(self.buffer.waiting());
+        let end = heard.len();
+        heard.resize(end.max(*READ_BYTES.start()), 0);
+        self.buffer = Buffer { bytes: heard, begin: 0, end };
+        told
     }
 }
 
@@ -193,6 +222,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Steered<S> {
         if self.control.is_killed() {
             return Poll::Ready(Err(killed()));
         }
+        if !self.said.is_empty() {
+            let same = self.said.iter().zip(bytes).take_while(|(said, byte)| said == byte).count();
+            self.said = self.said.get(same..).unwrap_or_default();
+            return Poll::Ready(if same > 0 { Ok(same) } else { Err(io::ErrorKind::InvalidData.into()) });
+        }
         Pin::new(&mut self.inner).poll_write(cx, bytes)
     }
 
@@ -215,7 +249,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Steered<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::io::duplex;
 
     use super::*;
 
@@ -293,5 +327,42 @@ mod tests {
         far.write_all(b"c").await.unwrap();
         let waited = tokio::time::timeout(Duration::from_secs(60), steered.read_exact(&mut byte)).await;
         assert!(waited.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_was_heard_first_is_heard_again_and_what_was_said_is_said_once() {
+        let (near, mut far) = duplex(64);
+        let mut steered = Steered::new(near, Control::default());
+        far.write_all(b"hello, and more").await.unwrap();
+        let enough = |heard: &[u8]| (heard.len() >= 5).then_some("enough");
+        let heard = steered.hear(b"here\r\n", enough, Duration::from_secs(60)).await;
+        assert_eq!(heard.unwrap(), Some("enough"));
+        far.write_all(b"!").await.unwrap();
+        steered.write_all(b"here\r\nthere").await.unwrap();
+        let (mut heard, mut said) = ([0; 16], [0; 11]);
+        steered.read_exact(&mut heard).await.unwrap();
+        far.read_exact(&mut said).await.unwrap();
+        assert_eq!((&heard, &said), (b"hello, and more!", b"here\r\nthere"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_says_too_little_is_not_waited_for() {
+        let (near, mut far) = duplex(64);
+        let mut steered = Steered::new(near, Control::default());
+        far.write_all(b"hel").await.unwrap();
+        let heard = steered.hear(b"x", |heard| (heard.len() >= 5).then_some(()), Duration::from_secs(60)).await;
+        assert_eq!(heard.unwrap(), None);
+        far.write_all(b"lo").await.unwrap();
+        let mut heard = [0; 5];
+        steered.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"hello");
+    }
+
+    #[tokio::test]
+    async fn who_says_something_else_than_was_said_is_stopped() {
+        let (near, _far) = duplex(64);
+        let mut steered = Steered::new(near, Control::default());
+        steered.hear(b"x", |_| Some(()), Duration::from_secs(60)).await.unwrap();
+        assert_eq!(steered.write_all(b"y").await.unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 }
