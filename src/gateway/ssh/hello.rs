@@ -103,4 +103,20 @@ mod tests {
             assert_eq!(knows_aes_gcm(&heard), Some(false), "{}", heard.escape_ascii());
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn once_it_is_known_more_does_not_change_it_and_too_much_is_always_enough(
+            at in 0..400_usize, with: Vec<u8>, more: Vec<u8>, cut in 0..400_usize,
+        ) {
+            let mut heard = offer("aes128-gcm@openssh.com", "aes128-gcm@openssh.com");
+            let at = at.min(heard.len());
+            heard.splice(at..at + with.len().min(heard.len() - at), with);
+            heard.extend(more);
+            let (known, before) = (knows_aes_gcm(&heard), knows_aes_gcm(&heard[..cut.min(heard.len())]));
+            proptest::prop_assert!(before.is_none() || before == known);
+            heard.resize(heard.len().max(MOST_BYTES), 0);
+            proptest::prop_assert!(knows_aes_gcm(&heard).is_some());
+        }
+    }
 }
