@@ -125,7 +125,7 @@ pub struct Opened {
     /// For the pump to the client.
     pub down: DownTap,
     /// To be run beside the pumps.
-    pub keeper: Keeper,
+    pub keeper: Box<Keeper>,
 }
 
 /// Why a session did not begin. Each of them is in the ledger already, those of limits as counts.

@@ -113,8 +113,9 @@ impl Keeper {
     }
 
     /// Runs until the recording is sealed or has failed, and the session's end is in the ledger.
-    pub async fn run(mut self) {
-        self.note_begin().await;
+    pub async fn run(mut self: Box<Self>) {
+        // What happens once, or seldom, takes no room in between.
+        Box::pin(self.note_begin()).await;
         let mut last = None;
         let sealed = loop {
             let progress = tokio::select! {
@@ -127,7 +128,7 @@ impl Keeper {
             match progress {
                 // It goes with the end of the session.
                 Ok(Progress::Commit(extent)) if self.writer.is_complete() => last = Some(self.committed(extent)),
-                Ok(Progress::Commit(extent)) => self.commit(extent).await,
+                Ok(Progress::Commit(extent)) => Box::pin(self.commit(extent)).await,
                 Ok(Progress::Sealed(sealed)) => break Ok(sealed),
                 Err(failed) => {
                     error!(session = %self.summary.session, error = ?failed, "recording failed");
@@ -139,7 +140,7 @@ impl Keeper {
                 }
             }
         };
-        self.finish(last, sealed).await;
+        Box::pin(self.finish(last, sealed)).await;
     }
 
     fn note_done(&self, stored: Result<(), ledger::Error>) {
@@ -148,7 +149,7 @@ impl Keeper {
         }
     }
 
-    async fn finish(mut self, last: Option<Fact>, sealed: Result<Sealed, Failed>) {
+    async fn finish(mut self: Box<Self>, last: Option<Fact>, sealed: Result<Sealed, Failed>) {
         let closing = loop {
             tokio::select! {
                 closing = &mut self.closing => break closing,

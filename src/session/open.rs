@@ -256,7 +256,7 @@ impl Sessions {
                 out: Veil::new("stdout", &manner, &hidden).wide(&columns),
                 err: Veil::new("stderr", &manner, &hidden),
             },
-            keeper: Keeper {
+            keeper: Box::new(Keeper {
                 inner: inner.clone(),
                 summary,
                 follows: Some(follows),
@@ -273,7 +273,7 @@ impl Sessions {
                 cut: cut.clone(),
                 counted: Counted::new(inner.ledger.counters()),
                 recorded: 0,
-            },
+            }),
             governed: Governed {
                 session: new.session,
                 target: new.target,

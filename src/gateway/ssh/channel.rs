@@ -176,7 +176,8 @@ impl Channel {
         self.rooms.drain.spawn(keeper.run().instrument(span.clone()));
         let early = kept.as_ref().and_then(held::Kept::early);
         let carried = ((up, down, files), lending);
-        Ok(self.govern(governed, (asked, early), way.environment, permit, carried).instrument(span).await)
+        let governing = Box::pin(self.govern(governed, (asked, early), way.environment, permit, carried));
+        Ok(governing.instrument(span).await)
     }
 
     /// From the permit to the end of the session.

@@ -1,6 +1,6 @@
 //! One direction of one channel: read, tap, write; counts its backlog.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -159,7 +159,8 @@ pub(crate) struct First {
 impl Up {
     /// Runs until the client has no more, or `cut`. Gives the client's side back: on its channel more may follow.
     pub(crate) async fn run(mut self, cut: CancellationToken) -> (Ended, ChannelReadHalf) {
-        let ended = cut.run_until_cancelled(self.pump()).await.unwrap_or(Ended::Cut);
+        // A future that is handed over is kept twice by what takes it.
+        let ended = cut.run_until_cancelled(pin!(self.pump())).await.unwrap_or(Ended::Cut);
         // What was held when it ended is recorded all the same; nobody hears of it if that fails.
         let _ = timeout(REST_WITHIN, self.tap.finish()).await;
         (ended, self.client)
@@ -259,7 +260,7 @@ pub(crate) struct Down {
 impl Down {
     /// Runs until the target closes, or `cut`.
     pub(crate) async fn run(mut self, cut: CancellationToken) -> Ended {
-        let ended = cut.run_until_cancelled(self.pump()).await.unwrap_or(Ended::Cut);
+        let ended = cut.run_until_cancelled(pin!(self.pump())).await.unwrap_or(Ended::Cut);
         // What was held when it ended is recorded, and shown where somebody still looks.
         let _ = timeout(REST_WITHIN, self.rest()).await;
         ended
