@@ -80,7 +80,9 @@ impl Tree {
                 from += same.len();
             }
             let node = Node { words: range(span.start..here), under: range(under..nodes.len()) };
-            nodes.get_mut(next).into_iter().for_each(|place| *place = node.clone());
+            if let Some(place) = nodes.get_mut(next) {
+                *place = node;
+            }
             next += 1;
         }
         Self { nodes: nodes.into(), bytes: bytes.into(), words: sorted.into() }

@@ -78,9 +78,8 @@ const PROMPTED_EACH: usize = 4;
 /// What is left of a connection that ends from our side.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// How the bastion calls itself, and the line in which it does (RFC 4253 §4.2).
-const VERSION: &str = "SSH-2.0-Sallyport";
-const VERSION_LINE: &[u8] = b"SSH-2.0-Sallyport\r\n";
+/// How the bastion calls itself (RFC 4253 §4.2).
+const VERSION_LINE: &str = "SSH-2.0-Sallyport\r\n";
 
 /// So long a client's offer is waited for. Where it takes longer the network does, and a faster cipher changes little.
 const HELLO_WITHIN: Duration = Duration::from_millis(5);
@@ -295,14 +294,14 @@ impl Offers {
     /// What this client is offered. One that says too late what it knows, or waits for our offer first, is offered all.
     async fn to<S: AsyncRead + AsyncWrite + Unpin>(&self, client: &mut Steered<S>) -> io::Result<Arc<server::Config>> {
         let Some(of_aes) = &self.of_aes else { return Ok(self.to_all.clone()) };
-        let knows = client.hear(VERSION_LINE, hello::knows_aes_gcm, HELLO_WITHIN).await?;
+        let knows = client.hear(VERSION_LINE.as_bytes(), hello::knows_aes_gcm, HELLO_WITHIN).await?;
         Ok(if knows == Some(true) { of_aes.clone() } else { self.to_all.clone() })
     }
 }
 
 fn config(settings: &Settings, proof: &HostProof, methods: &[MethodKind], preferred: Preferred) -> server::Config {
     server::Config {
-        server_id: SshId::Standard(Cow::Borrowed(VERSION)),
+        server_id: SshId::Standard(Cow::Borrowed(VERSION_LINE.trim_ascii_end())),
         methods: MethodSet::from(methods),
         // There is no password to guess: a wrong key is answered at once, so that an agent with many keys gets through.
         auth_rejection_time: Duration::ZERO,
