@@ -2,10 +2,14 @@
 //!
 //! Knows no rules.
 
+use std::ops::Range;
+
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, mask8x16, mask8x64, u8x16, u8x64};
 
+use super::character;
 use super::class::Class;
+use super::screen::{Column, tab};
 
 /// A bit for each of 64 bytes, the first one lowest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +35,10 @@ pub(super) struct Lanes {
     pub(super) tab: u64,
     /// What takes a column: a character's first byte.
     pub(super) column: u64,
+    /// The first byte of a character of three bytes or four, which may take more or less than one.
+    wide: u64,
+    /// That of a mark of Latin, which takes none.
+    mark: u64,
     /// Of `SIGNS`.
     sign: u64,
 }
@@ -80,6 +88,8 @@ impl Lanes {
             again: is!(b'\r').to_bitmask(),
             tab: is!(b'\t').to_bitmask(),
             column: (among(bytes, b' ', 0x80 - b' ') | among(bytes, 0xc0, 0x40)).to_bitmask(),
+            wide: bytes.simd_ge(0xe0).to_bitmask(),
+            mark: (bytes & 0xfe).simd_eq(0xcc).to_bitmask(),
             sign: (is!(b'%') | is!(b'\\') | is!(b'$') | is!(b'~') | is!(b'@')).to_bitmask(),
         }
     }
@@ -148,28 +158,75 @@ impl Rows {
         self.rows.iter().zip(self.rows.iter().skip(1)).map(|(here, next)| [here, next])
     }
 
-    /// In which column a line is at a place, from a place and a column on.
-    pub(super) fn column(&self, from: usize, until: usize, mut column: usize) -> usize {
+    /// In which column a line of the text is at its end, from a column on. Where only some columns are asked for, the least one
+    /// first, it is another one only instead of another one.
+    pub(super) fn column(&self, text: &[u8], line: Range<usize>, from: Column, asked: Option<&[usize]>) -> Column {
         // Mostly a byte is a column.
         let is_plain = |(index, mask)| self.rows.get(index).is_some_and(|row: &Lanes| row.column & mask == mask);
-        if parts(from, until).all(is_plain) {
-            return column + (until - from);
+        if parts(&line).all(is_plain) {
+            return from.both(|column| column + line.len());
         }
-        for (index, mut mask) in parts(from, until) {
-            let Some(row) = self.rows.get(index) else { break };
-            for tab in Bits(row.tab & mask) {
-                let before = mask & !(u64::MAX << tab);
-                column = ((column + (row.column & before).count_ones() as usize) / 8 + 1) * 8;
+        // Bits are counted: that is for the processor.
+        dispatch!(Level::new(), _simd => self.exact_column(text, &line, from, asked))
+    }
+
+    #[inline(always)]
+    fn exact_column(&self, text: &[u8], line: &Range<usize>, from: Column, asked: Option<&[usize]>) -> Column {
+        let last = asked.map_or(usize::MAX, |asked| asked.last().copied().unwrap_or(0));
+        let mut most = 0;
+        let counted = self.column_by(line, from.counted, last, |_, odd| {
+            most += odd.count_ones() as usize;
+            0
+        });
+        if from.shown == from.counted {
+            if most > 0 {
+                // The column behind a tab may differ by one tab more.
+                let tabs = |row: &Lanes, mask: u64| 8 * (row.tab & mask).count_ones() as usize;
+                most += parts(line).filter_map(|(index, mask)| Some(tabs(self.rows.get(index)?, mask))).sum::<usize>();
+            }
+            let among = counted.saturating_sub(most)..=counted + most;
+            if most == 0 || asked.is_some_and(|asked| !asked.iter().any(|column| among.contains(column))) {
+                return Column { counted, shown: counted };
+            }
+        }
+        let text = text.get(..line.end).unwrap_or(text);
+        let wider = |at: usize| text.get(at..).map_or(0, character::wider);
+        let shown = self.column_by(line, from.shown, last, |begin, odd| Bits(odd).map(|bit| wider(begin + bit)).sum());
+        Column { counted, shown }
+    }
+
+    /// The same where it is known by how much the characters of a row that may be odd are wider than one column.
+    #[inline(always)]
+    fn column_by(
+        &self,
+        line: &Range<usize>,
+        mut column: usize,
+        last: usize,
+        mut wider: impl FnMut(usize, u64) -> isize,
+    ) -> usize {
+        // Nothing takes less than no column: behind the last one they stay.
+        for (index, mut mask) in parts(line) {
+            let Some(row) = self.rows.get(index).filter(|_| column <= last) else { break };
+            // Of a character of several bytes the next ones take no column; of the last bytes here they stand in another row.
+            let next = |count: u32| !row.column >> count | !(u64::MAX >> count);
+            let odd = (row.wide & next(2) | row.mark) & next(1);
+            let mut behind = |column: usize, mask: u64| {
+                let counted = column + (row.column & mask).count_ones() as usize;
+                counted.saturating_add_signed(wider(index * 64, odd & mask))
+            };
+            for at in Bits(row.tab & mask) {
+                let before = mask & !(u64::MAX << at);
+                column = tab(behind(column, before));
                 mask &= !before;
             }
-            column += (row.column & mask).count_ones() as usize;
+            column = behind(column, mask);
         }
         column
     }
 
     /// Where the last such byte stands between two places.
     pub(super) fn last(&self, lane: impl Fn(&Lanes) -> u64, from: usize, until: usize) -> Option<usize> {
-        parts(from, until).rev().find_map(|(index, mask)| {
+        parts(&(from..until)).rev().find_map(|(index, mask)| {
             let row = lane(self.rows.get(index)?) & mask;
             (row != 0).then(|| index * 64 + 63 - row.leading_zeros() as usize)
         })
@@ -304,7 +361,8 @@ fn index_of(sign: u8) -> usize {
 }
 
 /// The rows between two places, and of each the bits between them.
-fn parts(from: usize, until: usize) -> impl DoubleEndedIterator<Item = (usize, u64)> {
+#[inline(always)]
+fn parts(&Range { start: from, end: until }: &Range<usize>) -> impl DoubleEndedIterator<Item = (usize, u64)> + use<> {
     (from / 64..until.div_ceil(64)).map(move |index| {
         let begin = u64::MAX << from.saturating_sub(index * 64);
         (index, begin & (u64::MAX >> (64 * (index + 1)).saturating_sub(until)))
@@ -371,12 +429,16 @@ fn looked_up(bytes: &[u8; 64]) -> Lanes {
         again: bits(|byte| *byte == b'\r'),
         tab: bits(|byte| *byte == b'\t'),
         column: bits(|byte| *byte >= b' ' && byte & 0xc0 != 0x80),
+        wide: bits(|byte| *byte >= 0xe0),
+        mark: bits(|byte| matches!(byte, 0xcc | 0xcd)),
         sign: bits(|byte| SIGNS.contains(byte)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use unicode_width::UnicodeWidthChar;
+
     use super::*;
 
     fn of(text: &[u8]) -> Rows {
@@ -473,13 +535,16 @@ mod tests {
 
     #[test]
     fn a_column_is_counted_from_any_place_over_tabs_and_characters_of_several_bytes() {
-        let line = "é".repeat(40) + "\ta\tä" + &"x".repeat(70);
+        let line = "é".repeat(40) + "\ta\tä密" + &"x".repeat(70) + "🔑\u{301}y";
         let rows = of(line.as_bytes());
+        let after = |column: usize, c: char, wide: usize| if c == '\t' { (column / 8 + 1) * 8 } else { column + wide };
         for (from, _) in line.char_indices() {
             for until in (from..line.len()).filter(|until| line.is_char_boundary(*until)) {
-                let after = |column: usize, c: char| if c == '\t' { (column / 8 + 1) * 8 } else { column + 1 };
-                let expected = line[from..until].chars().fold(3, after);
-                assert_eq!(rows.column(from, until, 3), expected, "{from}..{until}");
+                let text = &line[from..until];
+                let counted = text.chars().fold(3, |column, c| after(column, c, 1));
+                let shown = text.chars().fold(4, |column, c| after(column, c, c.width().unwrap_or(0)));
+                let column = rows.column(line.as_bytes(), from..until, Column { counted: 3, shown: 4 }, None);
+                assert_eq!(column, Column { counted, shown }, "{from}..{until}");
             }
         }
     }

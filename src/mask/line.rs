@@ -7,6 +7,7 @@ use std::sync::Arc;
 use unicode_width::UnicodeWidthChar;
 
 use super::amid::{self, AROUND};
+use super::character;
 use super::check::Check;
 use super::rule::Rules;
 use super::screen::{self, Step};
@@ -36,6 +37,7 @@ impl Masker {
             && (raw.is_empty() || raw.len() < LITTLE && follows > LITTLE)
             && cells == raw.len()
             && self.start.max(self.line) <= cursor.at
+            && !raw.first().is_some_and(|byte| character::goes_on(*byte))
             && raw.iter().all(is_plain)
             && self.kinds.iter().skip(cursor.raw).all(|kind| *kind == Kind::Seen);
         if !is_idle {
@@ -61,7 +63,7 @@ impl Masker {
         if word.is_empty() {
             return 0;
         }
-        self.screen.pass(word, true);
+        self.screen.pass_word(word);
         self.cells.extend((self.raw.len()..).take(word.len()).map(|raw| Cell { raw, then: Then::Scan }));
         self.raw.extend_from_slice(word);
         self.kinds.resize(self.raw.len(), Kind::Seen);
@@ -356,7 +358,7 @@ impl Masker {
     /// stepped back over.
     pub(super) fn absorb(&mut self, passed: &[u8], shadow: &Shadow, seen: usize) {
         let text = shadow.text.get(..seen).unwrap_or_default();
-        self.screen.pass(text, shadow.is_simple);
+        self.screen.pass(text, &shadow.rows);
         let end = memchr::memrchr(b'\n', text).map(|end| end + 1);
         let begin = end.unwrap_or(0).max(text.len().saturating_sub(HISTORY));
         let mut raw_begin = 0;

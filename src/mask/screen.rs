@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::character::{self, Character};
 use super::lanes::Rows;
 
 /// Where in a line and in an escape sequence the stream stands.
@@ -12,8 +13,24 @@ use super::lanes::Rows;
 pub(super) struct Screen {
     escape: Escape,
     is_title: bool,
-    column: usize,
+    column: Column,
+    character: Character,
     columns: Option<usize>,
+}
+
+/// Where in a line the cursor is. Programs that break lines count either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Column {
+    /// If each character takes one column.
+    pub(super) counted: usize,
+    /// As a terminal shows it.
+    pub(super) shown: usize,
+}
+
+impl Column {
+    pub(super) fn both(self, by: impl Fn(usize) -> usize) -> Self {
+        Self { counted: by(self.counted), shown: by(self.shown) }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +56,13 @@ pub(super) enum Step {
 impl Screen {
     /// At the beginning of a line. Of a terminal the columns are known.
     pub(super) fn new(columns: Option<usize>) -> Self {
-        Self { escape: Escape::No, is_title: false, column: 0, columns }
+        Self {
+            escape: Escape::No,
+            is_title: false,
+            column: Column::default(),
+            character: Character::default(),
+            columns,
+        }
     }
 
     /// The same terminal at the beginning of a line.
@@ -63,7 +86,7 @@ impl Screen {
 
     /// A line break of the right margin came.
     pub(super) fn wrap(&mut self) {
-        self.column = 0;
+        self.column = Column::default();
     }
 
     /// Whether this byte would begin a title, or another string to the terminal.
@@ -80,7 +103,7 @@ impl Screen {
         let (next, step) = match (self.escape, byte) {
             (_, 0x1b) => (Escape::Begun, Step::Unseen),
             (Escape::No, 0x08) => {
-                self.column = self.column.saturating_sub(1);
+                self.column = self.column.both(|column| column.saturating_sub(1));
                 (Escape::No, Step::Back(1))
             }
             (Escape::No, _) if is_ignored(byte) => {
@@ -113,62 +136,92 @@ impl Screen {
         step
     }
 
-    /// Text without escapes went by. Simple text has tabs and ends of lines for control characters.
-    pub(super) fn pass(&mut self, text: &[u8], is_simple: bool) {
-        // A return whose line's end has not come is none of simple text.
-        let is_simple = is_simple && text.last() != Some(&b'\r');
-        self.column = match memchr::memrchr(b'\n', text).and_then(|end| text.get(end + 1..)) {
-            Some(line) => column_after(0, line, is_simple),
-            None => column_after(self.column, text, is_simple),
-        };
+    /// A word of ASCII went by.
+    pub(super) fn pass_word(&mut self, word: &[u8]) {
+        self.column = self.column.both(|column| column + word.len());
+        self.character = Character::default();
     }
 
-    /// Text without escapes and control characters did not come yet.
+    /// Text without escapes went by.
+    pub(super) fn pass(&mut self, text: &[u8], rows: &Rows) {
+        let (begin, column) = match memchr::memrchr2(b'\n', b'\r', text) {
+            Some(end) => (end + 1, Column::default()),
+            None => self.end_character(text),
+        };
+        self.column = rows.column(text, begin..text.len(), column, None);
+        let last = text.last_chunk::<{ character::MOST - 1 }>();
+        if last.is_some() {
+            self.character = Character::default();
+        }
+        for byte in last.map_or(text, |last| last) {
+            self.character.add(*byte);
+        }
+    }
+
+    /// Text without escapes and control characters, from a character's first byte on, did not come yet.
     pub(super) fn unprint(&mut self, text: &[u8]) {
-        self.column = self.column.saturating_sub(wide(text, true));
+        let mut taken = Self::new(None);
+        text.iter().for_each(|byte| taken.print(*byte));
+        self.column.counted = self.column.counted.saturating_sub(taken.column.counted);
+        self.column.shown = self.column.shown.saturating_sub(taken.column.shown);
     }
 
     /// Where the cursor is.
-    pub(super) fn column(&self) -> usize {
+    pub(super) fn column(&self) -> Column {
         self.column
     }
 
     /// Where in such text breaks at a right margin begin and end.
     pub(super) fn wraps_in(&self, (text, rows): (&[u8], &Rows), is_simple: bool, wraps: &mut Vec<Range<usize>>) {
-        let (mut begin, mut column) = (0, self.column);
+        let (mut begin, mut column) = self.end_character(text);
+        let asked = if self.columns.is_none() { Some(USUAL) } else { None };
         for end in rows.places(|row| row.end).take_while(|end| *end < text.len()) {
             let is_return = begin < end && text.get(end - 1) == Some(&b'\r');
             let last = end - usize::from(is_return);
             let again = if is_simple { None } else { rows.last(|row| row.again, begin, last) };
             if let Some(again) = again {
-                (begin, column) = (again + 1, 0);
+                (begin, column) = (again + 1, Column::default());
             }
-            if is_margin(self.columns, rows.column(begin, last, column)) {
+            if is_margin(self.columns, rows.column(text, begin..last, column, asked)) {
                 wraps.push(last..end + 1);
             }
-            (begin, column) = (end + 1, 0);
+            (begin, column) = (end + 1, Column::default());
         }
     }
 
+    /// How much of a text still belongs to the character before it, and the column behind that.
+    fn end_character(&self, text: &[u8]) -> (usize, Column) {
+        if !self.character.is_begun() {
+            return (0, self.column);
+        }
+        let mut screen = self.clone();
+        let more = text.iter().take_while(|byte| character::goes_on(**byte)).map(|byte| screen.print(*byte)).count();
+        (more, screen.column)
+    }
+
     fn print(&mut self, byte: u8) {
+        if self.is_title {
+            return;
+        }
+        let wider = self.character.add(byte);
         self.column = match byte {
-            _ if self.is_title => self.column,
-            b'\n' | b'\r' => 0,
-            b'\t' => (self.column / 8 + 1) * 8,
+            b'\n' | b'\r' => Column::default(),
+            b'\t' => self.column.both(tab),
             // Of a character of several bytes the first takes the column.
             0..=0x1f | 0x80..=0xbf => self.column,
-            _ => self.column + 1,
+            _ => self.column.both(|column| column + 1),
         };
+        self.column.shown = self.column.shown.saturating_add_signed(wider);
     }
 
     fn jump(&mut self, byte: u8, number: usize) -> Step {
         match byte {
             b'D' => {
-                self.column = self.column.saturating_sub(number.max(1));
+                self.column = self.column.both(|column| column.saturating_sub(number.max(1)));
                 return Step::Back(number.max(1));
             }
-            b'C' => self.column += number.max(1),
-            b'G' | b'H' | b'f' => self.column = number.saturating_sub(1),
+            b'C' => self.column = self.column.both(|column| column + number.max(1)),
+            b'G' | b'H' | b'f' => self.column = self.column.both(|_| number.saturating_sub(1)),
             _ => {}
         }
         Step::Unseen
@@ -180,27 +233,9 @@ pub(super) fn begins_title(byte: u8) -> bool {
     b"]P_^X".contains(&byte)
 }
 
-/// The column behind a piece of a line that holds no escapes.
-fn column_after(mut column: usize, mut line: &[u8], is_simple: bool) -> usize {
-    let again = if is_simple { None } else { memchr::memrchr(b'\r', line) };
-    if let Some(again) = again {
-        (column, line) = (0, line.get(again + 1..).unwrap_or_default());
-    }
-    while let Some((piece, rest)) = memchr::memchr(b'\t', line).and_then(|tab| line.split_at_checked(tab)) {
-        column = ((column + wide(piece, is_simple)) / 8 + 1) * 8;
-        line = rest.get(1..).unwrap_or_default();
-    }
-    column + wide(line, is_simple)
-}
-
-/// Of a character of several bytes the first takes the column, control characters none.
-fn wide(piece: &[u8], is_simple: bool) -> usize {
-    if is_simple && piece.is_ascii() {
-        return piece.len();
-    }
-    // So many at a time as a byte can count: then many are told at once.
-    let wide = |bytes: &[u8]| bytes.iter().map(|byte| u8::from((*byte & 0xc0 != 0x80) & (*byte >= b' '))).sum::<u8>();
-    piece.chunks(usize::from(u8::MAX)).map(|bytes| usize::from(wide(bytes))).sum()
+/// The column behind a tab.
+pub(super) fn tab(column: usize) -> usize {
+    (column / 8 + 1) * 8
 }
 
 /// What a terminal does not show, escapes aside.
@@ -209,11 +244,12 @@ pub(super) fn is_ignored(byte: u8) -> bool {
 }
 
 /// Where no terminal is known, widths that are usual count.
-fn is_margin(columns: Option<usize>, column: usize) -> bool {
-    match columns {
+fn is_margin(columns: Option<usize>, column: Column) -> bool {
+    let is_one = |column: usize| match columns {
         Some(columns) => column > 0 && columns > 0 && column.is_multiple_of(columns),
         None => USUAL.contains(&column),
-    }
+    };
+    is_one(column.counted) || is_one(column.shown)
 }
 
 const USUAL: &[usize] = &[80, 100, 120, 132, 160];

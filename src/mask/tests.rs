@@ -119,6 +119,23 @@ fn the_right_margin_does_not_break_a_secret_and_other_line_breaks_end_a_value() 
 }
 
 #[test]
+fn the_right_margin_is_where_a_terminal_shows_it_or_where_characters_are_counted() {
+    // Of East Asia two columns, a mark of its own none.
+    assert_eq!(wide(18, "密码 PASSWORD=hunt\r\ner2\r\n"), "密码 PASSWORD=****\r\n***\r\n");
+    assert_eq!(wide(16, "密码 PASSWORD=hunt\r\ner2\r\n"), "密码 PASSWORD=****\r\n***\r\n");
+    assert_eq!(wide(17, "密码 PASSWORD=hunt\r\ner2\r\n"), "密码 PASSWORD=****\r\ner2\r\n");
+    assert_eq!(wide(17, "\t密码 PASS\r\nWORD=hunter2\r\n"), "\t密码 PASS\r\nWORD=*******\r\n");
+    assert_eq!(wide(14, "e\u{301} PASSWORD=hun\r\nter2\r\n"), "e\u{301} PASSWORD=***\r\n****\r\n");
+    assert_eq!(wide(14, "🔑 PASSWORD=hu \rnter2\r\n"), "🔑 PASSWORD=** \r*****\r\n");
+    // The same where lines before it pass at once, and 80 columns are guessed.
+    let before = ("密".repeat(30) + " SOME OUTPUT OF THE TARGET\r\n").repeat(200);
+    let behind = |line: &str| text(&(before.clone() + line)).split_off(before.len());
+    let [full, short] = [32, 31].map(|count| "密".repeat(count) + " PASSWORD=hunt1e\r\nr2\r\n");
+    assert_eq!(behind(&full), full.replace("hunt1e\r\nr2", "******\r\n**"));
+    assert_eq!(behind(&short), short.replace("hunt1e", "******"));
+}
+
+#[test]
 fn what_stands_at_the_margin_is_found_whether_the_line_goes_on_or_not() {
     let key = concat!("AK", "IA", "Q7MZ2XL9", "VB4NT8KR");
     assert_eq!(wide(20, &format!("{key}\r\nTOTAL\r\n")), format!("{}\r\nTOTAL\r\n", "*".repeat(20)));
@@ -554,6 +571,7 @@ const BETWEEN: &[&str] = &[
     "\t",
     "\x1b[5C",
     "é",
+    "密",
 ];
 
 fn pieces() -> impl Strategy<Value = Vec<Vec<u8>>> {
@@ -626,7 +644,7 @@ fn stretches() -> impl Strategy<Value = Vec<Vec<u8>>> {
         2 => "[ -~]{0,90}\r?\n".prop_map(String::into_bytes),
         2 => escaped.prop_map(String::into_bytes),
         1 => "[a-z ]{0,700}".prop_map(String::into_bytes),
-        1 => "[a-z密码é🔑\u{200b}\t ]{0,90}\r?\n".prop_map(String::into_bytes),
+        2 => "[a-z密码é🔑\u{200b}\u{301}\t ]{0,90}\r?\n".prop_map(String::into_bytes),
         2 => proptest::collection::vec(proptest::sample::select(BETWEEN), 0..4).prop_map(|all| all.concat().into_bytes()),
         1 => proptest::collection::vec(proptest::sample::select(&b"\0\x01\x08\x0b\r\n\x1b a%\\\xc3\xa9"[..]), 0..200),
         1 => proptest::sample::select(secrets.clone()).prop_map(|secret| in_url(&secret)),

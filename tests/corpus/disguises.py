@@ -1,7 +1,8 @@
 """How a secret may arrive: as it is, or as terminals, shells and formats leave it.
 
 A text is a list of cells (character, whether it belongs to the secret), so that afterwards it can be told for each byte
-whether it should have been hidden. Everything is ASCII: with `--width same` output has the length of the input.
+whether it should have been hidden. A cell is a byte, and every secret ASCII: with `--width same` output has the length of the
+input.
 """
 
 import base64
@@ -43,7 +44,18 @@ def colour(r, text):
     return out + open_text("\x1b[0m\r\n$ ")
 
 
-def wrapped(r, text, mark):
+def words_of_ascii(columns):
+    return ("the quick brown fox jumps over the lazy dog and on " * 2)[: columns - 1] + " "
+
+
+def words_of_two_columns(columns):
+    """Of East Asia, and a mark of its own, which takes none."""
+    wide, narrow = divmod(columns - 1, 2)
+    words = ("服务器输出的日志内容在这里显示出来" * 3)[:wide] + "e\u0301" * narrow + " "
+    return words.encode().decode("latin-1")
+
+
+def wrapped(r, text, mark, words=words_of_ascii):
     """A terminal's right margin falls into the secret's line: the line begins so far from it that it does."""
     inside = cells(text)
     lines = lines_of(inside)
@@ -56,9 +68,8 @@ def wrapped(r, text, mark):
     for line in lines:
         column = 0
         if line is longest and pad > 0:
-            words = ("the quick brown fox jumps over the lazy dog and on " * 2)[: pad - 1] + " "
-            out += open_text(words)
-            column = len(words)
+            out += open_text(words(pad))
+            column = pad
         for cell in line:
             if column == COLUMNS:
                 out += open_text(mark)
@@ -85,6 +96,10 @@ def wrapped_by_program(r, text):
 
 def wrapped_by_readline(r, text):
     return wrapped(r, text, " \r")
+
+
+def wrapped_behind_wide(r, text):
+    return wrapped(r, text, r.choice(["\r\n", " \r"]), words_of_two_columns)
 
 
 def typed(r, text):
@@ -177,4 +192,5 @@ DISGUISES = {
     "base64": in_base64,
     "base64-lines": in_base64_lines,
     "hex": in_hex,
+    "wrapped-behind-wide": wrapped_behind_wide,
 }

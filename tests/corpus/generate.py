@@ -13,8 +13,9 @@ NEGATIVES_A_KIND = 18
 
 # A disguise that a kind cannot wear: the value is not whole any more, or its surroundings cannot stand there.
 MISFITS = {
-    # Several lines in a field of a table, or typed, or overwritten line by line, are no key file.
-    "file": {"table", "typed", "overprinted"},
+    # Several lines in a field of a table, or typed, or overwritten line by line, are no key file, nor is one with words of another
+    # script in its middle.
+    "file": {"table", "typed", "overprinted", "wrapped-behind-wide"},
     # A percent sign inside a URL's password would be escaped twice.
     "url": set(),
 }
@@ -27,7 +28,7 @@ def positives():
                 continue
             r = random.Random(f"{SEED} {name} {disguise}")
             cells = put_on(r, make(r))
-            data = "".join(character for character, _ in cells).encode()
+            data = "".join(character for character, _ in cells).encode("latin-1")
             assert len(data) == len(cells), (name, disguise)
             secret = [at for at, (_, is_secret) in enumerate(cells) if is_secret]
             yield part(r), name, group, disguise, data, secret
