@@ -11,6 +11,8 @@ mod faults;
 mod files;
 #[path = "store/folder.rs"]
 mod folder;
+#[path = "store/long.rs"]
+mod long;
 #[path = "store/registers.rs"]
 mod registers;
 

@@ -1,4 +1,4 @@
-//! Blobs and registers in sled, with a sync barrier of our own.
+//! Blobs and registers in sled, with a sync barrier of our own; of long blobs sled keeps where they lie (`long`).
 //!
 //! sled's `flush` ends in `sync_file_range`, which does not reach through a disk's cache, so nothing
 //! is acknowledged before an fdatasync of sled's file. Values stay so short that sled never moves
@@ -14,10 +14,10 @@ use std::ops::Bound;
 use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
-use ::sled::{Batch, Db, IVec, Tree};
+use ::sled::{Db, IVec, Tree};
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -25,6 +25,12 @@ use super::barrier::Barrier;
 use super::files::broken;
 use super::folder::{Folder, Marked, OpenError, make_folders, sync_parent};
 use super::{Error, Key, MAX_BATCH_BYTES, MAX_KEY_BYTES, MAX_REGISTER_BYTES, Range, Swap, SwapError};
+
+mod changes;
+mod long;
+
+use changes::{Changes, part_key, tagged};
+use long::{Long, Place};
 
 /// How sled is run.
 #[derive(Clone, Debug)]
@@ -62,9 +68,10 @@ pub(super) fn open(folder: &Path, settings: &Settings) -> Result<(Blobs, Registe
         let db = open_unlocked(&config)?;
         let (blobs, registers) = (db.open_tree("blobs")?, db.open_tree("registers")?);
         let marks = (blobs.get(MARK)?.is_some(), registers.get(MARK)?.is_some());
-        Ok((db, blobs, registers, marks))
+        let from = blobs.get(LONG)?;
+        Ok((db, blobs, registers, marks, from))
     }));
-    let (db, blobs, registers, marks) = match opened {
+    let (db, blobs, registers, marks, from) = match opened {
         Ok(Ok(opened)) => opened,
         Ok(Err(::sled::Error::Io(source))) if is_locked(&source) => return Err(OpenError::InUse(path)),
         Ok(Err(::sled::Error::Io(source))) if source.kind() != io::ErrorKind::UnexpectedEof => {
@@ -77,6 +84,12 @@ pub(super) fn open(folder: &Path, settings: &Settings) -> Result<(Blobs, Registe
     if marked == Marked::Ready && marks != (true, true) {
         return Err(damaged("it was in use before, and its contents are gone".to_owned()));
     }
+    let from = from.map_or(Ok(0), |from| number(&from)).map_err(damaged)?;
+    let folder_of_long = path.join("long");
+    if from > 0 && !folder_of_long.is_dir() {
+        return Err(damaged("long is missing".to_owned()));
+    }
+    let (long, found) = Long::open(&folder_of_long, from).map_err(failed)?;
     for (name, mode) in [("db", 0o600), ("conf", 0o600), ("blobs", 0o700)] {
         let path = data.join(name);
         let tightened = std::fs::set_permissions(&path, Permissions::from_mode(mode));
@@ -95,8 +108,10 @@ pub(super) fn open(folder: &Path, settings: &Settings) -> Result<(Blobs, Registe
         db,
         blobs,
         registers,
+        long,
         folder,
     };
+    inner.take_in(&found, from).map_err(failed)?;
     if marked == Marked::Begun {
         let begun = inner.blobs.insert(MARK, b"1").and_then(|_| inner.registers.insert(MARK, b"1"));
         begun.map_err(io::Error::from).and_then(|_| inner.sync()).map_err(failed)?;
@@ -127,19 +142,18 @@ const KIND: &str = "store";
 /// Under this key each tree says that it was made: one that lacks it lost its contents.
 const MARK: &[u8] = b"mformat";
 const FOLLOWS: &[u8] = b"mfollows";
+/// The first file of long blobs that sled may not know all of.
+const LONG: &[u8] = b"mlong";
 
 /// sled writes a page that is longer than a quarter of this to a file of its own, and never syncs it.
 /// A page holds up to 17 values, 20 after a merge, however long they are, or 257 keys: so values,
 /// keys and this belong together.
 const SEGMENT_BYTES: usize = 1024 * 1024;
-/// The longest value that sled is given.
+/// The longest value that sled is given; a blob that is longer, and comes alone, is long.
 const PART_BYTES: usize = 8 * 1024;
 const _: () = assert!(20 * (PART_BYTES + MAX_KEY_BYTES + 64) < SEGMENT_BYTES / 4);
 const _: () = assert!(20 * (MAX_REGISTER_BYTES + MAX_KEY_BYTES + 64) < SEGMENT_BYTES / 4);
 const _: () = assert!(257 * (MAX_KEY_BYTES + 64) < SEGMENT_BYTES / 4);
-/// A blob up to this long lives beside its key. Short, because listing keys reads these too.
-const INLINE_BYTES: usize = 512;
-
 #[derive(Debug)]
 struct Inner {
     /// Held while a batch is compared and applied: sled would put batches one after another anyway.
@@ -153,6 +167,7 @@ struct Inner {
     db: Db,
     blobs: Tree,
     registers: Tree,
+    long: Long,
     /// Last, so that the lock outlives sled.
     folder: Folder,
 }
@@ -163,6 +178,14 @@ pub struct Blobs(Arc<Inner>);
 
 impl Blobs {
     pub(super) async fn put(&self, items: Vec<(Key, Bytes)>) -> Result<(), Error> {
+        if let [(key, bytes)] = &items[..]
+            && bytes.len() > PART_BYTES
+        {
+            let (key, bytes) = (key.clone(), bytes.clone());
+            if Inner::change(&self.0, move |inner| inner.put_long(&key, &bytes)).await? {
+                return Ok(());
+            }
+        }
         let prepare = move |inner: &Inner| {
             inner.check_space(inner.reserve_bytes)?;
             let mut changes = Changes::default();
@@ -260,15 +283,67 @@ impl Inner {
         }
     }
 
-    /// Compares and applies one batch. What `prepare` refuses is not written.
-    fn apply<E: From<Error>>(&self, tree: &Tree, prepare: impl FnOnce(&Self) -> Result<Changes, E>) -> Result<(), E> {
+    /// The right to write.
+    fn writer(&self) -> Result<MutexGuard<'_, ()>, Error> {
         let writer = self.writer.lock();
         if let Some(error) = self.broken.get() {
-            return Err(Error::Broken(Arc::clone(error)).into());
+            return Err(Error::Broken(Arc::clone(error)));
         }
-        let Ok(_writer) = writer else {
-            return Err(broken(io::Error::other("an earlier write panicked")).into());
+        writer.map_err(|_| broken(io::Error::other("an earlier write panicked")))
+    }
+
+    /// Stores a blob that is long, unless its key holds something, or is about to: then it is for others. It is durable before sled
+    /// hears of it, so that sled's word needs no sync: what sled lost is read from the file again at the next start.
+    fn put_long(&self, key: &Key, bytes: &Bytes) -> Result<bool, Error> {
+        let writer = self.writer()?;
+        self.check_space(self.reserve_bytes)?;
+        if self.blobs.contains_key(tagged(b'h', key)).map_err(unread)? {
+            return Ok(false);
+        }
+        let Some(written) = self.long.append(key, bytes)? else {
+            return Ok(false);
         };
+        drop(writer);
+        self.long.sync(&written).map_err(|error| self.unknown(error))?;
+        let _writer = self.writer()?;
+        match self.blob(key)? {
+            // Somebody put it in parts meanwhile.
+            Some(stored) if stored != bytes => return Err(Error::Exists(key.clone())),
+            Some(_) => {}
+            None => self.lies(key, written.place).map_err(|error| self.unknown(error))?,
+        }
+        if let Some(from) = self.long.landed(key, written.place) {
+            self.sync().and_then(|()| self.long_from(from)).map_err(|error| self.unknown(error))?;
+        }
+        Ok(true)
+    }
+
+    /// What was found in files of long blobs from a number on, and sled may have lost.
+    fn take_in(&self, found: &[(Key, Place)], from: u32) -> io::Result<()> {
+        for (key, place) in found {
+            if !self.blobs.contains_key(tagged(b'h', key))? {
+                self.lies(key, *place)?;
+            }
+        }
+        if self.long.next() > from {
+            self.sync()?;
+            self.long_from(self.long.next())?;
+        }
+        Ok(())
+    }
+
+    fn lies(&self, key: &Key, place: Place) -> io::Result<()> {
+        let head = [&b"f"[..], &place.to_bytes()].concat();
+        self.blobs.insert(tagged(b'h', key), head).map(drop).map_err(io::Error::from)
+    }
+
+    fn long_from(&self, from: u32) -> io::Result<()> {
+        self.blobs.insert(LONG, &from.to_be_bytes()).map(drop).map_err(io::Error::from)
+    }
+
+    /// Compares and applies one batch. What `prepare` refuses is not written.
+    fn apply<E: From<Error>>(&self, tree: &Tree, prepare: impl FnOnce(&Self) -> Result<Changes, E>) -> Result<(), E> {
+        let _writer = self.writer()?;
         prepare(self)?.apply(tree).map_err(|error| self.unknown(error.into()).into())
     }
 
@@ -314,6 +389,10 @@ impl Inner {
         match head.split_first() {
             Some((b'i', bytes)) => Ok(Some(Bytes::copy_from_slice(bytes))),
             Some((b'p', len)) => self.parts(key, len).map(Some),
+            Some((b'f', place)) => {
+                let place = Place::from_bytes(place).ok_or_else(|| Error::Damaged(format!("the place of {key}")))?;
+                self.long.read(key, place).map(Some)
+            }
             _ => Err(Error::Damaged(format!("the head of {key}"))),
         }
     }
@@ -353,63 +432,6 @@ impl Inner {
     }
 }
 
-/// What one write changes in a tree, all of it or none; each key once.
-#[derive(Debug, Default)]
-struct Changes(Vec<(Vec<u8>, Option<IVec>)>);
-
-impl Changes {
-    fn blob(&mut self, key: &Key, bytes: &Bytes) {
-        let mut head = Vec::with_capacity(1 + bytes.len().min(INLINE_BYTES));
-        if bytes.len() <= INLINE_BYTES {
-            head.push(b'i');
-            head.extend_from_slice(bytes);
-        } else {
-            head.push(b'p');
-            // No batch is longer than MAX_BATCH_BYTES.
-            head.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
-            for (index, part) in bytes.chunks(PART_BYTES).enumerate() {
-                self.0.push((part_key(key, index), Some(part.into())));
-            }
-        }
-        self.0.push((tagged(b'h', key), Some(head.into())));
-    }
-
-    /// A single change needs none of what holds a batch together: a further write of sled's, and everybody else's wait.
-    fn apply(mut self, tree: &Tree) -> ::sled::Result<()> {
-        match (self.0.pop(), self.0.is_empty()) {
-            (None, _) => Ok(()),
-            (Some((key, Some(value))), true) => tree.insert(key, value).map(drop),
-            (Some((key, None)), true) => tree.remove(key).map(drop),
-            (Some(last), false) => {
-                let mut batch = Batch::default();
-                for (key, value) in self.0.into_iter().chain([last]) {
-                    match value {
-                        Some(value) => batch.insert(key, value),
-                        None => batch.remove(key),
-                    }
-                }
-                tree.apply_batch(batch)
-            }
-        }
-    }
-}
-
-/// Heads, parts and registers lie apart, so that a listing of one never reads another.
-fn tagged(tag: u8, key: &Key) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(1 + key.0.len());
-    bytes.push(tag);
-    bytes.extend(&key.0);
-    bytes
-}
-
-fn part_key(key: &Key, index: usize) -> Vec<u8> {
-    let mut bytes = tagged(b'p', key);
-    // In a key a zero is followed by other bytes than this: parts are nobody else's key.
-    bytes.extend([0, 2]);
-    bytes.extend(u32::try_from(index).unwrap_or(u32::MAX).to_be_bytes());
-    bytes
-}
-
 fn list<T>(tree: &Tree, tag: u8, range: &Range, make: impl Fn(Key, &[u8]) -> T) -> Result<Vec<T>, Error> {
     let from = match &range.after {
         Some(after) => Bound::Excluded(tagged(tag, after)),
@@ -426,6 +448,10 @@ fn list<T>(tree: &Tree, tag: u8, range: &Range, make: impl Fn(Key, &[u8]) -> T) 
         found.push(make(key, &value));
     }
     Ok(found)
+}
+
+fn number(bytes: &[u8]) -> Result<u32, String> {
+    bytes.try_into().map(u32::from_be_bytes).map_err(|_| "the number of the files of long blobs".to_owned())
 }
 
 fn unread(error: ::sled::Error) -> Error {

@@ -4,9 +4,10 @@
 Two rules, each decided at the moment a reply begins to be written to a client's socket:
 * HTTP: every write to log/tail that had ended by then must have been followed by a sync of log/tail that ended with 0. The reply
   that is judged is `HTTP/1.1 200` of the certificate; an entry about it was written before.
-* SSH: of each connection, bytes that went out to the client may not be more than bytes that were written to store/sled/db since it
-  began and before the last sync that ended with 0, but for what a connection needs besides output (ALLOWANCE). What is shown here
-  is random, so no frame is shorter than it, and there is one connection at a time.
+* SSH: of each connection, bytes that went out to the client may not be more than bytes that were written since it began to the
+  store (store/sled/db and files in store/long) and before the last sync of the file that ended with 0, but for what a connection
+  needs besides output (ALLOWANCE). What is shown here is random, so no frame is shorter than it, and there is one connection at a
+  time.
 """
 
 import re
@@ -41,13 +42,18 @@ def calls(path):
 
 def main():
     trace, state, ssh_port, http_port = sys.argv[1:]
-    tail, database = f"{state}/log/tail", f"{state}/store/sled/db"
+    tail = f"{state}/log/tail"
+
+    def of_store(file):
+        return file == f"{state}/store/sled/db" or file.startswith(f"{state}/store/long/")
+
     faults = []
     tail_dirty = None  # moment of the last write to the tail that no sync has followed
-    tail_writes = database_written = database_synced = 0
+    tail_writes = 0
+    written, synced = {}, {}  # of each file of the store, bytes
     certificates = shown = 0
-    connections = {}  # bytes shown, and bytes that were written to the database when it began
-    syncs = {tail: 0, database: 0}
+    connections = {}  # bytes shown, and bytes of the store that were written when it began
+    syncs = {"tail": 0, "store": 0}
     at_begin = {}
     for moment, part, name, file, text, result, began in calls(trace):
         writes = "write" in name or "send" in name
@@ -55,17 +61,17 @@ def main():
         if part == "end" and writes and file == tail and (result or 0) > 0:
             tail_writes += 1
             tail_dirty = moment
-        elif part == "end" and writes and file == database and (result or 0) > 0:
-            database_written += result
+        elif part == "end" and writes and of_store(file) and (result or 0) > 0:
+            written[file] = written.get(file, 0) + result
         elif name in ("fdatasync", "fsync") and part == "begin":
-            at_begin[began] = database_written
+            at_begin[began] = written.get(file, 0)
         elif name in ("fdatasync", "fsync") and result == 0:
-            if file == tail and tail_dirty is not None and tail_dirty < began:
-                tail_dirty = None
-            if file == database:
-                database_synced = max(database_synced, at_begin.get(began, 0))
-            if file in syncs:
-                syncs[file] += 1
+            if file == tail:
+                syncs["tail"] += 1
+                tail_dirty = None if tail_dirty is not None and tail_dirty < began else tail_dirty
+            if of_store(file):
+                syncs["store"] += 1
+                synced[file] = max(synced.get(file, 0), at_begin.get(began, 0))
         elif part == "begin" and writes and to_http and "HTTP/1.1 200" in text:
             certificates += 1
             if tail_dirty is not None:
@@ -74,18 +80,18 @@ def main():
                 faults.append(f"line {moment + 1}: a certificate is answered before anything is in log/tail")
         elif part == "end" and writes and to_ssh and (result or 0) > 0:
             shown += result
-            before, base = connections.get(file, (0, database_written))
+            before, base = connections.get(file, (0, dict(written)))
             connections[file] = (before + result, base)
-            synced = max(0, database_synced - base)
-            if before + result > synced + ALLOWANCE:
-                faults.append(f"line {moment + 1}: {before + result} bytes shown, and {synced} of store/sled/db synced")
+            safe = sum(max(0, count - base.get(name, 0)) for name, count in synced.items())
+            if before + result > safe + ALLOWANCE:
+                faults.append(f"line {moment + 1}: {before + result} bytes shown, and {safe} synced of store/sled/db and store/long")
     if certificates == 0 or shown < 400_000 or tail_writes == 0:
         faults.append(f"nothing to judge: {certificates} certificates, {shown} bytes shown, {tail_writes} writes to log/tail")
     for fault in faults[:10]:
         print(fault)
     print(
-        f"figures: trace: {tail_writes} writes to log/tail, {syncs[tail]} syncs; {database_written} bytes to store/sled/db, "
-        f"{syncs[database]} syncs; {certificates} certificates and {shown} bytes in {len(connections)} connections answered; "
+        f"figures: trace: {tail_writes} writes to log/tail, {syncs['tail']} syncs; {sum(written.values())} bytes to the store, "
+        f"{syncs['store']} syncs; {certificates} certificates and {shown} bytes in {len(connections)} connections answered; "
         f"{len(faults)} before their sync"
     )
     sys.exit(1 if faults else 0)
