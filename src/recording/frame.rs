@@ -3,7 +3,7 @@
 //! A frame can be told apart from any other without the store's keys, so that one cannot be put in
 //! another's place. `zstd -d` skips the mark. Text that would be longer than a frame's ever is, is not unpacked.
 
-use std::io;
+use std::io::{self, Cursor};
 
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
@@ -103,8 +103,9 @@ impl Packer {
         let mut zstd = self.zstd.take().map_or_else(|| compressor(self.level), Ok)?;
         let mut stored = Vec::with_capacity(MARK_BYTES + zstd::zstd_safe::compress_bound(text.len()));
         stored.extend_from_slice(&mark(self.recording, index));
-        let packed = zstd.compress(text)?;
-        stored.extend_from_slice(&packed);
+        let mut behind = Cursor::new(&mut stored);
+        behind.set_position(MARK_BYTES as u64);
+        zstd.compress_to_buffer(text, &mut behind)?;
         stored.shrink_to_fit();
         // So short a frame was closed by its age: the next may be long in coming.
         self.zstd = Some(zstd).filter(|_| text.len() >= LONG_BYTES);

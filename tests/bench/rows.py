@@ -289,9 +289,11 @@ def idle(bench):
                 if index % 20 == 19:
                     wait_for(lambda: len(list(ready.glob(f"{route}-*"))) >= index + 1 - 10, f"{route}: sessions do not come up")
             wait_for(lambda: len(list(ready.glob(f"{route}-*"))) == count, f"{route}: sessions do not come up")
+            # What their beginning left to be done is no part of it: recordings are stored and committed to for some seconds more.
+            time.sleep(12)
             cpu = bench.between(route) if route != "proxyjump" else 0
-            time.sleep(5)
-            each[route] = ((weight() - before) / count / 1024, (bench.between(route) - cpu) / 5 * 100 if route != "proxyjump" else 0)
+            time.sleep(10)
+            each[route] = ((weight() - before) / count / 1024, (bench.between(route) - cpu) / 10 * 100 if route != "proxyjump" else 0)
         finally:
             for process in started:
                 process.terminate()
