@@ -117,24 +117,18 @@ impl Long {
             state.full.extend(full.map(|(_, file)| file));
         }
         let (number, file) = match &state.current {
-            Some((number, file)) => (*number, Arc::clone(file)),
-            None => {
-                let path = self.folder.join(file_name(state.next));
-                let file = private().read(true).write(true).create_new(true).open(&path).map_err(not_done)?;
-                // Without its name a file that was synced may be gone.
-                sync_parent(&path).map_err(not_done)?;
-                let current = (state.next, Arc::new(file));
-                (state.next, state.end) = (state.next + 1, 0);
-                state.open.insert(current.0, 0);
-                state.current = Some(current.clone());
-                current
-            }
+            Some(current) => current.clone(),
+            None => self.begin(&mut state).map_err(not_done)?,
         };
         let written = file.write_all_at(&[&head[..], &key.0].concat(), state.end);
         let begin = state.end + head.len() as u64 + key.len() as u64;
         if let Err(error) = written.and_then(|()| file.write_all_at(bytes, begin)) {
-            // What is left of it must not be read for a record of somebody else's making.
-            return Err(file.set_len(state.end).map_or_else(broken, |()| not_done(error)));
+            // What is left of it must not be read for a record of somebody else's making, behind one that is shorter.
+            if file.set_len(state.end).is_err() {
+                state.current = None;
+                state.full.push(file);
+            }
+            return Err(not_done(error));
         }
         let place = Place { file: number, offset: state.end, len: u32::try_from(bytes.len()).unwrap_or(u32::MAX) };
         state.end += len;
@@ -142,6 +136,20 @@ impl Long {
         state.flying.insert(key.clone());
         *state.open.entry(number).or_default() += 1;
         Ok(Some(Written { place, upto: state.written }))
+    }
+
+    /// Begins the next file.
+    fn begin(&self, state: &mut State) -> io::Result<(u32, Arc<File>)> {
+        let number = state.next;
+        state.next += 1;
+        let path = self.folder.join(file_name(number));
+        let file = private().read(true).write(true).create_new(true).open(&path)?;
+        // Without its name a file that was synced may be gone.
+        sync_parent(&path)?;
+        let current = (number, Arc::new(file));
+        (state.current, state.end) = (Some(current.clone()), 0);
+        state.open.insert(number, 0);
+        Ok(current)
     }
 
     /// Makes a record durable, and all that were written by then: whoever comes meanwhile waits, and mostly finds it done.
