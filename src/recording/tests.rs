@@ -211,6 +211,24 @@ async fn a_frame_closes_at_its_length_and_exceeds_it_by_one_line_at_most() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn frames_are_stored_in_their_order_also_those_that_waited_for_one_before() {
+    let mut rig = rig(&Settings { frame_bytes: 1000, busy_frame_bytes: 1000, ..Settings::default() });
+    rig.memory.faults().stall();
+    for _ in 0..8 {
+        rig.sink.push(MS, out(&[b'x'; 600])).await.unwrap();
+    }
+    rig.sink.end(2 * MS);
+    assert!(timeout(SECOND, rig.writer.next()).await.is_err());
+    assert!(!rig.writer.is_complete());
+    rig.memory.faults().mend();
+    let (_, sealed) = finish(&mut rig.writer).await.unwrap();
+    assert!(sealed.extent.frames > 2, "{:?}", sealed.extent);
+    let reader = reader(&rig.memory).expecting(sealed.extent);
+    reader.check().await.unwrap();
+    assert_eq!(stdout(&reader).await, [b'x'; 8 * 600]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_frame_closes_at_its_age() {
     let mut rig = rig(&Settings::default());
     rig.sink.push(MS, out(b"a")).await.unwrap();

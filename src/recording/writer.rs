@@ -1,7 +1,7 @@
 //! From events to stored frames: the one writer behind the queue.
 //!
-//! Driven by its caller; starts no task of its own. While one frame is compressed and stored, the next
-//! is gathered. The first failure ends writer and sinks: nothing is dropped, and nothing goes on unrecorded.
+//! Driven by its caller; starts no task of its own. While one frame is stored, the next is compressed, and one more is
+//! gathered. The first failure ends writer and sinks: nothing is dropped, and nothing goes on unrecorded.
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use tokio::time::{Sleep, sleep, timeout};
@@ -21,7 +22,7 @@ use crate::domain::Digest;
 use crate::domain::event::Extent;
 use crate::domain::session::RecordingId;
 use crate::merkle::{self, Frontier};
-use crate::store::{self, Blobs};
+use crate::store::{self, Blobs, Key};
 
 pub(super) fn start(
     blobs: Blobs,
@@ -58,6 +59,8 @@ pub(super) fn start(
         closed: 0,
         aged: false,
         close_at: None,
+        packing: None,
+        packed: None,
         storing: None,
         tree: Frontier::new(),
         plain_bytes: 0,
@@ -84,8 +87,11 @@ pub struct Writer {
     closed: u64,
     aged: bool,
     close_at: Option<Pin<Box<Sleep>>>,
-    /// Absent while a frame is stored.
+    /// Absent while a frame is compressed.
     packer: Option<Packer>,
+    packing: Option<Packing>,
+    /// Waits until the frame before it is stored.
+    packed: Option<(Frame, Part)>,
     storing: Option<Storing>,
     tree: Frontier,
     plain_bytes: u64,
@@ -111,20 +117,44 @@ struct Open {
     tail_is_old: bool,
 }
 
-/// The frame that is being stored.
-struct Storing {
-    work: Pin<Box<dyn Future<Output = Result<Stored, Cause>> + Send>>,
+/// What a frame that is closed stands for.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    /// What its events count in the queue's bound.
     cost: usize,
+    /// Time of its first event.
+    since: Option<Duration>,
     /// How many events are durable once it is.
     upto: u64,
 }
 
-struct Stored {
+/// The frame that is being compressed.
+struct Packing {
+    work: Work<Packed>,
+    part: Part,
+}
+
+struct Packed {
     packer: Packer,
     text: Vec<u8>,
-    leaf: Digest,
-    stored_bytes: u64,
+    frame: Frame,
 }
+
+/// A frame that is compressed.
+struct Frame {
+    stored: Bytes,
+    leaf: Digest,
+    plain_bytes: u64,
+}
+
+/// The frame that is being stored.
+struct Storing {
+    work: Work<()>,
+    part: Part,
+    frame: Frame,
+}
+
+type Work<T> = Pin<Box<dyn Future<Output = Result<T, Cause>> + Send>>;
 
 /// Why a frame was not stored.
 struct Cause {
@@ -174,10 +204,11 @@ impl Writer {
     async fn advance(&mut self) -> Result<Progress, Cause> {
         loop {
             let asked = self.take();
-            if self.storing.is_none() && self.should_close(asked) {
+            if self.packing.is_none() && self.packed.is_none() && self.should_close(asked) {
                 self.close(asked);
             }
-            let done = self.storing.is_none() && asked.ended.is_some();
+            self.store_next()?;
+            let done = self.is_idle() && asked.ended.is_some();
             let commit_is_due = done || self.commit_at.as_ref().is_some_and(|at| at.is_elapsed());
             if commit_is_due && self.committed < self.tree.size() {
                 self.committed = self.tree.size();
@@ -188,7 +219,11 @@ impl Writer {
                 return Ok(Progress::Sealed(self.seal(ended)));
             }
             tokio::select! {
-                stored = work(&mut self.storing) => self.stored(stored?),
+                stored = work(self.storing.as_mut().map(|storing| &mut storing.work)) => {
+                    stored?;
+                    self.stored();
+                }
+                packed = work(self.packing.as_mut().map(|packing| &mut packing.work)) => self.packed(packed?),
                 () = self.shared.work.notified() => {}
                 () = elapsed(&mut self.close_at) => {
                     self.close_at = None;
@@ -201,8 +236,8 @@ impl Writer {
 
     /// Moves events from the queue into the open frame, until it is long enough or the queue empty.
     fn take(&mut self) -> Asked {
+        let most = if self.is_idle() { self.frame_bytes } else { self.busy_frame_bytes };
         let open = &mut self.open;
-        let most = if self.storing.is_some() { self.busy_frame_bytes } else { self.frame_bytes };
         let asked = loop {
             let mut state = self.shared.lock();
             let next = if open.text.len() < most { state.queue.pop_front() } else { None };
@@ -237,7 +272,7 @@ impl Writer {
 
     fn should_close(&self, asked: Asked) -> bool {
         let wanted = self.aged || asked.flush || asked.hurry || asked.ended.is_some();
-        self.open.text.len() >= self.frame_bytes || (wanted && !self.open.is_empty())
+        self.open.text.len() >= self.enough() || (wanted && !self.open.is_empty())
     }
 
     /// Begins to store the open frame, and opens the next.
@@ -263,50 +298,76 @@ impl Writer {
         self.close_at = None;
         self.encoder.begin_frame();
         self.shared.lock().hurry = false;
-        let store = store(
-            self.blobs.clone(),
-            self.recording,
-            self.tree.size(),
-            packer,
-            open.text,
-            self.settings.max_stored_bytes.saturating_sub(self.stored_bytes),
-        );
-        let within = self.settings.store_within;
-        let work =
-            async move { timeout(within, store).await.unwrap_or(Err(Cause { reason: "store slow", source: None })) };
-        self.storing = Some(Storing { work: Box::pin(work), cost: open.cost, upto });
+        let index = self.tree.size() + u64::from(self.storing.is_some());
+        let part = Part { cost: open.cost, since: open.since, upto };
+        self.packing = Some(Packing { work: Box::pin(pack(packer, index, open.text)), part });
     }
 
-    fn stored(&mut self, frame: Stored) {
-        self.tree.push(frame.leaf);
-        self.plain_bytes += frame.text.len() as u64;
-        self.stored_bytes += frame.stored_bytes;
-        if let Some(meter) = &self.shared.meter {
-            meter.stored(frame.stored_bytes);
+    /// A frame is compressed, and what that took is free for the next.
+    fn packed(&mut self, packed: Packed) {
+        if self.open.text.capacity() == 0 {
+            self.open.text = packed.text;
+            self.open.text.clear();
         }
-        self.packer = Some(frame.packer);
+        self.packer = Some(packed.packer);
+        self.packed = self.packing.take().map(|packing| (packed.frame, packing.part));
+    }
+
+    /// Begins to store the frame that is compressed: one after the other, so that none lies there without those before it.
+    fn store_next(&mut self) -> Result<(), Cause> {
+        if self.storing.is_some() {
+            return Ok(());
+        }
+        let Some((frame, part)) = self.packed.take() else { return Ok(()) };
+        if frame.stored.len() as u64 > self.settings.max_stored_bytes.saturating_sub(self.stored_bytes) {
+            return Err(Cause { reason: super::QUOTA, source: None });
+        }
+        let item = (frame::key(self.recording, self.tree.size()), frame.stored.clone());
+        let (blobs, within) = (self.blobs.clone(), self.settings.store_within);
+        let work = async move {
+            let slow = Err(Cause { reason: "store slow", source: None });
+            timeout(within, store(blobs, item)).await.unwrap_or(slow)
+        };
+        self.storing = Some(Storing { work: Box::pin(work), part, frame });
+        Ok(())
+    }
+
+    fn stored(&mut self) {
+        let Some(Storing { frame, part, .. }) = self.storing.take() else { return };
+        let stored_bytes = frame.stored.len() as u64;
+        self.tree.push(frame.leaf);
+        self.plain_bytes += frame.plain_bytes;
+        self.stored_bytes += stored_bytes;
+        if let Some(meter) = &self.shared.meter {
+            meter.stored(stored_bytes);
+        }
         if self.commit_at.is_none() {
             self.commit_at = Some(Box::pin(sleep(self.settings.commit_every)));
         }
-        if let Some(storing) = self.storing.take() {
-            let mut state = self.shared.lock();
-            state.unstored_bytes = state.unstored_bytes.saturating_sub(storing.cost);
-            self.shared.waits(storing.cost, true);
-            state.stored = storing.upto;
-            state.taken_since = self.open.since;
-            drop(state);
-            self.shared.room.notify_waiters();
-        }
-        if self.open.text.capacity() == 0 {
-            self.open.text = frame.text;
-            self.open.text.clear();
-        }
+        let next = self.packed.as_ref().map(|(_, part)| part).or(self.packing.as_ref().map(|packing| &packing.part));
+        let mut state = self.shared.lock();
+        state.unstored_bytes = state.unstored_bytes.saturating_sub(part.cost);
+        self.shared.waits(part.cost, true);
+        state.stored = part.upto;
+        state.taken_since = next.map_or(self.open.since, |part| part.since);
+        drop(state);
+        self.shared.room.notify_waiters();
+    }
+
+    /// Whether no frame is on its way into the store.
+    fn is_idle(&self) -> bool {
+        self.packing.is_none() && self.packed.is_none() && self.storing.is_none()
+    }
+
+    /// So much text makes a frame. While the one before is stored there is time for a longer one: as much takes fewer syncs.
+    fn enough(&self) -> usize {
+        if self.storing.is_none() { self.frame_bytes } else { self.busy_frame_bytes }
     }
 
     /// Whether everything is stored: a commit is the last one, and [`Progress::Sealed`] follows.
     pub fn is_complete(&self) -> bool {
         let state = self.shared.lock();
-        self.storing.is_none() && self.open.is_empty() && state.ended.is_some() && state.queue.is_empty()
+        self.is_idle() && self.open.is_empty() && state.ended.is_some() && state.queue.is_empty()
     }
 
     fn seal(&mut self, ended: Duration) -> Sealed {
@@ -354,36 +415,26 @@ impl Open {
     }
 }
 
-async fn store(
-    blobs: Blobs,
-    recording: RecordingId,
-    index: u64,
-    mut packer: Packer,
-    text: Vec<u8>,
-    room_bytes: u64,
-) -> Result<Stored, Cause> {
+async fn pack(mut packer: Packer, index: u64, text: Vec<u8>) -> Result<Packed, Cause> {
     let packed = spawn_blocking(move || {
-        let frame = packer.pack(index, &text)?;
-        let leaf = merkle::leaf_hash(&frame);
-        Ok((packer, text, frame, leaf))
+        let stored = packer.pack(index, &text)?;
+        let frame = Frame { leaf: merkle::leaf_hash(&stored), stored, plain_bytes: text.len() as u64 };
+        Ok(Packed { packer, text, frame })
     });
     let packed = packed.await.map_err(|_| Cause { reason: "stopping", source: Some(Error::Stopping) })?;
-    let (packer, text, frame, leaf) =
-        packed.map_err(|error| Cause { reason: "compression failed", source: Some(Error::Compress(error)) })?;
-    let stored_bytes = frame.len() as u64;
-    if stored_bytes > room_bytes {
-        return Err(Cause { reason: super::QUOTA, source: None });
-    }
-    blobs.put(vec![(frame::key(recording, index), frame)]).await.map_err(|error| {
-        let reason = if matches!(error, store::Error::Full) { "store full" } else { "store failed" };
-        Cause { reason, source: Some(Error::Store(error)) }
-    })?;
-    Ok(Stored { packer, text, leaf, stored_bytes })
+    packed.map_err(|error| Cause { reason: "compression failed", source: Some(Error::Compress(error)) })
 }
 
-async fn work(storing: &mut Option<Storing>) -> Result<Stored, Cause> {
-    match storing {
-        Some(storing) => storing.work.as_mut().await,
+async fn store(blobs: Blobs, item: (Key, Bytes)) -> Result<(), Cause> {
+    blobs.put(vec![item]).await.map_err(|error| {
+        let reason = if matches!(error, store::Error::Full) { "store full" } else { "store failed" };
+        Cause { reason, source: Some(Error::Store(error)) }
+    })
+}
+
+async fn work<T>(work: Option<&mut Work<T>>) -> Result<T, Cause> {
+    match work {
+        Some(work) => work.await,
         None => pending().await,
     }
 }
