@@ -158,8 +158,8 @@ impl Rows {
         self.rows.iter().zip(self.rows.iter().skip(1)).map(|(here, next)| [here, next])
     }
 
-    /// In which column a line of the text is at its end, from a column on. Where only some columns are asked for, the least one
-    /// first, it is another one only instead of another one.
+    /// In which column a line of the text is at its end, from a column on. Where only some are asked for, the least one first,
+    /// any other may be told wrongly, but never as one of them.
     pub(super) fn column(&self, text: &[u8], line: Range<usize>, from: Column, asked: Option<&[usize]>) -> Column {
         // Mostly a byte is a column.
         let is_plain = |(index, mask)| self.rows.get(index).is_some_and(|row: &Lanes| row.column & mask == mask);
