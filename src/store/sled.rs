@@ -306,16 +306,17 @@ impl Inner {
         drop(writer);
         self.long.sync(&written).map_err(|error| self.unknown(error))?;
         let _writer = self.writer()?;
-        match self.blob(key)? {
+        let outcome = match self.blob(key)? {
             // Somebody put it in parts meanwhile.
-            Some(stored) if stored != bytes => return Err(Error::Exists(key.clone())),
-            Some(_) => {}
-            None => self.lies(key, written.place).map_err(|error| self.unknown(error))?,
-        }
+            Some(stored) if stored != bytes => Err(Error::Exists(key.clone())),
+            Some(_) => Ok(true),
+            None => self.lies(key, written.place).map(|()| true).map_err(|error| self.unknown(error)),
+        };
+        // Also of one that was refused, nobody waits any more.
         if let Some(from) = self.long.landed(key, written.place) {
             self.sync().and_then(|()| self.long_from(from)).map_err(|error| self.unknown(error))?;
         }
-        Ok(true)
+        outcome
     }
 
     /// What was found in files of long blobs from a number on, and sled may have lost.
