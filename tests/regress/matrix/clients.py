@@ -209,9 +209,9 @@ class Dropbear(Client):
 
     def did(self, way, op):
         """Without its word that it was told to trust whoever answers, once for each connection, and without what the terminal of
-        its own echoes of the end of its input, if that comes before it takes the modes away."""
+        its own echoes of the end of its input, if that comes before it takes the modes away: ahead of that word or behind it."""
         got = super().did(way, op)
-        got["out"] = re.sub(r"^(\^[@D](\x08\x08)?)+", "", got["out"])
+        got["out"] = re.sub(r"(\^[@D](\x08\x08)?)+", "", got["out"])
         for stream in ("out", "err"):
             got[stream] = re.sub(r"dbclient: (Caution, skipping hostkey check|Failed to connect to agent).*\r?\n(\r?\n)?", "", got[stream])
         return got
