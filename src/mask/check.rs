@@ -2,6 +2,7 @@
 //!
 //! A check only ever keeps ordinary text readable; where a format is not certain there is none.
 
+mod code;
 mod mail;
 mod number;
 
@@ -18,11 +19,15 @@ pub enum Check {
     Ssn,
     /// The header of a JSON web token: base64 of an object.
     JwtHeader,
-    /// No variable, template or word that stands for a value.
+    /// No variable, template, call or word that stands for a value.
     NotPlaceholder,
     /// That, and letters with digits or signs among them.
     Mixed,
-    /// That, and at least so many tenths of a bit of entropy a byte.
+    /// That, of three kinds of characters among small and capital letters, digits and signs, and no name.
+    Strong,
+    /// Base64 of a name, a colon and a password (RFC 7617).
+    Basic,
+    /// As `Mixed`, and at least so many tenths of a bit of entropy a byte.
     Entropy(u32),
     /// A token of GitHub: its checksum holds, or it looks chosen at random, since a service may change its checksum.
     GitHub,
@@ -52,6 +57,8 @@ impl Check {
         ("none", Self::None),
         ("not-placeholder", Self::NotPlaceholder),
         ("mixed", Self::Mixed),
+        ("strong", Self::Strong),
+        ("basic", Self::Basic),
         ("jwt", Self::JwtHeader),
         ("github", Self::GitHub),
         ("luhn", Self::Luhn),
@@ -73,19 +80,21 @@ impl Check {
         Self::Entropy((bits.clamp(0.0, 8.0) * 10.0).round() as u32)
     }
 
-    pub(super) fn passes(self, value: &[u8]) -> bool {
+    /// `next` is the byte behind the value, if anything is known of it.
+    pub(super) fn passes(self, value: &[u8], next: Option<u8>) -> bool {
+        let stands_for_one = || is_placeholder(value) || code::is_code(value, next);
         match self {
             Self::None => !is_filler(value),
             Self::Luhn => luhn(value),
             Self::Mod97 => mod97(value),
             Self::Ssn => ssn(value),
             Self::JwtHeader => jwt_header(value),
-            Self::NotPlaceholder => !is_placeholder(value),
-            Self::Mixed => !is_placeholder(value) && is_mixed(value),
-            Self::Entropy(tenths) => {
-                !is_placeholder(value) && is_mixed(value) && entropy(value) * 10.0 >= f64::from(tenths)
-            }
-            Self::GitHub => has_github_checksum(value) || Self::Entropy(30).passes(value),
+            Self::NotPlaceholder => !stands_for_one(),
+            Self::Mixed => is_mixed(value) && !stands_for_one(),
+            Self::Strong => is_strong(value) && !stands_for_one() && !code::is_name(value),
+            Self::Basic => is_basic(value),
+            Self::Entropy(tenths) => is_mixed(value) && entropy(value) * 10.0 >= f64::from(tenths) && !stands_for_one(),
+            Self::GitHub => has_github_checksum(value) || Self::Entropy(30).passes(value, next),
             Self::Phone => number::phone(value),
             Self::PhoneUs => number::phone_us(value),
             Self::Cpf => number::cpf(value),
@@ -119,10 +128,20 @@ fn luhn(value: &[u8]) -> bool {
         [b'5', b'0' | b'6'..=b'8', ..] | [b'6', ..] => count >= 16,
         _ => false,
     };
+    // In one piece, numbers of 64 bits are far more frequent than cards as long; these are issued so.
+    let is_long = || {
+        value.len() != count
+            || value.starts_with(b"62")
+            || value.first_chunk::<4>().is_some_and(|first| MAESTRO.contains(&first))
+    };
     is_issued
+        && (count <= 16 || is_long())
         && sum.is_multiple_of(10)
         && value.iter().filter(|byte| byte.is_ascii_digit()).any(|byte| Some(byte) != value.first())
 }
+
+/// Of cards of up to 19 digits (ISO/IEC 7812-1 has their issuers).
+const MAESTRO: [&[u8; 4]; 9] = [b"5018", b"5020", b"5038", b"5893", b"6304", b"6759", b"6761", b"6762", b"6763"];
 
 fn mod97(value: &[u8]) -> bool {
     let plain = || value.iter().copied().filter(u8::is_ascii_alphanumeric);
@@ -167,15 +186,21 @@ fn is_placeholder(value: &[u8]) -> bool {
     let Some(first) = value.first() else {
         return true;
     };
-    let bare = value.iter().rposition(|byte| !b")]}>".contains(byte)).map_or(0, |last| last + 1);
+    let bare = value.iter().rposition(|byte| !b")]}>:".contains(byte)).map_or(0, |last| last + 1);
     let lower = value.get(..bare).unwrap_or(value).to_ascii_lowercase();
     // A tag of YAML, such as `!vault`.
     let is_tag = *first == b'!' && lower.iter().skip(1).all(|byte| byte.is_ascii_lowercase());
+    // Of a file that is filled in: `@DB_PASSWORD@`.
+    let is_blank =
+        || value.strip_prefix(b"@").is_some_and(|name| name.ends_with(b"PASSWORD") || name.ends_with(b"PASSWORD@"));
     is_tag
+        || is_blank()
         || b"$%<{*".contains(first)
         || is_filler(value)
         || value.iter().all(|byte| byte == first)
-        || ["your", "self.", "os.environ", "process.env", "args."].iter().any(|word| lower.starts_with(word.as_bytes()))
+        || ["your", "self.", "&lt;", "os.environ", "process.env", "args."]
+            .iter()
+            .any(|word| lower.starts_with(word.as_bytes()))
         || WORDS.iter().any(|word| lower == word.as_bytes())
 }
 
@@ -189,6 +214,7 @@ const WORDS: &[&str] = &[
     "null",
     "password",
     "passwd",
+    "pass",
     "none",
     "undefined",
     "true",
@@ -204,11 +230,29 @@ const WORDS: &[&str] = &[
     "empty",
     "default",
     "unset",
+    "always",
+    "public",
 ];
 
 fn is_mixed(value: &[u8]) -> bool {
     let letters = value.iter().any(u8::is_ascii_alphabetic);
     letters && value.iter().any(|byte| byte.is_ascii_digit() || b"!@#$%^*+=?~".contains(byte))
+}
+
+fn is_strong(value: &[u8]) -> bool {
+    let is_file = matches!(value, [b'/', ..] | [b'~' | b'.', b'/', ..]);
+    let kinds: [fn(&u8) -> bool; 4] =
+        [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit, |byte| b"!@#$%^*+?~".contains(byte)];
+    !is_file && kinds.iter().filter(|kind| value.iter().any(**kind)).count() > 2
+}
+
+fn is_basic(value: &[u8]) -> bool {
+    use base64::Engine as _;
+    let bare = value.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+    let decoded = base64::engine::general_purpose::STANDARD_NO_PAD.decode(value.get(..bare).unwrap_or_default());
+    decoded.is_ok_and(|text| {
+        text.contains(&b':') && str::from_utf8(&text).is_ok_and(|text| !text.contains(char::is_control))
+    })
 }
 
 /// Bits a byte.

@@ -196,7 +196,7 @@ impl Masker {
             return;
         }
         // Any word may become an address: of words only those count that look chosen at random.
-        let is_random = Check::Entropy(30).passes(self.text.get(open..).unwrap_or_default());
+        let is_random = Check::Entropy(30).passes(self.text.get(open..).unwrap_or_default(), None);
         let known = rules.without_words().filter(|_| !is_random).unwrap_or(&rules);
         if let Verdict::More = self.spot_at(open, false).verdict(known) {
             self.doomed_by = "unfinished".into();

@@ -16,7 +16,7 @@ pub fn known() -> impl Iterator<Item = Rule> {
     RULES.iter().cloned()
 }
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     include_str!("rules/cloud.toml"),
     include_str!("rules/code.toml"),
     include_str!("rules/service.toml"),
@@ -24,5 +24,6 @@ const FILES: [&str; 8] = [
     include_str!("rules/operations.toml"),
     include_str!("rules/format.toml"),
     include_str!("rules/setting.toml"),
+    include_str!("rules/tool.toml"),
     include_str!("rules/personal.toml"),
 ];

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use super::check::Check;
 use super::class::Class;
 use super::rule::{Before, Part, Rule, Rules, Start};
 
@@ -151,14 +152,18 @@ impl<'a> Place<'a> {
     fn forms(&self, rule: &Rule, from: usize) -> Result<Span, Miss> {
         for form in &rule.forms {
             match self.form(form, from) {
-                Ok(span) if rule.check.passes(self.text.get(span.hidden.clone()).unwrap_or_default()) => {
-                    return Ok(span);
-                }
+                Ok(span) if self.passes(rule.check, &span) => return Ok(span),
                 Ok(_) | Err(Miss::No) => {}
                 Err(Miss::More) => return Err(Miss::More),
             }
         }
         Err(Miss::No)
+    }
+
+    fn passes(&self, check: Check, span: &Span) -> bool {
+        let goes_on = |byte: &u8| matches!(span.then, Then::Onward(class) if class.has(*byte));
+        let next = self.text.get(span.hidden.end).copied().filter(|byte| !goes_on(byte));
+        check.passes(self.text.get(span.hidden.clone()).unwrap_or_default(), next)
     }
 
     fn form(&self, form: &[Part], from: usize) -> Result<Span, Miss> {
@@ -248,7 +253,10 @@ impl<'a> Place<'a> {
     fn card(&self) -> Result<usize, Miss> {
         let plain = self.run(0, Class::DIGIT, 4, 20)?;
         if (13..=19).contains(&plain) {
-            return Ok(plain);
+            // With a fraction it is a measure.
+            let has_fraction =
+                self.at(plain)? == Some(b'.') && self.at(plain + 1)?.is_some_and(|byte| byte.is_ascii_digit());
+            return if has_fraction { Err(Miss::No) } else { Ok(plain) };
         }
         let separator = match self.at(plain)? {
             // In the query of a URL a blank is a plus.
@@ -268,24 +276,28 @@ impl<'a> Place<'a> {
             }
             at = self.run(at + 1, Class::DIGIT, *least, *most)?;
         }
-        // By chance, in a row of a dump.
-        if separator == b' ' && rest.len() == 2 && self.is_of_dump(at)? { Err(Miss::No) } else { Ok(at) }
+        // By chance, in a row of a dump or a table.
+        if separator == b' ' && rest.len() == 2 && self.is_in_a_row(at)? { Err(Miss::No) } else { Ok(at) }
     }
 
-    /// Whether the next group is one of four hexadecimal digits, some of which are letters and some not.
-    fn is_of_dump(&self, from: usize) -> Result<bool, Miss> {
+    /// Whether the next group is one of four hexadecimal digits too, and not letters alone, nor a month and a year.
+    fn is_in_a_row(&self, from: usize) -> Result<bool, Miss> {
         if self.at(from)? != Some(b' ') {
             return Ok(false);
         }
-        let (mut digits, mut letters) = (0, 0);
-        for at in from + 1..from + 5 {
+        let mut group = [0; 4];
+        for (at, digit) in (from + 1..).zip(&mut group) {
             match self.at(at)? {
-                Some(b'0'..=b'9') => digits += 1,
-                Some(b'a'..=b'f') => letters += 1,
+                Some(byte @ (b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F')) => *digit = byte,
                 _ => return Ok(false),
             }
         }
-        Ok(digits > 0 && letters > 0 && !self.at(from + 5)?.is_some_and(|byte| Class::WORD.has(byte)))
+        let is_month = |digits: &[u8]| (b"01".as_slice()..=b"12").contains(&digits);
+        let (head, tail) = group.split_at(2);
+        let is_number = group.iter().all(u8::is_ascii_digit);
+        let is_expiry = is_number && (is_month(head) || is_month(tail));
+        let is_group = group.iter().any(u8::is_ascii_digit) && !is_expiry;
+        Ok(is_group && !self.at(from + 5)?.is_some_and(|byte| Class::WORD.has(byte)))
     }
 
     fn iban(&self, from: usize) -> Result<usize, Miss> {

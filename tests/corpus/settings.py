@@ -1,6 +1,6 @@
 """Settings and arguments as programs print and take them, from their documents. Like `kinds`, which has the tools."""
 
-from kinds import ALNUM, DIGITS, HEX, LOWER, b64, draw, kind, password, s
+from kinds import ALNUM, DIGITS, HEX, LOWER, UPPER, b64, draw, kind, password, s
 
 
 def one_of(group, name, forms, value):
@@ -15,6 +15,13 @@ def one_of(group, name, forms, value):
 
 plain = lambda r: draw(r, ALNUM, 12)
 random = lambda r: draw(r, ALNUM, 32)
+uuid = lambda r: "-".join(draw(r, HEX, size) for size in (8, 4, 4, 4, 12))
+
+
+def generated(r):
+    """As a generator makes them: letters of both cases, digits and a sign."""
+    return draw(r, LOWER, 1) + draw(r, ALNUM, r.randint(9, 17)) + r.choice("!#%^*+_.") + draw(r, DIGITS, 1) + draw(r, UPPER, 1)
+
 
 for group, name, forms, value in [
     ("assignment", "xml_password", ["<password>@</password>", "  <Password>@</Password>", "<secretKey>@</secretKey>"], password),
@@ -70,6 +77,31 @@ for group, name, forms, value in [
     ("connection", "ldap_bind", ["bindpw @"], plain),
     ("connection", "snmp_community", ["snmp-server community @ RO"], plain),
     ("connection", "device_secret", ["enable secret 5 @", "username admin secret 5 @"], lambda r: "$1$" + draw(r, ALNUM, 4) + "$" + draw(r, ALNUM + "./", 22)),
+    ("assignment", "pass_setting", ["pass = @", "  pass: @", 'pwd: "@"', "remotepass = @", "ansible_become_pass: @", "RootUser: a RootPass: @"], generated),
+    ("assignment", "struct_password", ["{Host:db Password:@ Port:5432}", "{Name:x DBPassword:@}"], generated),
+    ("assignment", "password_word", ["password @", "user admin insecure-password @", "nmcli dev wifi connect home password @", 'poll h user "a" password "@"'], generated),
+    ("assignment", "spaced_secret", ["secret = @", "  shared_secret = @"], generated),
+    ("assignment", "constant_in_code", ['const API_TOKEN: &str = "@";', "const apiKey: string = '@';", 'var authToken string = "@"'], random),
+    ("assignment", "login_in_code", ['client.login("ann", "@")', "smtp.login('ann', '@')"], generated),
+    ("assignment", "framework_keys", ["define('AUTH_KEY',         '@');", "define('NONCE_KEY', '@');"], lambda r: draw(r, ALNUM + "!#%^*()-_=+|~{}", 64)),
+    ("assignment", "django_key", ["SECRET_KEY = '@'", 'SECRET_KEY = "@"'], lambda r: draw(r, LOWER + DIGITS + "!^*(-_=+)", 50)),
+    ("assignment", "aws_secret_string", ['"SecretString": "@",'], plain),
+    ("assignment", "secret_id", ["SecretID:         @", "vault write auth/approle/login role_id=x secret_id=@", "Secret ID    = @"], uuid),
+    ("assignment", "network_device", ["set password ENC @", "tacacs-server key @", "enable secret 0 @"], lambda r: draw(r, ALNUM, 24)),
+    ("assignment", "ipsec", ['10.0.0.1 %any : PSK "@"'], plain),
+    ("header", "basic_elsewhere", ['proxy_set_header Authorization "Basic @";', "http.extraheader=AUTHORIZATION: basic @"], lambda r: b64(b"ann:" + draw(r, ALNUM, 14).encode())),
+    ("header", "session_cookies", ["Cookie: lang=en; sid=@; x=1", "Cookie: a=1; connect.sid=@"], random),
+    ("command", "generated_flag", ["ipmitool -I lanplus -H h -U admin -P @ power status", "zip -P @ a.zip f", "cf login -a h -u a -p @"], generated),
+    ("command", "keystore", ["keytool -list -keystore x.jks -storepass @", "keytool -genkeypair -keypass @ -alias x"], plain),
+    ("command", "ssh_keygen", ['ssh-keygen -t ed25519 -N "@" -f k', "ssh-keygen -q -N '@' -f k"], plain),
+    ("command", "htpasswd", ["htpasswd -b .htpasswd ann @", "htpasswd -nbB ann @"], plain),
+    ("command", "rabbitmq", ["rabbitmqctl add_user app @", "rabbitmqctl change_password app @"], plain),
+    ("command", "powershell_secure", ['ConvertTo-SecureString "@" -AsPlainText -Force', "ConvertTo-SecureString -String '@' -AsPlainText"], plain),
+    ("command", "snmp_walk", ["snmpwalk -v2c -c @ h system"], plain),
+    ("command", "expect_send", ['send "@\\r"', 'send -- "@\\r"'], lambda r: generated(r).replace(".", "x")),
+    ("command", "net_user", ["net user ann @ /add", "net use h /user:ann @"], plain),
+    ("command", "chpasswd", ["echo 'ann:@' | chpasswd"], plain),
+    ("connection", "url_at_sign", ["amqp://guest:@\0a1\0mq-1:5672/v"], lambda r: draw(r, ALNUM, 12)),
 ]:
     one_of(group, name, forms, value)
 
