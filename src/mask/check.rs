@@ -241,9 +241,13 @@ fn is_mixed(value: &[u8]) -> bool {
 
 fn is_strong(value: &[u8]) -> bool {
     let is_file = matches!(value, [b'/', ..] | [b'~' | b'.', b'/', ..]);
+    // Of a type, such as `String?`.
+    let value = value.strip_suffix(b"?").unwrap_or(value);
+    let (name, set) = value.iter().position(|byte| *byte == b'=').map_or((value, &[][..]), |at| value.split_at(at));
+    let is_argument = set.iter().any(|byte| *byte != b'=') && code::is_name(name);
     let kinds: [fn(&u8) -> bool; 4] =
         [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit, |byte| b"!@#$%^*+?~".contains(byte)];
-    !is_file && kinds.iter().filter(|kind| value.iter().any(**kind)).count() > 2
+    !is_file && !is_argument && kinds.iter().filter(|kind| value.iter().any(**kind)).count() > 2
 }
 
 fn is_basic(value: &[u8]) -> bool {

@@ -80,6 +80,12 @@ impl Masker {
                 self.wrap();
                 return;
             }
+            // Where a terminal's line ends are made twice; nothing is written over.
+            if (first, byte) == (b'\r', b'\r') {
+                self.unseen(byte, Kind::Unseen);
+                self.margin = Some(byte);
+                return;
+            }
             if first == b'\r' && byte != b'\n' {
                 self.write_anew(out);
             }

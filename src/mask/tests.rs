@@ -463,6 +463,19 @@ fn a_word_that_a_line_written_anew_begins_with_is_left_unless_it_looks_random() 
 }
 
 #[test]
+fn two_returns_before_a_line_feed_write_nothing_over() {
+    // As apt prints what dpkg has printed.
+    let line = "Created symlink /etc/systemd/system/a \u{2192} /lib/systemd/system/getty@.service.\r\r\nCreated symlink b.\r\r\n";
+    let bytes: Vec<&[u8]> = line.as_bytes().chunks(1).collect();
+    for pieces in [vec![line.as_bytes()], bytes] {
+        assert_eq!(masked(&default(), Width::Label, &pieces), (line.as_bytes().to_vec(), vec![]));
+    }
+    let secret = b"DB_PASSWORD=hunter2\r\r\nx\r\rDB_PASSWORD=hunter2\r\n";
+    let shown = masked(&default(), Width::Same, &[secret]).0;
+    assert_eq!(shown, b"DB_PASSWORD=*******\r\r\nx\r\rDB_PASSWORD=*******\r\n");
+}
+
+#[test]
 fn what_is_a_secret_as_it_stands_is_hidden_when_the_input_goes_quiet() {
     let mut masker = Masker::new(every(), Width::Same);
     assert_eq!(masker.feed(b"password=hunter2").bytes, b"");
