@@ -50,7 +50,7 @@ pub struct TargetAsk<'a> {
 }
 
 /// What signs in at a target.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Credential {
     /// A key of this moment and its certificate.
     Certificate(Arc<PrivateKey>, Box<Certificate>),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::Rooms;
-use super::upstream::{self, Ahead, Error, SignedIn};
+use super::upstream::{self, Ahead, Connected, Error, SignedIn};
 use crate::domain::identity::Caller;
 use crate::identity::TargetAsk;
 use crate::session::Governed;
@@ -40,10 +40,12 @@ impl<'a> Toward<'a> {
         if let Some(left) = self.rooms.breaker.rests(target, login) {
             return Err(Error::Resting(left));
         }
+        let begun = begun.and_then(Result::ok).filter(Connected::is_open);
+        let is_old = begun.is_some();
         let connected = match begun {
-            Some(Ok(connected)) if connected.is_open() => connected,
+            Some(connected) => connected,
             // What failed before the decision is tried once more: it may have been a passing fault.
-            Some(Ok(_) | Err(_)) | None => upstream::connect(target, self.rooms.clock.now()).await?,
+            None => upstream::connect(target, self.rooms.clock.now()).await?,
         };
         self.governed.saw_host_key(&connected.host_key);
         let asked = TargetAsk { pty, ..self.ask(&connected.local, Some(permit)) };
@@ -54,7 +56,17 @@ impl<'a> Toward<'a> {
                 return Err(Error::Certificate(error));
             }
         };
-        let signed_in = connected.authenticate(login, credential).await;
+        let local = connected.local.ip();
+        let mut signed_in = connected.authenticate(login, credential.clone()).await;
+        if is_old && matches!(signed_in, Err(Error::Ssh(_))) {
+            // It had gone away, and nobody had noticed yet.
+            let connected = upstream::connect(target, self.rooms.clock.now()).await?;
+            self.governed.saw_host_key(&connected.host_key);
+            // The certificate is for that address.
+            if connected.local.ip() == local {
+                signed_in = connected.authenticate(login, credential).await;
+            }
+        }
         match &signed_in {
             Ok(_) => self.rooms.breaker.took(target, login),
             Err(Error::Refused) => self.rooms.breaker.refused(target, login),

@@ -4,7 +4,7 @@
 //! which exists only after the recorded decision.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use russh::client;
@@ -52,6 +52,8 @@ pub(crate) struct Connected {
     /// Fingerprint of the host key, or of the key in the host certificate.
     pub(crate) host_key: String,
     since: Timestamp,
+    /// Once it has ended: whether the target said so, or it broke.
+    parted: Arc<OnceLock<bool>>,
 }
 
 /// A target that is being reached while its client's request is still on the way.
@@ -129,12 +131,13 @@ pub(crate) async fn connect(target: &Target, now: Timestamp) -> Result<Connected
     let control = Control::default();
     let backlog = Backlog { waiting: Waiting::default(), control: control.clone() };
     let door = Door::new();
-    let seen = Arc::new(std::sync::OnceLock::new());
+    let (seen, parted) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::new()));
     let watch = Watch {
         check: HostCheck::of(target, now).map_err(|_| Error::HostTrust)?,
         backlog: backlog.clone(),
         door: door.clone(),
         seen: seen.clone(),
+        parted: parted.clone(),
         _over: door.until_over(),
     };
     let config = Arc::new(client::Config {
@@ -159,7 +162,7 @@ pub(crate) async fn connect(target: &Target, now: Timestamp) -> Result<Connected
         }
     };
     let host_key = seen.get().cloned().unwrap_or_default();
-    Ok(Connected { handle, control, backlog, door, local, host_key, since: now })
+    Ok(Connected { handle, control, backlog, door, local, host_key, since: now, parted })
 }
 
 async fn dial(target: &Target) -> Result<TcpStream, Error> {
@@ -231,9 +234,11 @@ impl Connected {
         let answer = answer.await;
         match answer {
             Ok(Ok(result)) if result.success() => {
-                let Self { handle, control, backlog, door, local, host_key, since } = self;
+                let Self { handle, control, backlog, door, local, host_key, since, parted: _ } = self;
                 Ok(SignedIn { handle, control, backlog, door, host_key, local, by, since })
             }
+            // To the library a connection that broke is a refusal.
+            Ok(Ok(_)) if self.parted.get() == Some(&false) => Err(Error::Ssh(russh::Error::Disconnect)),
             Ok(Ok(_)) => {
                 self.end().await;
                 Err(Error::Refused)

@@ -4,6 +4,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use russh::client::DisconnectReason;
 use russh::keys::PublicKeyOrCertificate;
 use russh::keys::ssh_key::HashAlg;
 use russh::{Channel, ChannelId, client};
@@ -20,6 +21,8 @@ pub(crate) struct Watch {
     pub(super) backlog: Backlog,
     pub(super) door: Door,
     pub(super) seen: Arc<OnceLock<String>>,
+    /// Once the connection has ended: whether the target said so, or it broke.
+    pub(super) parted: Arc<OnceLock<bool>>,
     /// Dropped with it, it tells that the connection is over.
     pub(super) _over: DropGuard,
 }
@@ -32,6 +35,14 @@ impl client::Handler for Watch {
         self.check.accept(shown).map_err(|why| Error::HostKey { why, fingerprint: fingerprint.clone() })?;
         let _ = self.seen.set(fingerprint);
         Ok(true)
+    }
+
+    async fn disconnected(&mut self, reason: DisconnectReason<Error>) -> Result<(), Error> {
+        let _ = self.parted.set(matches!(reason, DisconnectReason::ReceivedDisconnect(_)));
+        match reason {
+            DisconnectReason::ReceivedDisconnect(_) => Ok(()),
+            DisconnectReason::Error(error) => Err(error),
+        }
     }
 
     async fn server_channel_open_agent_forward(

@@ -13,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 pub struct Tap {
     address: SocketAddr,
     dialled: watch::Receiver<usize>,
-    /// Bytes that came from the bastion.
     open: Arc<AtomicUsize>,
     down: CancellationToken,
     cut: watch::Sender<usize>,
