@@ -80,6 +80,18 @@ pub(super) fn goes_on(text: &[u8], is_closed: bool) -> Option<Option<usize>> {
     }
 }
 
+/// What base64 is made of that is no part of a URL (RFC 4648 §4).
+pub(super) const PLAIN: Class = Class::ALNUM.or(Class::of(b"+/="));
+
+/// Whether its beginning can be that and no word.
+pub(super) fn is_plain(text: &[u8]) -> bool {
+    let begin = text.get(..LEAST).unwrap_or_default();
+    begin.len() == LEAST
+        && begin.iter().all(|byte| PLAIN.has(*byte))
+        && begin.iter().any(u8::is_ascii_uppercase)
+        && begin.iter().any(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
 impl Codec {
     fn value(self, byte: u8) -> Option<u32> {
         let values = match self {

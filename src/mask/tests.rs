@@ -463,6 +463,21 @@ fn a_word_that_a_line_written_anew_begins_with_is_left_unless_it_looks_random() 
 }
 
 #[test]
+fn what_a_kubernetes_secret_holds_is_hidden_under_whatever_name() {
+    let text = "apiVersion: v1\ndata:\n  db-conn: cG9zdGdyZXM6Ly9hcHA6aHVudGVyMkBkYi9h\n  tls.crt: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCg==\nkind: Secret\n";
+    let hidden = text.replace("cG9zdGdyZXM6Ly9hcHA6aHVudGVyMkBkYi9h", &"*".repeat(36));
+    let bytes: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+    for pieces in [vec![text.as_bytes()], bytes] {
+        let (shown, hits) = masked(&default(), Width::Same, &pieces);
+        assert_eq!((String::from_utf8(shown).unwrap(), hits.len()), (hidden.clone(), 1));
+        assert_eq!(&*hits[0].rule, "kubernetes-secret-data");
+    }
+    // Not under another thing's name: a message may be anything.
+    let message = b"message: dGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcw==\nnote dGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcw==\n";
+    assert_eq!(masked(&default(), Width::Same, &[message]), (message.to_vec(), vec![]));
+}
+
+#[test]
 fn two_returns_before_a_line_feed_write_nothing_over() {
     // As apt prints what dpkg has printed.
     let line = "Created symlink /etc/systemd/system/a \u{2192} /lib/systemd/system/getty@.service.\r\r\nCreated symlink b.\r\r\n";

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::amid::AROUND;
 use super::class::Class;
 use super::encoded::{self, Begins, Encoded};
 use super::escape::Form;
-use super::rule::{Rules, Shown};
+use super::rule::{Rule, Rules, Shown};
 use super::shape::{Place, Span, Then, Verdict};
 use super::view::Spot;
 use super::{Hit, Kind, Masked, Masker, Width};
@@ -60,7 +61,14 @@ impl Masker {
                 };
                 match begins {
                     Begins::More => return false,
-                    Begins::Yes(kind) => self.cursor.encoded = Some(Encoded::new(kind, rules)),
+                    Begins::Yes(kind) => match self.secret_of_a_cluster(rules) {
+                        Some(rule) => {
+                            (self.cursor.rule, self.cursor.shown) = (rule.id.clone(), rule.shown);
+                            self.passing.begin(rule.kind);
+                            self.cursor.then = Then::Onward(encoded::PLAIN);
+                        }
+                        None => self.cursor.encoded = Some(Encoded::new(kind, rules)),
+                    },
                     Begins::No => self.pass(1, false, out),
                 }
             }
@@ -86,6 +94,24 @@ impl Masker {
             }
         }
         true
+    }
+
+    /// The rule for what a Kubernetes secret holds, if the value of such a line begins here: blanks, a name of any kind, and
+    /// text in base64. Keys and certificates are known by what they decode to.
+    fn secret_of_a_cluster<'r>(&self, rules: &'r Rules) -> Option<&'r Rule> {
+        let at = self.cursor.at;
+        let (before, value) = self.text.split_at_checked(at)?;
+        let near = at.saturating_sub(AROUND);
+        // What passed at once is kept from the line's beginning on; what looks like a wrap may be one.
+        let kept = (at < AROUND && self.first_before == Some(b'\n')).then_some(0);
+        let broken = before.get(near..)?.iter().rposition(|byte| *byte == b'\n').map(|last| near + last + 1);
+        let wrapped = self.wraps.iter().rev().find(|wrap| (near..=at).contains(wrap)).copied();
+        let line = before.get(kept.max(broken).max(wrapped)?..)?;
+        let name = line.strip_suffix(b": ")?.trim_ascii_start();
+        let is_name = !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte));
+        let is_block = value.starts_with(b"LS0tLS1CRUdJTi");
+        let holds = line.starts_with(b"  ") && is_name && !is_block && encoded::is_plain(value);
+        rules.iter().find(|rule| holds && &*rule.id == "kubernetes-secret-data")
     }
 
     /// How many cells surely begin nothing, as two bytes tell.
