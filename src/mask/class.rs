@@ -21,6 +21,8 @@ impl Class {
     pub(super) const HEX: Self = Self::DIGIT.or(Self::range(b'a', b'f')).or(Self::range(b'A', b'F'));
     /// Letters, digits, `_`.
     pub(super) const WORD: Self = Self::ALNUM.or(Self::of(b"_"));
+    /// Base64 as RFC 4648 §4 has it.
+    pub(super) const PLAIN_BASE64: Self = Self::ALNUM.or(Self::of(b"+/="));
     /// Any form of base64, and what many tokens are made of.
     pub(super) const BASE64: Self = Self::WORD.or(Self::of(b"+/-"));
     /// That, and dots.
@@ -41,7 +43,7 @@ impl Class {
         // What tokens are made of.
         ("token", Self::WORD.or(Self::of(b"-"))),
         ("dotted", Self::WORD.or(Self::of(b"-."))),
-        ("base64", Self::ALNUM.or(Self::of(b"+/="))),
+        ("base64", Self::PLAIN_BASE64),
         // Any form of base64, percent signs and dots: what a header carries.
         ("header", Self::ALNUM.or(Self::of(b"+/=_-.~%"))),
         // What a password hash of crypt(3) or PHC consists of.

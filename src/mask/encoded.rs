@@ -80,14 +80,11 @@ pub(super) fn goes_on(text: &[u8], is_closed: bool) -> Option<Option<usize>> {
     }
 }
 
-/// What base64 is made of that is no part of a URL (RFC 4648 §4).
-pub(super) const PLAIN: Class = Class::ALNUM.or(Class::of(b"+/="));
-
-/// Whether its beginning can be that and no word.
+/// Whether its beginning can be base64 that is no part of a URL, and no word.
 pub(super) fn is_plain(text: &[u8]) -> bool {
     let begin = text.get(..LEAST).unwrap_or_default();
     begin.len() == LEAST
-        && begin.iter().all(|byte| PLAIN.has(*byte))
+        && begin.iter().all(|byte| Class::PLAIN_BASE64.has(*byte))
         && begin.iter().any(u8::is_ascii_uppercase)
         && begin.iter().any(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }

@@ -65,7 +65,7 @@ impl Masker {
                         Some(rule) => {
                             (self.cursor.rule, self.cursor.shown) = (rule.id.clone(), rule.shown);
                             self.passing.begin(rule.kind);
-                            self.cursor.then = Then::Onward(encoded::PLAIN);
+                            self.cursor.then = Then::Onward(Class::PLAIN_BASE64);
                         }
                         None => self.cursor.encoded = Some(Encoded::new(kind, rules)),
                     },
@@ -111,7 +111,7 @@ impl Masker {
         let is_name = !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte));
         let is_block = value.starts_with(b"LS0tLS1CRUdJTi");
         let holds = line.starts_with(b"  ") && is_name && !is_block && encoded::is_plain(value);
-        rules.iter().find(|rule| holds && &*rule.id == "kubernetes-secret-data")
+        if holds { rules.iter().find(|rule| &*rule.id == "kubernetes-secret-data") } else { None }
     }
 
     /// How many cells surely begin nothing, as two bytes tell.

@@ -65,6 +65,8 @@ impl<'a> Toward<'a> {
             // The certificate is for that address.
             if connected.local.ip() == local {
                 signed_in = connected.authenticate(login, credential).await;
+            } else {
+                connected.end().await;
             }
         }
         match &signed_in {

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use russh::client;
+use russh::client::{self, AuthResult};
 use russh::keys::PrivateKeyWithHashAlg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
 use tokio::net::{TcpStream, lookup_host};
@@ -237,8 +237,12 @@ impl Connected {
                 let Self { handle, control, backlog, door, local, host_key, since, parted: _ } = self;
                 Ok(SignedIn { handle, control, backlog, door, host_key, local, by, since })
             }
-            // To the library a connection that broke is a refusal.
-            Ok(Ok(_)) if self.parted.get() == Some(&false) => Err(Error::Ssh(russh::Error::Disconnect)),
+            // To the library a connection that broke is a refusal that names no methods.
+            Ok(Ok(AuthResult::Failure { remaining_methods, .. }))
+                if remaining_methods.is_empty() && self.parted.get() == Some(&false) =>
+            {
+                Err(Error::Ssh(russh::Error::Disconnect))
+            }
             Ok(Ok(_)) => {
                 self.end().await;
                 Err(Error::Refused)
