@@ -52,7 +52,8 @@ impl Heads {
             | Part::Iban
             | Part::Mail
             | Part::Phone
-            | Part::Block => false,
+            | Part::Block
+            | Part::Header => false,
         }
     }
 
@@ -178,6 +179,7 @@ fn after(form: &[Part], byte: u8) -> Vec<Form> {
         }
         // Anything may follow.
         Part::Until(..) | Part::Card | Part::Iban | Part::Mail | Part::Phone | Part::Block => vec![Vec::new()],
+        Part::Header => vec![vec![Part::Header]],
     }
 }
 
@@ -197,6 +199,8 @@ fn first(form: &[Part]) -> Class {
                     return class;
                 }
             }
+            // Behind two blanks, any title.
+            Part::Header => return class.or(Class::of(b"\"' \t|,;\r\n\xe2")),
             Part::Until(..) | Part::Card | Part::Iban | Part::Mail | Part::Phone | Part::Block => return Class::ALL,
         }
     }

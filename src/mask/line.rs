@@ -30,6 +30,7 @@ impl Masker {
             && self.screen.is_between()
             && cursor.then == Then::Scan
             && cursor.encoded.is_none()
+            && cursor.table.is_none()
             && cursor.open.is_none()
             && self.wraps.last().is_none_or(|wrap| *wrap < cursor.at)
             && self.shown <= cursor.raw
@@ -305,6 +306,7 @@ impl Masker {
         let cell = self.cells.get(at);
         self.shown = self.shown.max(self.cursor.raw);
         self.cursor.at = at;
+        self.cursor.table = self.cursor.table.take().filter(|rows| rows.is_ahead(at));
         self.cursor.raw = cell.map_or(self.cursor.raw, |cell| cell.raw.min(self.cursor.raw));
         self.cursor.then = cell.map_or(Then::Scan, |cell| cell.then);
         let before = at.checked_sub(1).map(|before| self.text.get(before).copied());
@@ -414,8 +416,12 @@ impl Masker {
         let keep = match self.cursor.then {
             // Whether the line that ends here was full is still asked.
             Then::Onward(_) => at.saturating_sub(HISTORY),
-            Then::Scan | Then::Block if self.start >= at => at.saturating_sub(AROUND),
-            Then::Scan | Then::Block => self.start.min(at.saturating_sub(AROUND)).max(at.saturating_sub(HISTORY)),
+            // The line under way, or that of the cursor, which may head a table.
+            Then::Scan | Then::Block if at > SLACK => {
+                let line = self.start.min(self.line_before(at).unwrap_or(0));
+                line.min(at.saturating_sub(AROUND)).max(at.saturating_sub(HISTORY))
+            }
+            Then::Scan | Then::Block => 0,
         };
         if keep < SLACK && self.cursor.raw < HOLD {
             return;
@@ -437,6 +443,7 @@ impl Masker {
         self.shown = self.shown.saturating_sub(raw);
         self.blanks.iter_mut().for_each(|blank| *blank = blank.saturating_sub(raw));
         self.anew.forget(keep);
+        self.cursor.table.iter_mut().for_each(|rows| rows.forget(keep));
         self.cursor.at -= keep;
         self.cursor.raw -= raw;
     }
@@ -446,7 +453,7 @@ impl Masker {
 const LITTLE: usize = 128;
 
 /// So much of a line is kept in case it is stepped back over.
-const HISTORY: usize = 256;
+pub(super) const HISTORY: usize = 256;
 
 /// So much of a line before what may be a secret says whether it is text.
 pub(super) const OF_LINE: usize = 200;

@@ -13,6 +13,7 @@ mod anew;
 mod character;
 mod check;
 mod class;
+mod column;
 mod encoded;
 mod escape;
 pub mod file;
@@ -31,6 +32,7 @@ mod screen;
 mod shadow;
 mod shape;
 mod sieve;
+mod table;
 pub mod values;
 mod view;
 mod walk;
@@ -165,6 +167,8 @@ struct Cursor {
     before: Option<u8>,
     then: Then,
     encoded: Option<Box<Encoded>>,
+    /// A table whose rows are hidden in part.
+    table: Option<Box<column::Rows>>,
     /// Bytes of a key's body that may still be hidden.
     left: usize,
     open: Option<Hit>,
@@ -183,6 +187,7 @@ impl Masker {
             before: None,
             then: Then::Scan,
             encoded: None,
+            table: None,
             left: 0,
             open: None,
             rule: "".into(),

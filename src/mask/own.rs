@@ -16,7 +16,7 @@ pub fn known() -> impl Iterator<Item = Rule> {
     RULES.iter().cloned()
 }
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     include_str!("rules/cloud.toml"),
     include_str!("rules/code.toml"),
     include_str!("rules/service.toml"),
@@ -26,4 +26,5 @@ const FILES: [&str; 9] = [
     include_str!("rules/setting.toml"),
     include_str!("rules/tool.toml"),
     include_str!("rules/personal.toml"),
+    include_str!("rules/table.toml"),
 ];

@@ -101,6 +101,11 @@ impl Reader<'_> {
             "mail" => Part::Mail,
             "phone" => Part::Phone,
             "private-key" => Part::Block,
+            // Nothing of the header is hidden.
+            "header" => {
+                self.form.extend([Part::Header, Part::Hide]);
+                return Ok(());
+            }
             "assigned" => {
                 let one = |signs: &[u8], least| Part::Run(Class::of(signs), least, 1);
                 let blanks = |most| Part::Run(Class::BLANK, 0, most);

@@ -24,6 +24,8 @@ pub(super) struct Scratch {
     wraps: Vec<Range<usize>>,
     /// So much behind what passed stands a byte that is for others, and all before it is, too.
     pub(super) stop: usize,
+    /// How much is looked at first, as what passed before the last secrets says; none: as much as a block has.
+    first: Option<usize>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -65,7 +67,7 @@ impl Masker {
         let mut passed = 0;
         if !first.is_empty() {
             let waited = first.len();
-            let more = BLOCKS.start.saturating_sub(waited);
+            let more = self.scratch.first.unwrap_or(BLOCKS.start).saturating_sub(waited);
             first.extend_from_slice(bytes.get(..more).unwrap_or(bytes));
             let clear = self.pass_plain(&first, bytes.get(more).copied(), out);
             first.iter().take(waited).skip(clear).for_each(|byte| self.take(*byte, out));
@@ -83,7 +85,7 @@ impl Masker {
     fn pass_plain(&mut self, bytes: &[u8], follows: Option<u8>, out: &mut Masked) -> usize {
         let mut scratch = std::mem::take(&mut self.scratch);
         let mut shadow = std::mem::take(&mut scratch.shadow);
-        let (mut begin, mut size, mut is_over) = (0, BLOCKS.start, false);
+        let (mut begin, mut size, mut is_over) = (0, scratch.first.unwrap_or(BLOCKS.start), false);
         while !is_over {
             let block = bytes.get(begin..).unwrap_or_default();
             let after = block.get(size).copied().or(follows);
@@ -110,6 +112,9 @@ impl Masker {
             scratch.stop = if is_whole || is_begun { 0 } else { shadow.read + 1 - raw };
             // What is looked at in vain behind a secret is less than what passed before it.
             size = (begin / 2).clamp(BLOCKS.start, BLOCKS.end);
+            if is_begun {
+                scratch.first = Some((2 * begin).clamp(SHORTEST, BLOCKS.start));
+            }
         }
         scratch.shadow = shadow;
         self.scratch = scratch;
@@ -306,6 +311,9 @@ fn join(text: &[u8], begin: usize, wraps: &[Range<usize>], joined: &mut Vec<u8>)
 
 /// Text is looked at in blocks: a short one first, since something may begin soon again.
 const BLOCKS: Range<usize> = 3072..8192;
+
+/// So much is looked at at least.
+const SHORTEST: usize = 256;
 
 /// So much behind a break is read joined to what stands before it.
 const AHEAD: usize = 512;

@@ -139,7 +139,7 @@ impl Quick {
                 }
             }
             // What is skipped may be anything.
-            Part::Until(..) | Part::Mail => self.put(begun),
+            Part::Until(..) | Part::Mail | Part::Header => self.put(begun),
             Part::Phone => follow(&vec![b"01 -.()".to_vec(); 2]),
             Part::Card => follow(&number(WINDOW)),
             Part::Iban => {
@@ -223,7 +223,7 @@ fn least_digits(form: &[Part]) -> usize {
             Part::Text(text) if text.bytes().all(is_separator) => {}
             Part::Card => return digits + 13,
             Part::Text(_) | Part::Run(..) | Part::Until(..) | Part::Not(_) => break,
-            Part::Onward(_) | Part::Iban | Part::Mail | Part::Phone | Part::Block => break,
+            Part::Onward(_) | Part::Iban | Part::Mail | Part::Phone | Part::Block | Part::Header => break,
         }
     }
     digits

@@ -195,7 +195,12 @@ pub enum Part {
     Phone,
     /// A private key: everything until its END line.
     Block,
+    /// The rest of a table's header, of which this is a title: what stands under it is hidden.
+    Header,
 }
+
+/// The longest rest of a header.
+pub(super) const HEADER: usize = 1024;
 
 impl Part {
     /// How many bytes it takes at most.
@@ -207,6 +212,7 @@ impl Part {
             Self::Until(text, most) => text.len() + most,
             Self::Card | Self::Iban | Self::Phone => 64,
             Self::Mail => 400,
+            Self::Header => HEADER,
         }
     }
 }
@@ -220,6 +226,20 @@ impl Rule {
     /// Whether random bytes look like it now and then.
     pub(super) fn is_chance(&self) -> bool {
         self.check == check::Check::Mail
+    }
+
+    /// Whether it names columns of tables.
+    pub(super) fn is_header(&self) -> bool {
+        self.forms.iter().any(|form| form.contains(&Part::Header))
+    }
+
+    /// Whether a column with this title is for it.
+    pub(super) fn is_title(&self, title: &[u8]) -> bool {
+        let ends = |word: &String| {
+            let end = title.len().checked_sub(word.len()).and_then(|begin| title.get(begin..));
+            end.is_some_and(|end| end.eq_ignore_ascii_case(word.as_bytes()))
+        };
+        self.is_header() && matches!(&self.start, Start::AnyCase(words) | Start::Exact(words) if words.iter().any(ends))
     }
 
     /// Whether it begins with a text of its own.

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::check::Check;
 use super::class::Class;
-use super::rule::{Before, Part, Rule, Rules, Start};
+use super::rule::{Before, HEADER, Part, Rule, Rules, Start};
 
 mod mail;
 
@@ -152,7 +152,7 @@ impl<'a> Place<'a> {
     fn forms(&self, rule: &Rule, from: usize) -> Result<Span, Miss> {
         for form in &rule.forms {
             match self.form(form, from) {
-                Ok(span) if self.passes(rule.check, &span) => return Ok(span),
+                Ok(span) if rule.is_header() || self.passes(rule.check, &span) => return Ok(span),
                 Ok(_) | Err(Miss::No) => {}
                 Err(Miss::More) => return Err(Miss::More),
             }
@@ -188,6 +188,7 @@ impl<'a> Place<'a> {
                 Part::Iban => at = self.iban(at)?,
                 Part::Mail => at = self.mail()?,
                 Part::Block => then = Then::Block,
+                Part::Header => at = self.header(at)?,
             }
         }
         Ok(Span { hidden: begin..end.unwrap_or(at), then })
@@ -248,6 +249,23 @@ impl<'a> Place<'a> {
             at += 1;
         }
         Ok(end)
+    }
+
+    /// What may stand behind a title in the header of a table, up to the line's end.
+    fn header(&self, from: usize) -> Result<usize, Miss> {
+        let quote = self.run(from, Class::of(b"\"'"), 0, 1)?;
+        let blanks = self.run(quote, Class::of(b" "), 0, HEADER)?;
+        let is_close = blanks == quote;
+        let may_follow = match self.at(blanks)? {
+            Some(b',' | b';' | b'\t') => is_close,
+            None | Some(b'|' | b'\r' | b'\n' | 0xe2) => true,
+            Some(byte) => blanks > quote + 1 && Class::WORD.has(byte),
+        };
+        let is_list = matches!(self.at(blanks)?, Some(b',' | b';'));
+        let class = if is_list { Class::TITLES } else { Class::TITLES.or(Class::BLANK) };
+        let end = self.run(blanks, class, 0, HEADER)?;
+        let is_end = matches!(self.at(end)?, None | Some(b'\r' | b'\n'));
+        if may_follow && is_end { Ok(end) } else { Err(Miss::No) }
     }
 
     fn card(&self) -> Result<usize, Miss> {

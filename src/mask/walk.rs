@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::amid::AROUND;
 use super::class::Class;
+use super::column::Next;
 use super::encoded::{self, Begins, Encoded};
 use super::escape::Form;
 use super::rule::{Rule, Rules, Shown};
@@ -45,10 +46,26 @@ impl Masker {
         if self.waits(rules, is_end) {
             return false;
         }
-        let dull = self.dull_ahead(rules);
+        let next = match self.next_of_table(rules, is_end) {
+            Next::Plain(next) => next,
+            Next::More => return false,
+            Next::Hide(count, rule) => {
+                if let Some(rule) = rules.at(rule) {
+                    (self.cursor.rule, self.cursor.shown) = (rule.id.clone(), rule.shown);
+                    self.passing.begin(rule.kind);
+                    self.pass(count, true, out);
+                    self.close(out);
+                }
+                return true;
+            }
+        };
+        let dull = self.dull_ahead(rules).min(next);
         self.pass(dull, false, out);
         if self.cursor.at >= self.cells.len() {
             return false;
+        }
+        if dull == next {
+            return true;
         }
         let spot = self.spot_at(self.cursor.at, is_end);
         match spot.verdict(rules) {
@@ -72,6 +89,10 @@ impl Masker {
                     Begins::No => self.pass(1, false, out),
                 }
             }
+            Verdict::Found(rule, _) if rule.is_header() => match self.heads_a_table(rules, is_end) {
+                None => return false,
+                Some(_) => self.pass(1, false, out),
+            },
             Verdict::Found(rule, Span { hidden, then }) => {
                 if let Some(count) = self.by_chance(rule, self.cursor.at, &hidden) {
                     self.pass(count, false, out);

@@ -7,6 +7,7 @@ import kinds
 import ordinary
 import services  # noqa: F401
 import settings  # noqa: F401
+import tables  # noqa: F401
 
 SEED = 20261128
 NEGATIVES_A_KIND = 18
@@ -16,6 +17,8 @@ MISFITS = {
     # Several lines in a field of a table, or typed, or overwritten line by line, are no key file, nor is one with words of another
     # script in its middle.
     "file": {"table", "typed", "overprinted", "wrapped-behind-wide"},
+    # A table has its lines to itself.
+    "rows": {"table", "typed", "overprinted", "json", "url"} | {name for name in disguises.DISGUISES if name.startswith("wrapped")},
     # A percent sign inside a URL's password would be escaped twice.
     "url": set(),
 }

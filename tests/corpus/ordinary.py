@@ -306,5 +306,22 @@ def csv_text(r):
 
 
 @kind
+def tables(r):
+    """Titles that do not tell, and values that are none."""
+    titles = r.choice([["id", "password_changed_at", "token_type"], ["token", "count"], ["NAME", "SECRET"], ["name", "passwords"]])
+    rows = [[r.choice([word(r), str(r.randint(1, 99)), "NULL", "bearer"]) for _ in titles] for _ in range(r.randint(2, 6))]
+    if r.random() < 0.4:
+        return r.choice([",", "\t"]).join(titles) + "\n" + "".join(",".join(row) + "\n" for row in rows)
+    rule = "-+-".join("-" * 20 for _ in titles) + "\n" if r.random() < 0.7 else ""
+    between = " | " if rule else "   "
+    return "".join(between.join(cell.ljust(20) for cell in row) + "\n" + (rule if row is titles else "") for row in [titles, *rows])
+
+
+@kind
+def empty_passwords(r):
+    return "user,password,shell\n" + lines(r, lambda: f"{word(r)},{r.choice(['', 'x', '*', 'NULL', '********', 'none'])},/bin/sh")
+
+
+@kind
 def digests_encoded(r):
     return lines(r, lambda: base64.b64encode(hashlib.sha256(r.randbytes(8)).digest()).decode())
