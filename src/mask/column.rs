@@ -84,7 +84,8 @@ impl Masker {
     /// yet.
     pub(super) fn heads_a_table(&mut self, rules: &Rules, is_end: bool) -> Option<bool> {
         let at = self.cursor.at;
-        let Some(begin) = self.line_before(at) else {
+        let is_known = self.cursor.table.as_ref().is_some_and(|rows| rows.next > at);
+        let Some(begin) = self.line_before(at).filter(|_| !is_known) else {
             return Some(false);
         };
         let (end, is_closed) = self.seen_from(at, is_end);

@@ -233,13 +233,13 @@ impl Rule {
         self.forms.iter().any(|form| form.contains(&Part::Header))
     }
 
-    /// Whether a column with this title is for it.
+    /// Whether a column with this title is for it, if it names columns.
     pub(super) fn is_title(&self, title: &[u8]) -> bool {
         let ends = |word: &String| {
             let end = title.len().checked_sub(word.len()).and_then(|begin| title.get(begin..));
             end.is_some_and(|end| end.eq_ignore_ascii_case(word.as_bytes()))
         };
-        self.is_header() && matches!(&self.start, Start::AnyCase(words) | Start::Exact(words) if words.iter().any(ends))
+        matches!(&self.start, Start::AnyCase(words) | Start::Exact(words) if words.iter().any(ends))
     }
 
     /// Whether it begins with a text of its own.

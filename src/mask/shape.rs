@@ -255,17 +255,16 @@ impl<'a> Place<'a> {
     fn header(&self, from: usize) -> Result<usize, Miss> {
         let quote = self.run(from, Class::of(b"\"'"), 0, 1)?;
         let blanks = self.run(quote, Class::of(b" "), 0, HEADER)?;
-        let is_close = blanks == quote;
-        let may_follow = match self.at(blanks)? {
-            Some(b',' | b';' | b'\t') => is_close,
-            None | Some(b'|' | b'\r' | b'\n' | 0xe2) => true,
-            Some(byte) => blanks > quote + 1 && Class::WORD.has(byte),
+        let is_list = match self.at(blanks)? {
+            Some(b',' | b';') if blanks == quote => true,
+            Some(b'\t') if blanks == quote => false,
+            None | Some(b'|' | b'\r' | b'\n' | 0xe2) => false,
+            Some(byte) if blanks > quote + 1 && Class::WORD.has(byte) => false,
+            Some(_) => return Err(Miss::No),
         };
-        let is_list = matches!(self.at(blanks)?, Some(b',' | b';'));
         let class = if is_list { Class::TITLES } else { Class::TITLES.or(Class::BLANK) };
         let end = self.run(blanks, class, 0, HEADER)?;
-        let is_end = matches!(self.at(end)?, None | Some(b'\r' | b'\n'));
-        if may_follow && is_end { Ok(end) } else { Err(Miss::No) }
+        if matches!(self.at(end)?, None | Some(b'\r' | b'\n')) { Ok(end) } else { Err(Miss::No) }
     }
 
     fn card(&self) -> Result<usize, Miss> {

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::rule::Rules;
+use super::rule::{Rule, Rules};
 
 /// How rows show where their columns are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,11 @@ impl Table {
         let (layout, titles) = Layout::of(header, (under, is_whole), then)?;
         // In listings of clusters and the like it is the name of one.
         let is_name = |title: &[u8]| matches!(layout, Layout::Columns(..)) && title == b"SECRET";
-        let telling = |title: &[u8]| rules.iter().position(|rule| rule.is_title(title) && !is_name(title));
+        let headers: Vec<(usize, &Rule)> = rules.iter().enumerate().filter(|(_, rule)| rule.is_header()).collect();
+        let telling = |title: &[u8]| {
+            let found = headers.iter().find(|(_, rule)| rule.is_title(title) && !is_name(title));
+            found.map(|(rule, _)| *rule)
+        };
         let columns: Vec<_> =
             (0..).zip(titles).filter_map(|(column, title)| Some((column, telling(header.get(title)?)?))).collect();
         (!columns.is_empty()).then_some(Self { layout, columns })

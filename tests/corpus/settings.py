@@ -101,6 +101,14 @@ for group, name, forms, value in [
     ("command", "expect_send", ['send "@\\r"', 'send -- "@\\r"'], lambda r: generated(r).replace(".", "x")),
     ("command", "net_user", ["net user ann @ /add", "net use h /user:ann @"], plain),
     ("command", "chpasswd", ["echo 'ann:@' | chpasswd"], plain),
+    ("command", "piped_elsewhere", ["echo @ | passwd --stdin ann", 'echo -n "@" | cryptsetup luksOpen /dev/x y -', "echo @ | vercel env add DB_PASSWORD production"], plain),
+    ("command", "putty_argument", ["plink -pw @ ann\0h ls", 'pscp -pw "@" f h:'], plain),
+    ("command", "admin_pass", ["occ maintenance:install --admin-user a --admin-pass @", "tool --db-pass @ --db-user a"], plain),
+    ("command", "gh_secret", ['gh secret set API_KEY --body "@"', "gh secret set API_KEY -b '@'"], random),
+    ("command", "redis_acl", ["user app on >@ ~* +@all".replace("+@all", "+\0all"), "ACL SETUSER app on >@ ~*"], generated),
+    ("assignment", "sql_quoted", ['create user app identified by "@";', "CREATE LOGIN app WITH PASSWORD = N'@';"], plain),
+    ("assignment", "puppet_sensitive", ["  password => Sensitive('@'),", '  password => Sensitive("@"),'], plain),
+    ("assignment", "azure_keys", ['"primaryKey": "@",', '"secondaryMasterKey": "@"'], lambda r: b64(r.randbytes(32))),
     ("connection", "url_at_sign", ["amqp://guest:@\0a1\0mq-1:5672/v"], lambda r: draw(r, ALNUM, 12)),
 ]:
     one_of(group, name, forms, value)
