@@ -70,8 +70,16 @@ impl Spot<'_> {
     }
 
     fn mended<'r>(&self, verdict: impl Fn(&Place<'_>) -> Verdict<'r>) -> Verdict<'r> {
-        let word = self.place.text.iter().take_while(|byte| is_of_token(**byte)).count();
-        if word < LEAST_OF_LINE || !matches!(self.place.text.get(word), Some(b'\r' | b'\n')) {
+        let word = |most: usize| self.place.text.iter().take(most).take_while(|byte| is_of_token(**byte)).count();
+        // Few places of a long word begin anything, and their first bytes say so.
+        let begin = self.place.text.get(..LEAST_OF_LINE).unwrap_or_default();
+        let may_begin = || matches!(verdict(&Place { text: begin, is_closed: false, ..self.place }), Verdict::More);
+        if word(NEAR) == NEAR && !may_begin() {
+            return Verdict::Nothing;
+        }
+        // A longer one is not mended.
+        let word = word(MENDED);
+        if !(LEAST_OF_LINE..MENDED).contains(&word) || !matches!(self.place.text.get(word), Some(b'\r' | b'\n')) {
             return Verdict::Nothing;
         }
         // What its line alone rules out no further line brings back; and what ends on the line needs no mending.
