@@ -78,6 +78,10 @@ impl Layout {
         if is_rule(under) {
             return Self::ruled(header, under, then);
         }
+        if let Some(titles) = drawn(header) {
+            let layout = Self::Cells("│".as_bytes(), titles.len());
+            return layout.cells(under, 0, is_whole).map(|_| (layout, titles));
+        }
         let fields = SEPARATORS.into_iter().find_map(|sign| {
             let titles = fields(header, sign);
             // What is listed in a sentence has blanks between.
@@ -208,6 +212,28 @@ fn columns(line: &[u8], starts: &[usize], gap: usize, is_whole: bool) -> Option<
     is_row.then(|| cells.collect())
 }
 
+/// The titles in the upper line of a box, as ClickHouse draws it: before the first column and behind the last there is none.
+fn drawn(header: &[u8]) -> Option<Vec<Range<usize>>> {
+    let [begin, between, end] = ["┌─", "─┬─", "─┐"].map(str::as_bytes);
+    let inside = header.strip_prefix(begin)?.strip_suffix(end)?;
+    let (mut titles, mut at) = (vec![0..0], begin.len());
+    let last = at + inside.len();
+    for next in memchr::memmem::find_iter(inside, between).map(|next| begin.len() + next).chain([last]) {
+        let mut title = at..next;
+        // Short ones are filled up.
+        while header.get(title.clone()).is_some_and(|title| title.ends_with("─".as_bytes())) {
+            title.end -= "─".len();
+        }
+        while header.get(title.clone()).is_some_and(|title| title.starts_with("─".as_bytes())) {
+            title.start += "─".len();
+        }
+        titles.push(title);
+        at = next + between.len();
+    }
+    titles.push(last..last);
+    (titles.len() <= MOST).then_some(titles)
+}
+
 /// The titles of a header in capitals with two blanks or more between them.
 fn capitals(header: &[u8]) -> Option<Vec<Range<usize>>> {
     let is_capital = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b" _-/()%#.".contains(byte);
@@ -292,6 +318,7 @@ mod tests {
         assert_eq!(hidden("id | password", "---+---", " 1 | a bcd"), ["a bcd"]);
         assert_eq!(hidden("| a | password |", "+---+---+", "| 1 | hunter |"), ["hunter"]);
         assert_eq!(hidden("│ a │ password │", "├───┼───┤", "│ 1 │ hunter │"), ["hunter"]);
+        assert_eq!(hidden("┌─a──┬─password─┬─mail─┐", "│ 1 │ x │ y │", "│ 1 │ hunter │ x │"), ["hunter"]);
         assert_eq!(hidden("┃ a ┃ password ┃", "┡━━━╇━━━┩", "│ 1 │ hunter │"), ["hunter"]);
         assert_eq!(hidden("a,password", "1,x", "1,\"hun,ter\""), ["hun,ter"]);
         assert_eq!(hidden("a\tPassword\tAPI key", "1\tx\ty", "1\thunter\tabc123"), ["hunter", "abc123"]);

@@ -12,13 +12,17 @@ import tables  # noqa: F401
 SEED = 20261128
 NEGATIVES_A_KIND = 18
 
+ROWS = {"table", "typed", "overprinted", "json", "url"} | {name for name in disguises.DISGUISES if name.startswith("wrapped")}
+
 # A disguise that a kind cannot wear: the value is not whole any more, or its surroundings cannot stand there.
 MISFITS = {
     # Several lines in a field of a table, or typed, or overwritten line by line, are no key file, nor is one with words of another
     # script in its middle.
     "file": {"table", "typed", "overprinted", "wrapped-behind-wide"},
     # A table has its lines to itself.
-    "rows": {"table", "typed", "overprinted", "json", "url"} | {name for name in disguises.DISGUISES if name.startswith("wrapped")},
+    "rows": ROWS,
+    # Its signs are several bytes each, which the encodings here take for characters.
+    "drawn": ROWS | {"base64", "base64-lines", "hex"},
     # A percent sign inside a URL's password would be escaped twice.
     "url": set(),
 }

@@ -83,3 +83,13 @@ def capitals_column(r):
     widths = widths_of(titles, rows)
     head = "   ".join(title.ljust(width) for title, width in zip(titles, widths))
     return "\n".join([head, *lines(rows, column, "   ", widths=widths), ""])
+
+
+@kind("drawn")
+def clickhouse_column(r):
+    titles, rows, column = filled(r)
+    widths = widths_of(titles, rows)
+    head = "┌─" + "─┬─".join(title.ljust(width, "─") for title, width in zip(titles, widths)) + "─┐"
+    foot = "└─" + "─┴─".join("─" * width for width in widths) + "─┘"
+    text = "\n".join([head, *lines(rows, column, " │ ", "│ ", " │", widths=widths), foot, ""])
+    return text.encode().decode("latin-1")
