@@ -256,7 +256,7 @@ impl<'a> Place<'a> {
         let quote = self.run(from, Class::of(b"\"'"), 0, 1)?;
         let blanks = self.run(quote, Class::of(b" "), 0, HEADER)?;
         let is_list = match self.at(blanks)? {
-            Some(b',' | b';') if blanks == quote => true,
+            Some(b',' | b';') if blanks == quote => quote == from,
             Some(b'\t') if blanks == quote => false,
             None | Some(b'|' | b'\r' | b'\n' | 0xe2) => false,
             Some(byte) if blanks > quote + 1 && Class::WORD.has(byte) => false,

@@ -87,7 +87,7 @@ impl Layout {
             // What is listed in a sentence has blanks between.
             let layout = Self::Fields(sign, titles.len());
             let is_header = titles.len() > 1
-                && (matches!(sign, b'\t' | b'|') || !header.contains(&b' '))
+                && (matches!(sign, b'\t' | b'|') || !header.contains(&b' ') || header.contains(&b'"'))
                 && titles.iter().all(|title| is_title(header.get(title.clone()).unwrap_or_default()))
                 && layout.cells(under, 0, is_whole).is_some();
             is_header.then_some((layout, titles))
@@ -176,7 +176,9 @@ fn cells(line: &[u8], sign: &[u8]) -> Vec<Range<usize>> {
 
 /// What stands between separators, without its quotes.
 fn fields(line: &[u8], sign: u8) -> Vec<Range<usize>> {
-    let (mut fields, mut begin, mut is_quoted) = (Vec::new(), 0, false);
+    // Spreadsheets begin a file with a mark of its encoding.
+    let begin = if line.starts_with("\u{feff}".as_bytes()) { '\u{feff}'.len_utf8() } else { 0 };
+    let (mut fields, mut begin, mut is_quoted) = (Vec::new(), begin, false);
     for (at, byte) in line.iter().enumerate() {
         match byte {
             b'"' => is_quoted = !is_quoted,
@@ -322,6 +324,8 @@ mod tests {
         assert_eq!(hidden("┃ a ┃ password ┃", "┡━━━╇━━━┩", "│ 1 │ hunter │"), ["hunter"]);
         assert_eq!(hidden("a,password", "1,x", "1,\"hun,ter\""), ["hun,ter"]);
         assert_eq!(hidden("a\tPassword\tAPI key", "1\tx\ty", "1\thunter\tabc123"), ["hunter", "abc123"]);
+        assert_eq!(hidden("\"Login Name\",\"Password\",\"Web Site\"", "1,x,y", "1,\"hun ter\",y"), ["hun ter"]);
+        assert_eq!(hidden("\u{feff}a,password", "1,x", "1,hunter"), ["hunter"]);
         assert_eq!(hidden("a|password", "1|x", "1|hunter"), ["hunter"]);
     }
 
