@@ -218,7 +218,7 @@ fn columns(line: &[u8], starts: &[usize], gap: usize, is_whole: bool) -> Option<
 fn drawn(header: &[u8]) -> Option<Vec<Range<usize>>> {
     let [begin, between, end] = ["┌─", "─┬─", "─┐"].map(str::as_bytes);
     let inside = header.strip_prefix(begin)?.strip_suffix(end)?;
-    let (mut titles, mut at) = (vec![0..0], begin.len());
+    let (mut titles, mut at) = (Vec::from([Range::default()]), begin.len());
     let last = at + inside.len();
     for next in memchr::memmem::find_iter(inside, between).map(|next| begin.len() + next).chain([last]) {
         let mut title = at..next;

@@ -260,6 +260,23 @@ async fn a_target_that_went_away_before_the_first_command_is_dialled_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_has_too_many_at_its_door_is_dialled_again() {
+    let world = World::start().await;
+    let bob = world.person(Person::Bob).await;
+    // The one ahead, and two of the session's own.
+    world.web_wire.turn_away(3);
+    let got = bob.bare("deploy+web1").await.run("echo here").await;
+    assert_eq!((got.out.as_str(), got.err.as_str(), got.status), ("here\n", "", Some(0)));
+    assert_eq!(world.web_wire.dialled(), 4);
+    world.web_wire.turn_away(usize::MAX);
+    let got = bob.bare("deploy+web1").await.run("echo here").await;
+    let said = "sallyport: web1 hung up at once, several times; many may be signing in there: try again in a moment\n";
+    assert_eq!((got.out.as_str(), got.err.as_str()), ("", said));
+    assert_eq!(world.web_wire.dialled(), 9);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_goes_away_ends_the_session_without_a_status() {
     let world = World::start().await;
     let bob = world.person(Person::Bob).await;

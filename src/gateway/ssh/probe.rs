@@ -95,7 +95,7 @@ pub(super) fn said(target: &Target, error: &Error) -> Trouble {
             format!("{address} and this bastion have no {kind:?} algorithm in common"),
             "give the host a key of the configured kind, or configure a key that it has (ssh-keyscan lists them)",
         ),
-        Error::Ssh(error) => trouble(
+        Error::TurnedAway(error) | Error::Ssh(error) => trouble(
             "address",
             format!("{address} broke the connection: {error}"),
             "look at its sshd log: MaxStartups, PerSourcePenalties or hosts.deny may turn this bastion away",

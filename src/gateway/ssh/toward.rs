@@ -2,6 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use super::Rooms;
 use super::upstream::{self, Ahead, Connected, Error, SignedIn};
@@ -45,7 +48,7 @@ impl<'a> Toward<'a> {
         let connected = match begun {
             Some(connected) => connected,
             // What failed before the decision is tried once more: it may have been a passing fault.
-            None => upstream::connect(target, self.rooms.clock.now()).await?,
+            None => self.connected().await?,
         };
         self.governed.saw_host_key(&connected.host_key);
         let asked = TargetAsk { pty, ..self.ask(&connected.local, Some(permit)) };
@@ -60,7 +63,7 @@ impl<'a> Toward<'a> {
         let mut signed_in = connected.authenticate(login, credential.clone()).await;
         if is_old && matches!(signed_in, Err(Error::Ssh(_))) {
             // It had gone away, and nobody had noticed yet.
-            let connected = upstream::connect(target, self.rooms.clock.now()).await?;
+            let connected = self.connected().await?;
             self.governed.saw_host_key(&connected.host_key);
             // The certificate is for that address.
             if connected.local.ip() == local {
@@ -75,6 +78,18 @@ impl<'a> Toward<'a> {
             Err(_) => {}
         }
         signed_in
+    }
+
+    /// Connects. What a busy target turns away it takes a little later: its `sshd` lets so many sign in at once.
+    async fn connected(&self) -> Result<Connected, Error> {
+        let connect = || upstream::connect(self.governed.target(), self.rooms.clock.now());
+        for pause in PAUSES {
+            match connect().await {
+                Err(Error::TurnedAway(_)) => sleep(Duration::from_millis(pause)).await,
+                answer => return answer,
+            }
+        }
+        connect().await
     }
 
     /// What a certificate is asked for with.
@@ -95,3 +110,6 @@ impl<'a> Toward<'a> {
         }
     }
 }
+
+/// Between further dials of a target that hangs up at once, in milliseconds.
+const PAUSES: [u64; 3] = [100, 300, 900];

@@ -155,6 +155,11 @@ pub(crate) async fn connect(target: &Target, now: Timestamp) -> Result<Connected
     let connecting = client::connect_stream(config, steered, watch);
     let handle = match timeout(STEP, connecting).await {
         Ok(Ok(handle)) => handle,
+        Ok(Err(Error::Ssh(error @ (russh::Error::Disconnect | russh::Error::HUP | russh::Error::IO(_)))))
+            if seen.get().is_none() =>
+        {
+            return Err(Error::TurnedAway(error));
+        }
         Ok(Err(error)) => return Err(error),
         Err(_) => {
             control.kill();

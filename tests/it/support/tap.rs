@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sallyport::drain::Drain;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,7 @@ pub struct Tap {
     open: Arc<AtomicUsize>,
     down: CancellationToken,
     cut: watch::Sender<usize>,
+    turned_away: Arc<AtomicUsize>,
 }
 
 impl Tap {
@@ -24,6 +25,8 @@ impl Tap {
         let address = listener.local_addr().unwrap();
         let (dials, dialled) = watch::channel(0);
         let (open, down, cut) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new(), watch::Sender::new(0));
+        let turned_away = Arc::new(AtomicUsize::new(0));
+        let turns = turned_away.clone();
         let (stopping, spawner) = (drain.stopping().clone(), drain.clone());
         let (count, cutting, is_down) = (open.clone(), cut.clone(), down.clone());
         drain.spawn(async move {
@@ -35,6 +38,11 @@ impl Tap {
                 };
                 let Ok((mut near, _)) = accepted else { continue };
                 dials.send_modify(|count| *count += 1);
+                if turns.load(Ordering::SeqCst) > 0 {
+                    turns.fetch_sub(1, Ordering::SeqCst);
+                    let _ = near.write_all(b"Exceeded MaxStartups\r\n").await;
+                    continue;
+                }
                 let (count, mut cut, stopping) = (count.clone(), cutting.subscribe(), stopping.clone());
                 spawner.spawn(async move {
                     let Ok(mut far) = TcpStream::connect(target).await else { return };
@@ -49,7 +57,7 @@ impl Tap {
                 });
             }
         });
-        Self { address, dialled, open, down, cut }
+        Self { address, dialled, open, down, cut, turned_away }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -69,6 +77,11 @@ impl Tap {
     /// How many connections stand.
     pub fn open(&self) -> usize {
         self.open.load(Ordering::SeqCst)
+    }
+
+    /// The next so many who dial are sent away, as a busy `sshd` does.
+    pub fn turn_away(&self, count: usize) {
+        self.turned_away.store(count, Ordering::SeqCst);
     }
 
     /// Breaks every connection that stands.

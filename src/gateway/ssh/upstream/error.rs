@@ -43,6 +43,9 @@ pub(crate) enum Error {
     /// It took too long.
     #[error("{0} took longer than 10 s")]
     TimedOut(&'static str),
+    /// It hung up before it showed a host key: a busy `sshd` does so with some (`MaxStartups`).
+    #[error("the target hung up at once")]
+    TurnedAway(#[source] russh::Error),
     /// Anything of the protocol.
     #[error("SSH")]
     Ssh(#[source] russh::Error),
@@ -66,7 +69,7 @@ impl Error {
             Self::Resting(_) => "left alone",
             Self::NotGranted(_) => "request refused",
             Self::TimedOut(step) => step,
-            Self::Ssh(_) => "protocol",
+            Self::TurnedAway(_) | Self::Ssh(_) => "protocol",
         }
     }
 }
@@ -104,6 +107,12 @@ impl fmt::Display for Shown<'_> {
             ),
             Error::NotGranted(what) => write!(f, "{target} did not grant {what}"),
             Error::TimedOut(step) => write!(f, "{target} did not answer within 10 s ({step})"),
+            Error::TurnedAway(_) => {
+                write!(
+                    f,
+                    "{target} hung up at once, several times; many may be signing in there: try again in a moment"
+                )
+            }
             Error::Ssh(_) => write!(f, "{target} broke the connection"),
         }
     }
