@@ -480,8 +480,11 @@ ssh_options() {
     -o "CertificateFile=$PWD/key-cert.pub" -o BatchMode=yes -o ConnectTimeout=20 -o LogLevel=ERROR
 }
 
+# Many may do so at once: the file is there whole or not at all.
 trust_bastion() {
-  [ -s known_hosts ] || printf '@cert-authority localhost %s\n' "$(cat "$(public_key host_ca)")" >known_hosts
+  [ -s known_hosts ] && return
+  printf '@cert-authority localhost %s\n' "$(cat "$(public_key host_ca)")" >"known_hosts.$BASHPID"
+  mv "known_hosts.$BASHPID" known_hosts
 }
 
 # via [OPTIONS --] COMMAND...: the stock ssh to the login on db1 through the bastion.
