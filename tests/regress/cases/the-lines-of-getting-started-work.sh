@@ -61,6 +61,8 @@ for block in lines/*.sh; do
   case $role in
     bastion) command=(env SALLYPORT_CONFIG="$PWD/bastion/sallyport.toml") ;;
     bastion.serve)
+      # The shell gives way, so that what is ended is the bastion.
+      sed -i 's#^sallyport serve#exec &#' "$block.here"
       start serve env SALLYPORT_CONFIG="$PWD/bastion/sallyport.toml" PATH="$PWD/bin:$PATH" sh -eu "$block.here"
       eventually 20 listens "$SSH_PORT" || { cat serve.log; fail 'the bastion does not listen'; }
       continue ;;
