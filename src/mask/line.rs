@@ -413,15 +413,17 @@ impl Masker {
     /// Drops what is decided and cannot be stepped back to.
     pub(super) fn forget(&mut self) {
         let at = self.cursor.at;
+        if at < SLACK && self.cursor.raw < HOLD {
+            return;
+        }
         let keep = match self.cursor.then {
             // Whether the line that ends here was full is still asked.
             Then::Onward(_) => at.saturating_sub(HISTORY),
             // The line under way, or that of the cursor, which may head a table.
-            Then::Scan | Then::Block if at > SLACK => {
+            Then::Scan | Then::Block => {
                 let line = self.start.min(self.line_before(at).unwrap_or(0));
                 line.min(at.saturating_sub(AROUND)).max(at.saturating_sub(HISTORY))
             }
-            Then::Scan | Then::Block => 0,
         };
         if keep < SLACK && self.cursor.raw < HOLD {
             return;

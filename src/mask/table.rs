@@ -101,7 +101,7 @@ impl Layout {
 
     /// With a line of dashes under the header.
     fn ruled(header: &[u8], under: &[u8], then: Option<u8>) -> Option<(Self, Vec<Range<usize>>)> {
-        let sign = SIGNS.into_iter().find(|sign| memchr::memmem::find(header, sign).is_some());
+        let sign = [b"|".as_slice()].into_iter().chain(BOX).find(|sign| memchr::memmem::find(header, sign).is_some());
         if let Some(sign) = sign {
             let titles = cells(header, sign);
             // A table of names and values ends so too: a header has rows under it.
@@ -149,20 +149,16 @@ impl Layout {
 fn is_rule(line: &[u8]) -> bool {
     let dashes = line.iter().filter(|byte| matches!(byte, b'-' | b'=' | 0xe2)).count();
     // U+2500 to U+257F.
-    let is_drawn = |byte: &u8| matches!(byte, 0xe2 | 0x94 | 0x95) || matches!(byte, 0x80..=0xbf);
-    let is_box = !has_any(line, &SIGNS[1..]);
+    let is_drawn = |byte: &u8| matches!(byte, 0xe2 | 0x80..=0xbf);
+    let is_box = !BOX.iter().any(|sign| memchr::memmem::find(line, sign).is_some());
     dashes >= 3 && line.iter().all(|byte| b"-=+|: ".contains(byte) || is_box && is_drawn(byte))
-}
-
-fn has_any(line: &[u8], signs: &[&[u8]]) -> bool {
-    signs.iter().any(|sign| memchr::memmem::find(line, sign).is_some())
 }
 
 /// What stands between signs like this one: the lines of a box may be thin and thick.
 fn cells(line: &[u8], sign: &[u8]) -> Vec<Range<usize>> {
     let is_sign = |at: &usize| {
         let here = line.get(*at..*at + sign.len()).unwrap_or_default();
-        here == sign || sign.len() > 1 && SIGNS.contains(&here)
+        here == sign || BOX.contains(&sign) && BOX.contains(&here)
     };
     let (mut begin, first) = (0, sign.first().copied().unwrap_or(0));
     let ends: Vec<usize> = memchr::memchr_iter(first, line).filter(is_sign).take(MOST).chain([line.len()]).collect();
@@ -276,8 +272,8 @@ fn unquoted(line: &[u8], field: Range<usize>) -> Range<usize> {
     }
 }
 
-/// What stands between columns.
-const SIGNS: [&[u8]; 4] = [b"|", "│".as_bytes(), "┃".as_bytes(), "║".as_bytes()];
+/// What stands between columns where lines are drawn.
+const BOX: [&[u8]; 3] = ["│".as_bytes(), "┃".as_bytes(), "║".as_bytes()];
 
 /// What stands between fields, in the order in which they are tried.
 const SEPARATORS: [u8; 4] = *b"\t|;,";

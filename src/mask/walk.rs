@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::amid::AROUND;
 use super::class::Class;
 use super::column::Next;
 use super::encoded::{self, Begins, Encoded};
@@ -122,12 +121,8 @@ impl Masker {
     fn secret_of_a_cluster<'r>(&self, rules: &'r Rules) -> Option<&'r Rule> {
         let at = self.cursor.at;
         let (before, value) = self.text.split_at_checked(at)?;
-        let near = at.saturating_sub(AROUND);
-        // What passed at once is kept from the line's beginning on; what looks like a wrap may be one.
-        let kept = (at < AROUND && self.first_before == Some(b'\n')).then_some(0);
-        let broken = before.get(near..)?.iter().rposition(|byte| *byte == b'\n').map(|last| near + last + 1);
-        let wrapped = self.wraps.iter().rev().find(|wrap| (near..=at).contains(wrap)).copied();
-        let line = before.get(kept.max(broken).max(wrapped)?..)?;
+        // What looks like a wrap may be one.
+        let line = before.get(self.line_before(at)?..)?;
         let name = line.strip_suffix(b": ")?.trim_ascii_start();
         let is_name = !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte));
         let is_block = value.starts_with(b"LS0tLS1CRUdJTi");
