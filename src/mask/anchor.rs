@@ -2,13 +2,14 @@
 //!
 //! Says where a word may stand, in any case; whoever asks compares the word. Words of fewer than three bytes are not for it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 
 use aho_corasick::Span;
 use aho_corasick::packed::{Config, MatchKind, Searcher};
 use memchr::memmem;
 
+use super::class::Class;
 use super::heads::Behind;
 
 /// A word that is looked for: which of the rules, which of its words, how it reads, and what may follow it.
@@ -27,10 +28,16 @@ struct Word {
 }
 
 impl Word {
-    /// Whether it stands there, or its beginning where the text ends.
-    fn is_at(&self, folded: &[u8]) -> bool {
-        let is_same = self.text.iter().zip(folded).all(|(wanted, byte)| wanted == byte);
-        is_same && folded.get(self.text.len()..).is_none_or(|behind| self.behind.has(behind))
+    /// Whether a text behind the anchor, which has so many bytes, is the rest of the word, or the text ends before.
+    fn goes_on(&self, width: usize, folded: &[u8]) -> bool {
+        let rest = self.text.get(self.offset + width..).unwrap_or_default();
+        let is_same = rest.iter().zip(folded).all(|(wanted, byte)| wanted == byte);
+        is_same && folded.get(rest.len()..).is_none_or(|behind| self.behind.has(behind))
+    }
+
+    /// What may stand right behind the anchor.
+    fn follows(&self, width: usize) -> Class {
+        self.text.get(self.offset + width).map_or(self.behind.first(), |next| Class::of(&[*next]))
     }
 
     /// What stands before the anchor, from its last byte on.
@@ -48,6 +55,9 @@ struct Tree {
     bytes: Box<[u8]>,
     /// Those that begin at a node side by side.
     words: Box<[Word]>,
+    /// How many bytes the anchor has, and what may stand behind it.
+    width: usize,
+    follows: Class,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -57,7 +67,7 @@ struct Node {
 }
 
 impl Tree {
-    fn of(words: &[Word]) -> Self {
+    fn of(words: &[Word], width: usize) -> Self {
         let mut sorted = words.to_vec();
         sorted.sort_by(|a, b| a.before().cmp(b.before()));
         let (mut nodes, mut bytes) = (vec![Node::default()], vec![0]);
@@ -85,7 +95,8 @@ impl Tree {
             }
             next += 1;
         }
-        Self { nodes: nodes.into(), bytes: bytes.into(), words: sorted.into() }
+        let follows = sorted.iter().fold(Class::default(), |all, word| all.or(word.follows(width)));
+        Self { nodes: nodes.into(), bytes: bytes.into(), words: sorted.into(), width, follows }
     }
 
     fn root(&self) -> Option<&Node> {
@@ -150,7 +161,7 @@ impl Anchors {
             let some = in_groups(some);
             let mut builder = Config::new().match_kind(MatchKind::LeftmostFirst).builder();
             builder.extend(some.iter().map(|(anchor, _)| anchor));
-            Some((builder.build()?, some.iter().map(|(_, words)| Tree::of(words)).collect()))
+            Some((builder.build()?, some.iter().map(|(anchor, words)| Tree::of(words, anchor.len())).collect()))
         });
         Some(Self { searchers: searchers.collect::<Option<_>>()? })
     }
@@ -173,10 +184,12 @@ impl Anchors {
             let mut from = 0;
             while let Some(found) = searcher.find_in(folded, Span { start: from, end: folded.len() }) {
                 let Some(tree) = trees.get(found.pattern().as_usize()) else { break };
-                let (mut node, mut place) = (tree.root(), found.start());
+                let behind = folded.get(found.end()..).unwrap_or_default();
+                let may_follow = behind.first().is_none_or(|next| tree.follows.has(*next));
+                let (mut node, mut place) = (tree.root().filter(|_| may_follow), found.start());
                 while let Some(here) = node {
-                    let ahead = folded.get(place..).unwrap_or_default();
-                    if place < end && tree.words(here).iter().any(|word| word.is_at(ahead) && is(place, word.at)) {
+                    let goes_on = |word: &&Word| word.goes_on(tree.width, behind);
+                    if place < end && tree.words(here).iter().filter(goes_on).any(|word| is(place, word.at)) {
                         (first, end) = (Some(place), place);
                     }
                     let before = place.checked_sub(1).and_then(|before| folded.get(before));
@@ -212,35 +225,47 @@ fn folded(word: &str) -> Vec<u8> {
 /// What stands in words, in how many, and how seldom it is elsewhere.
 struct Parts {
     width: usize,
-    counts: HashMap<Box<[u8]>, (usize, u32)>,
+    counts: HashMap<Part, (usize, u32)>,
 }
+
+/// As many bytes as are asked for, and nothing behind them.
+type Part = [u8; WIDTH];
 
 impl Parts {
     fn of(words: &[Word], width: usize) -> Self {
         let mut parts = Self { width, counts: HashMap::new() };
-        words.iter().for_each(|word| parts.change(word, |count| count + 1));
+        for part in words.iter().flat_map(|word| parts_of(word, width)) {
+            let rarest = || part.iter().take(width).map(|byte| rarity(*byte)).sum();
+            parts.counts.entry(part).or_insert_with(|| (0, rarest())).0 += 1;
+        }
         parts
     }
 
     fn take(&mut self, words: &[Word]) {
-        words.iter().for_each(|word| self.change(word, |count| count - 1));
-    }
-
-    fn change(&mut self, word: &Word, how: impl Fn(usize) -> usize) {
-        let rarest = |part: &[u8]| part.iter().map(|byte| rarity(*byte)).sum::<u32>();
-        // Once each: dashes, which stand in rows elsewhere too, stand in rows inside the words.
-        let parts: BTreeSet<&[u8]> = word.text.windows(self.width).take(FARTHEST).collect();
-        for part in parts {
-            let (count, _) = self.counts.entry(part.into()).or_insert_with(|| (0, rarest(part)));
-            *count = how(*count);
+        for part in words.iter().flat_map(|word| parts_of(word, self.width)) {
+            self.counts.get_mut(&part).into_iter().for_each(|(count, _)| *count -= 1);
         }
+        self.counts.retain(|_, (count, _)| *count > 0);
     }
 
     /// What stands in most of the words, in how many, and among such the one that is rarest elsewhere.
     fn most(&self) -> Option<(&[u8], usize)> {
         let best = self.counts.iter().max_by_key(|(part, (count, rarest))| (*count, *rarest, *part));
-        best.map(|(part, (count, _))| (&**part, *count)).filter(|(_, count)| *count > 0)
+        best.and_then(|(part, (count, _))| Some((part.get(..self.width)?, *count)))
     }
+}
+
+/// Once each: dashes, which stand in rows elsewhere too, stand in rows inside the words.
+fn parts_of(word: &Word, width: usize) -> Vec<Part> {
+    let part = |window: &[u8]| {
+        let mut part = Part::default();
+        part.iter_mut().zip(window).for_each(|(to, byte)| *to = *byte);
+        part
+    };
+    let mut parts: Vec<Part> = word.text.windows(width).take(FARTHEST).map(part).collect();
+    parts.sort_unstable();
+    parts.dedup();
+    parts
 }
 
 /// What stands in most of the words: three bytes if they stand in twice as many of them as any four do.

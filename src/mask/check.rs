@@ -75,6 +75,9 @@ impl Check {
         ("mail", Self::Mail),
     ];
 
+    /// The digits of the shortest telephone number: a country's code of two digits and eight more, or of three and seven.
+    pub(super) const LEAST_OF_PHONE: usize = 10;
+
     /// So many bits a byte.
     pub(super) fn entropy(bits: f64) -> Self {
         Self::Entropy((bits.clamp(0.0, 8.0) * 10.0).round() as u32)

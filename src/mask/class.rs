@@ -29,6 +29,8 @@ impl Class {
     pub(super) const DOTTED: Self = Self::BASE64.or(Self::of(b"."));
     /// What may follow each other in a token.
     pub(super) const TOKEN: Self = Self::DOTTED.or(Self::of(b"=:"));
+    /// What telephone numbers consist of.
+    pub(super) const PHONE: Self = Self::DIGIT.or(Self::of(b" -.()"));
     /// What the header of a table consists of, but for blanks.
     pub(super) const TITLES: Self = Self::WORD.or(Self::of(b"-.()/#%\"'|,;")).or(Self::range(0x80, 0xff));
     /// Space and tab.

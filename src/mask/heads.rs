@@ -1,5 +1,6 @@
 //! How rules begin that are found by runs and groups: first bytes of tokens, numbers, and which rules are told by them.
 
+use super::check::Check;
 use super::class::Class;
 use super::rule::{Before, Form, Part, Rule};
 
@@ -121,6 +122,34 @@ pub(super) fn is_number(form: &Form) -> bool {
     }
 }
 
+/// How many digits may stand first where a form begins with digits, a bit for each count: the last one for all that are more.
+pub(super) fn first_digits(form: &Form) -> u32 {
+    let counts = |least: usize, most: usize| (least..=most.min(MANY_DIGITS)).fold(0, |all, count| all | 1 << count);
+    let mut parts = form.iter().filter(|part| !matches!(part, Part::Hide | Part::Show));
+    match (parts.next(), parts.next()) {
+        (Some(Part::Card), _) => counts(4, 4) | counts(13, 19),
+        (Some(Part::Run(class, least, most)), next) if *class == Class::DIGIT => {
+            let ends = match next {
+                Some(Part::Text(text)) => text.bytes().next().is_some_and(|byte| !byte.is_ascii_digit()),
+                Some(Part::Run(class, 1.., _)) => (b'0'..=b'9').all(|digit| !class.has(digit)),
+                Some(Part::Not(class)) => (b'0'..=b'9').all(|digit| class.has(digit)),
+                _ => false,
+            };
+            counts(*least, if ends { *most } else { MANY_DIGITS })
+        }
+        _ => u32::MAX,
+    }
+}
+
+/// The longest run of digits that is told from longer ones.
+pub(super) const MANY_DIGITS: usize = 31;
+
+/// How many bytes of a telephone number follow the plus sign at least; none where the rule is about anything else.
+pub(super) fn least_of_phone(rule: &Rule) -> usize {
+    let is_phone = |form: &Form| form.first() == Some(&Part::Phone);
+    if rule.check == Check::Phone && rule.forms.iter().all(is_phone) { Check::LEAST_OF_PHONE } else { 0 }
+}
+
 pub(super) fn is_plus(rule: &Rule, words: &[String]) -> bool {
     !rule.forms.is_empty()
         && words.iter().all(|word| matches!(word.as_bytes(), [b'+', digit] if digit.is_ascii_digit()))
@@ -149,11 +178,19 @@ impl Behind {
 
     /// Whether it may go on so, where the text goes on and a line's end breaks nothing.
     pub(super) fn has(&self, folded: &[u8]) -> bool {
-        let may =
-            |class: Class, byte: Option<&u8>| byte.is_none_or(|byte| class.has(*byte) || matches!(byte, b'*' | b'-'));
-        may(self.first, folded.first()) && (folded.first() != Some(&b' ') || may(self.second, folded.get(1)))
+        let may = |class: Class, byte: Option<&u8>| byte.is_none_or(|byte| class.has(*byte));
+        may(self.first(), folded.first())
+            && (folded.first() != Some(&b' ') || may(self.second.or(BREAK), folded.get(1)))
+    }
+
+    /// What may follow first.
+    pub(super) fn first(&self) -> Class {
+        self.first.or(BREAK)
     }
 }
+
+/// The ends of lines, folded.
+const BREAK: Class = Class::of(b"*-");
 
 /// What is left of a form behind a byte, in each way in which it may have been taken up.
 fn after(form: &[Part], byte: u8) -> Vec<Form> {
@@ -184,7 +221,7 @@ fn after(form: &[Part], byte: u8) -> Vec<Form> {
 }
 
 /// What a form may begin with.
-fn first(form: &[Part]) -> Class {
+pub(super) fn first(form: &[Part]) -> Class {
     let mut class = Class::default();
     for part in form {
         match part {

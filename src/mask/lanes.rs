@@ -166,6 +166,14 @@ impl Rows {
         if parts(&line).all(is_plain) {
             return from.both(|column| column + line.len());
         }
+        // A short line is short, whatever is in it: no character takes more columns than bytes, but for tabs.
+        let tabs =
+            |(index, mask): (usize, u64)| self.rows.get(index).map_or(0, |row| (row.tab & mask).count_ones() as usize);
+        let most = line.len() + 7 * parts(&line).map(tabs).sum::<usize>();
+        let least_asked = asked.and_then(|asked| asked.first()).copied().unwrap_or(0);
+        if from.counted.max(from.shown) + most < least_asked {
+            return from.both(|column| column + most);
+        }
         // Bits are counted: that is for the processor.
         dispatch!(Level::new(), _simd => self.exact_column(text, &line, from, asked))
     }
@@ -378,7 +386,7 @@ pub(super) struct Bits(pub(super) u64);
 impl Iterator for Bits {
     type Item = usize;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<usize> {
         let first = (self.0 != 0).then(|| self.0.trailing_zeros() as usize);
         self.0 &= self.0.wrapping_sub(1);
@@ -387,6 +395,7 @@ impl Iterator for Bits {
 }
 
 /// Whether at each of the first 64 places so many bits follow each other, for powers of two.
+#[inline(always)]
 pub(super) fn row(bits: u128, most: u32) -> u128 {
     let (mut row, mut length) = (bits, 1);
     while length < most {

@@ -332,13 +332,15 @@ impl Rules {
         self.without_words.as_ref()
     }
 
-    /// As two bytes tell, or the word that begins there.
+    /// As three bytes tell, or the word that begins there.
     pub(super) fn may_begin(&self, before: Option<u8>, ahead: &[u8]) -> bool {
-        let [first, second, ..] = ahead else {
+        let [first, second, rest @ ..] = ahead else {
             return true;
         };
+        // What may begin an escape stands for another byte.
+        let third = rest.first().copied().filter(|third| !matches!(third, b'%' | b'\\'));
         let is_word = || Class::ALNUM.has(*first) && !before.is_some_and(|before| Class::WORD.has(before));
         let begins = |words: &Words| is_word() && words.may_begin(ahead);
-        self.pairs.may_begin(*first, *second) || self.words.as_ref().is_some_and(begins)
+        self.pairs.may_begin([*first, *second], third) || self.words.as_ref().is_some_and(begins)
     }
 }

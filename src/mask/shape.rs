@@ -203,31 +203,41 @@ impl<'a> Place<'a> {
     }
 
     fn text(&self, from: usize, text: &str, any_case: bool) -> Result<usize, Miss> {
-        for (offset, wanted) in text.bytes().enumerate() {
-            match self.at(from + offset)? {
-                Some(byte) if byte == wanted || (any_case && byte.to_ascii_lowercase() == wanted) => {}
-                _ => return Err(Miss::No),
-            }
+        let ahead = self.text.get(from..).unwrap_or_default();
+        let is_same = |(wanted, byte): (u8, &u8)| *byte == wanted || (any_case && byte.to_ascii_lowercase() == wanted);
+        match text.bytes().zip(ahead).all(is_same) {
+            true if ahead.len() >= text.len() => Ok(from + text.len()),
+            true if !self.is_closed => Err(Miss::More),
+            _ => Err(Miss::No),
         }
-        Ok(from + text.len())
     }
 
     fn run(&self, from: usize, class: Class, least: usize, most: usize) -> Result<usize, Miss> {
-        let mut at = from;
-        while at < from + most && self.at(at)?.is_some_and(|byte| class.has(byte)) {
-            at += 1;
+        let window = self.text.get(from..).unwrap_or_default();
+        let length = window.iter().take(most).take_while(|byte| class.has(**byte)).count();
+        if length < most {
+            self.at(from + length)?;
         }
-        if at < from + least { Err(Miss::No) } else { Ok(at) }
+        if length < least { Err(Miss::No) } else { Ok(from + length) }
     }
 
     /// The place behind the first of these texts in the line.
     fn until(&self, from: usize, text: &str, most: usize) -> Result<usize, Miss> {
-        for at in from..=from + most {
-            match self.text(at, text, false) {
-                Err(Miss::No) if self.at(at)?.is_none_or(|byte| matches!(byte, b'\r' | b'\n')) => {
-                    break;
+        let Some(first) = text.bytes().next() else {
+            return Ok(from);
+        };
+        let (mut from, last) = (from, from + most);
+        while from <= last {
+            let window = self.text.get(from..=last).or(self.text.get(from..)).unwrap_or_default();
+            let Some(next) = memchr::memchr3(first, b'\r', b'\n', window) else {
+                if from + window.len() <= last {
+                    self.at(from + window.len())?;
                 }
-                Err(Miss::No) => {}
+                break;
+            };
+            match self.text(from + next, text, false) {
+                Err(Miss::No) if window.get(next).is_none_or(|byte| matches!(byte, b'\r' | b'\n')) => break,
+                Err(Miss::No) => from += next + 1,
                 found => return found,
             }
         }

@@ -5,12 +5,15 @@
 
 use std::cell::RefCell;
 
+use fearless_simd::{Level, dispatch};
 use memchr::memmem;
 
 use super::anchor::{Anchors, SHORTEST, Wanted};
 use super::class::Class;
 use super::encoded;
-use super::heads::{Behind, Heads, is_bracket, is_number, is_plus, is_token, may_be_mended};
+use super::heads::{
+    Behind, Heads, MANY_DIGITS, first_digits, is_bracket, is_number, is_plus, is_token, least_of_phone, may_be_mended,
+};
 use super::lanes::{Bits, Lanes, Rows, SIGNS, row};
 use super::quick::{Quick, fold_all};
 use super::rule::{Before, Rule, Rules, Start};
@@ -24,11 +27,14 @@ pub(super) struct Sieve {
     /// Which four bytes a token may begin with, or a word that may be broken at a line's end.
     heads: Heads,
     anchors: Anchors,
-    numbers: Vec<usize>,
+    /// Rules that begin with digits, and how many of them may stand there first, a bit each: the last one for more.
+    numbers: Vec<(usize, u32)>,
     countries: Vec<usize>,
     plus: Vec<usize>,
     /// The digits that may stand behind a plus sign.
     plus_digits: Class,
+    /// So many bytes of a number stand behind it at least.
+    plus_least: usize,
     brackets: Vec<usize>,
     /// Rules with a byte that is rare, and where in their words it stands.
     rare: Vec<(u8, usize, usize)>,
@@ -99,6 +105,8 @@ impl Sieve {
                     self.plus.push(index);
                     let digits: Vec<u8> = starts.iter().filter_map(|start| start.as_bytes().get(1).copied()).collect();
                     self.plus_digits = self.plus_digits.or(Class::of(&digits));
+                    let least = least_of_phone(rule);
+                    self.plus_least = if self.plus.len() > 1 { self.plus_least.min(least) } else { least };
                     return true;
                 }
                 if is_bracket(rule, starts) {
@@ -147,7 +155,7 @@ impl Sieve {
                 let is_word = matches!(rule.before, Before::NoWord | Before::NoNumber);
                 let is_number = is_word && *class == Class::DIGIT && rule.forms.iter().all(is_number);
                 if is_number {
-                    self.numbers.push(index);
+                    self.numbers.push((index, rule.forms.iter().fold(0, |all, form| all | first_digits(form))));
                 }
                 is_number
             }
@@ -191,6 +199,12 @@ impl Sieve {
 
     /// By runs of characters and groups of digits.
     fn runs(&self, look: &Look<'_>, end: usize, rows: &Rows) -> Option<(usize, Begins)> {
+        // Bits are shifted and counted: that is for the processor.
+        dispatch!(Level::new(), _simd => self.runs_by(look, end, rows))
+    }
+
+    #[inline(always)]
+    fn runs_by(&self, look: &Look<'_>, end: usize, rows: &Rows) -> Option<(usize, Begins)> {
         let first = Lanes::before(look.before);
         let mut before = &first;
         for (begin, [here, next]) in (0..end).step_by(64).zip(rows.pairs()) {
@@ -203,7 +217,7 @@ impl Sieve {
         None
     }
 
-    #[inline]
+    #[inline(always)]
     fn runs_of(&self, look: &Look<'_>, begin: usize, [before, here, next]: [&Lanes; 3]) -> Option<(usize, Begins)> {
         let both = |lane: fn(&Lanes) -> u64| u128::from(lane(here)) | u128::from(lane(next)) << 64;
         let starts = |lane: fn(&Lanes) -> u64| lane(here) & !(lane(here) << 1 | lane(before) >> 63);
@@ -221,14 +235,19 @@ impl Sieve {
         let (second, third) = (behind(|lanes| lanes.digit, 1), behind(|lanes| lanes.digit, 2));
         let three = starts(|lanes| lanes.digit) & !after_word & second & third;
         if three != 0 {
-            first.meet(three & numbers(here, next), |place| look.by(place, &self.numbers));
+            first.meet(three & numbers(here, next), |place| {
+                let digits = (both(|lanes| lanes.digit) >> (place - begin)).trailing_ones();
+                let rules = self.numbers.iter().filter(|(_, counts)| counts >> digits.min(MANY_DIGITS as u32) & 1 == 1);
+                let mut begins = rules.map(|(rule, _)| look.by(place, &[*rule]));
+                begins.find(|begins| *begins != Begins::No).unwrap_or(Begins::No)
+            });
         }
         let letter = |lanes: &Lanes| lanes.word & !lanes.digit;
         let two = letter(here) & (letter(here) >> 1 | letter(next) << 63) & !after_word;
         let countries = two & third & behind(|lanes| lanes.digit, 3);
         if countries != 0 {
             let iban = row(both(|lanes| lanes.word | lanes.between), 15) as u64;
-            first.meet(countries & iban, |place| look.by(place, &self.countries));
+            first.meet(countries & iban, |place| self.by_country(look, place));
         }
         if (here.plus | here.open) != 0 {
             let digits = both(|lanes| lanes.digit);
@@ -240,8 +259,16 @@ impl Sieve {
     }
 
     fn by_plus(&self, look: &Look<'_>, place: usize) -> Begins {
-        let is_one = look.text.get(place + 1).is_none_or(|digit| self.plus_digits.has(*digit));
-        if is_one { look.by(place, &self.plus) } else { Begins::No }
+        let ahead = look.text.get(place + 1..).unwrap_or_default();
+        let is_one = ahead.first().is_none_or(|digit| self.plus_digits.has(*digit));
+        let is_long = || ahead.iter().take(self.plus_least).all(|byte| Class::PHONE.has(*byte));
+        if is_one && is_long() { look.by(place, &self.plus) } else { Begins::No }
+    }
+
+    fn by_country(&self, look: &Look<'_>, place: usize) -> Begins {
+        let ahead = look.text.get(place..).unwrap_or_default();
+        let is_one = self.countries.iter().any(|rule| look.rules.may_begin_by(*rule, ahead));
+        if is_one { look.by(place, &self.countries) } else { Begins::No }
     }
 
     /// Whether a token begins there, or a word.
@@ -347,7 +374,7 @@ struct First {
 }
 
 impl First {
-    #[inline]
+    #[inline(always)]
     fn meet(&mut self, places: u64, begins: impl Fn(usize) -> Begins) {
         for place in Bits(places).map(|bit| self.begin + bit) {
             if self.found.is_some_and(|(found, _)| found <= place) {
