@@ -91,15 +91,22 @@ impl Masker {
         false
     }
 
-    /// Whether it is the last character alone that rules out what had begun: whoever types takes a slip back at once.
-    pub(super) fn may_be_a_slip(&self, rules: &Rules) -> bool {
+    /// The verdict of the next cell; none where the last character alone rules out what had begun: whoever types takes a slip back
+    /// at once.
+    pub(super) fn but_for_slips<'r>(&self, rules: &'r Rules, spot: &Spot<'_>) -> Option<Verdict<'r>> {
         let so_far = (self.cells.len() - self.cursor.at).saturating_sub(1);
-        if !(LEAST..SLIP).contains(&so_far) || !self.text.last().is_some_and(u8::is_ascii_graphic) {
-            return false;
+        let text = spot.place.text.get(..so_far).unwrap_or_default();
+        let may_be_one = (LEAST..SLIP).contains(&so_far) && self.text.last().is_some_and(u8::is_ascii_graphic);
+        if spot.place.is_closed || !may_be_one {
+            return Some(spot.verdict(rules));
         }
-        let spot = self.spot_at(self.cursor.at, false);
-        let place = Place { text: spot.place.text.get(..so_far).unwrap_or_default(), ..spot.place };
-        matches!(Spot { place, ..spot }.verdict(rules), Verdict::More)
+        // Mostly it was ruled out before it: that stays so.
+        let wrap = spot.wrap.filter(|wrap| *wrap <= so_far);
+        match (Spot { place: Place { text, ..spot.place }, wrap, ..*spot }.verdict(rules), spot.wrap == wrap) {
+            (Verdict::More, _) => Some(spot.verdict(rules)).filter(|verdict| !matches!(verdict, Verdict::Nothing)),
+            (verdict, true) => Some(verdict),
+            (_, false) => Some(spot.verdict(rules)),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Sets of bytes, and how rules write them.
 
+use super::lanes::Bits;
+
 /// A set of bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Class([u64; 4]);
@@ -113,6 +115,11 @@ impl Class {
     pub(super) fn folded(self) -> Self {
         let bytes: Vec<u8> = (0..=u8::MAX).filter(|byte| self.has(*byte)).map(|byte| byte | 0x20).collect();
         Self::of(&bytes)
+    }
+
+    /// Its bytes, in order.
+    pub(super) fn bytes(self) -> impl Iterator<Item = u8> + Clone {
+        (0..=u8::MAX).step_by(64).zip(self.0).flat_map(|(from, row)| Bits(row).map(move |bit| from + bit as u8))
     }
 
     pub(super) fn has(self, byte: u8) -> bool {

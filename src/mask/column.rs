@@ -217,6 +217,12 @@ mod tests {
     }
 
     #[test]
+    fn what_a_cell_began_with_and_was_taken_back_is_shown_whatever_the_pieces() {
+        let row = format!("{},password", "x".repeat(20));
+        check(Some(40), &format!("apikey,note\n{row}\nx\x08xxx2"), &format!("apikey,note\n{row}\nx\x08****"));
+    }
+
+    #[test]
     fn quiet_in_the_middle_of_a_row_lets_out_nothing_of_the_column() {
         let mut masker = masker(None);
         let mut out = masker.feed(b"id,password\n1,hunter\n2,hun").bytes;

@@ -381,6 +381,7 @@ fn parts(&Range { start: from, end: until }: &Range<usize>) -> impl DoubleEndedI
 pub(super) const SIGNS: &[u8; 5] = b"%\\$~@";
 
 /// The places of bits.
+#[derive(Clone, Copy)]
 pub(super) struct Bits(pub(super) u64);
 
 impl Iterator for Bits {

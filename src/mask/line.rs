@@ -350,16 +350,12 @@ impl Masker {
 
     /// How many cells from there on begin nothing by their look.
     fn dull(&self, rules: &Rules, at: usize) -> usize {
-        let rest = self.text.get(at..).unwrap_or_default();
-        let firsts = rest.iter().take(rest.len().saturating_sub(1)).enumerate();
-        let mut before = at.checked_sub(1).and_then(|before| self.text.get(before)).copied();
-        let is_dull = |(at, first): &(usize, &u8)| {
-            let ahead = rest.get(*at..).unwrap_or_default();
-            let may = rules.may_begin(before, ahead) || matches!(first, b'%' | b'\\');
-            before = Some(**first);
-            !may
+        let is_dull = |at: &usize| {
+            let ahead = self.text.get(*at..).unwrap_or_default();
+            let is_escape = ahead.iter().take(2).any(|byte| matches!(byte, b'%' | b'\\'));
+            !is_escape && !rules.may_begin(self.before(*at), ahead)
         };
-        firsts.take_while(is_dull).count()
+        (at..self.text.len().saturating_sub(1)).take_while(is_dull).count()
     }
 
     /// Text went out that begins nothing, and so much is seen of it: of its last line something is kept, in case it is

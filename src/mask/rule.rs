@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::check;
 use super::class::Class;
-use super::pairs::Pairs;
+use super::firsts::Firsts;
 use super::sieve::Sieve;
 use super::values::Forms;
 use super::word::Words;
@@ -251,32 +251,13 @@ impl Rule {
     pub(super) fn is_named(&self) -> bool {
         self.forms.iter().all(|form| form.contains(&Part::Hide))
     }
-
-    /// What may stand second where the first byte is this.
-    pub(super) fn seconds(&self, first: u8) -> Class {
-        let of = |word: &str, first: u8| match word.as_bytes() {
-            [begin, second, ..] if *begin == first => Class::of(&[*second]),
-            [begin] if *begin == first => Class::ALL,
-            _ => Class::default(),
-        };
-        let all = |words: &mut dyn Iterator<Item = Class>| words.fold(Class::default(), Class::or);
-        match &self.start {
-            Start::Exact(words) => all(&mut words.iter().map(|word| of(word, first))),
-            Start::AnyCase(words) => all(&mut words.iter().map(|word| of(word, first.to_ascii_lowercase()))).any_case(),
-            Start::Value(forms) => all(&mut forms.iter().map(|form| of(form, first))),
-            Start::Any(class) if class.has(first) => Class::ALL,
-            Start::Two(class) if class.has(first) => *class,
-            Start::Any(_) | Start::Two(_) => Class::default(),
-            Start::Country => super::shape::countries(first),
-        }
-    }
 }
 
 /// Rules in force, with what finds them fast.
 #[derive(Debug)]
 pub struct Rules {
     rules: Vec<Rule>,
-    pairs: Pairs,
+    firsts: Firsts,
     sieve: Sieve,
     /// How rules go on that every word may begin.
     words: Option<Words>,
@@ -296,12 +277,12 @@ impl Rules {
     /// These, asked in this order.
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
         let rules: Vec<Rule> = rules.into_iter().collect();
-        let pairs = Pairs::of(&rules);
+        let firsts = Firsts::of(&rules);
         let sieve = Sieve::new(&rules);
         let words = Words::of(&rules);
         let others: Vec<Rule> = rules.iter().filter(|rule| !rule.is_word()).cloned().collect();
         let without_words = words.as_ref().map(|_| Arc::new(Self::new(others)));
-        Self { rules, pairs, sieve, words, without_words }
+        Self { rules, firsts, sieve, words, without_words }
     }
 
     /// In the order they are asked.
@@ -317,14 +298,14 @@ impl Rules {
         self.rules.get(index)
     }
 
-    /// Those that a text may begin with, as its first two bytes tell.
+    /// Those that a text may begin with, as its first bytes tell.
     pub(super) fn beginning(&self, text: &[u8]) -> impl Iterator<Item = &Rule> {
-        self.pairs.beginning(text).iter().filter_map(|index| self.rules.get(*index))
+        self.firsts.beginning(text).iter().filter_map(|index| self.rules.get(*index))
     }
 
-    /// Whether a text may begin with one of them, as two bytes tell.
+    /// Whether a text may begin with one of them, as its first bytes tell.
     pub(super) fn may_begin_by(&self, index: usize, text: &[u8]) -> bool {
-        self.pairs.beginning(text).contains(&index)
+        self.firsts.beginning(text).contains(&index)
     }
 
     /// Those that not every word may begin, if they are not the same.
@@ -341,6 +322,6 @@ impl Rules {
         let third = rest.first().copied().filter(|third| !matches!(third, b'%' | b'\\'));
         let is_word = || Class::ALNUM.has(*first) && !before.is_some_and(|before| Class::WORD.has(before));
         let begins = |words: &Words| is_word() && words.may_begin(ahead);
-        self.pairs.may_begin([*first, *second], third) || self.words.as_ref().is_some_and(begins)
+        self.firsts.may_begin(before, [*first, *second], third) || self.words.as_ref().is_some_and(begins)
     }
 }

@@ -50,6 +50,8 @@ impl Masker {
             Next::More => return false,
             Next::Hide(count, rule) => {
                 if let Some(rule) = rules.at(rule) {
+                    // What was stepped back over before it is none of it.
+                    self.pass(0, false, out);
                     (self.cursor.rule, self.cursor.shown) = (rule.id.clone(), rule.shown);
                     self.passing.begin(rule.kind);
                     self.pass(count, true, out);
@@ -67,9 +69,11 @@ impl Masker {
             return true;
         }
         let spot = self.spot_at(self.cursor.at, is_end);
-        match spot.verdict(rules) {
+        let Some(verdict) = self.but_for_slips(rules, &spot) else {
+            return false;
+        };
+        match verdict {
             Verdict::More => return false,
-            Verdict::Nothing if !is_end && self.may_be_a_slip(rules) => return false,
             Verdict::Nothing => {
                 let begins = match self.marks {
                     None => encoded::begins(spot.place.before, spot.place.text, spot.place.is_closed),
@@ -130,7 +134,7 @@ impl Masker {
         if holds { rules.iter().find(|rule| &*rule.id == "kubernetes-secret-data") } else { None }
     }
 
-    /// How many cells surely begin nothing, as two bytes tell.
+    /// How many cells surely begin nothing, as their first bytes tell.
     fn dull_ahead(&self, rules: &Rules) -> usize {
         let ahead = self.text.get(self.cursor.at..).unwrap_or_default();
         let mut before = self.before(self.cursor.at);
