@@ -58,7 +58,8 @@ impl Firsts {
         let lists = lists.lists;
         let marks = [false, true].map(|is_in_word| {
             let counts = |rule: &Rule| {
-                !rule.is_word() && !(is_in_word && matches!(rule.before, Before::NoWord | Before::NoNumber))
+                let is_apart = matches!(rule.before, Before::NoWord | Before::NoNumber);
+                !(rule.is_word() || is_in_word && is_apart)
             };
             let counts = |list: &Vec<usize>| list.iter().any(|at| rules.get(*at).is_none_or(counts));
             let counts: Vec<bool> = lists.iter().map(counts).collect();

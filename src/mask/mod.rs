@@ -22,6 +22,7 @@ mod firsts;
 mod heads;
 mod lanes;
 mod line;
+mod look;
 mod own;
 mod pattern;
 mod plain;

@@ -8,10 +8,11 @@ use std::ops::Range;
 use super::anew::SLIP;
 use super::escape::{Form, Undone};
 use super::lanes::Rows;
+use super::look::{Begins, Look};
 use super::rule::Rules;
 use super::shadow::Shadow;
 use super::shape::{Place, Verdict};
-use super::sieve::{self, Begins, Look, REACH, Sieve};
+use super::sieve::{self, REACH, Sieve};
 use super::view::Spot;
 use super::{HOLD, Masked, Masker};
 

@@ -3,22 +3,18 @@
 //! Tokens by runs of their characters, numbers by groups of digits, words by a few bytes inside them, and whatever is
 //! left by four bytes that it may begin with. It may be wrong in one direction only: where it says no, no rule begins.
 
-use std::cell::RefCell;
-
 use fearless_simd::{Level, dispatch};
 use memchr::memmem;
 
 use super::anchor::{Anchors, SHORTEST, Wanted};
 use super::class::Class;
-use super::encoded;
 use super::heads::{
     Behind, Heads, MANY_DIGITS, first_digits, is_bracket, is_number, is_plus, is_token, least_of_phone, may_be_mended,
 };
 use super::lanes::{Bits, Lanes, Rows, SIGNS, row};
+use super::look::{Begins, Look};
 use super::quick::{Quick, fold_all};
 use super::rule::{Before, Rule, Rules, Start};
-use super::shape::{Place, Verdict};
-use super::view::Spot;
 use super::word::inner;
 
 /// What finds rules.
@@ -60,15 +56,6 @@ impl Inner {
         let sign = (0..).zip(text.bytes()).find(|(_, sign)| SIGNS.contains(sign)).map(|(at, sign)| (sign, at));
         Self { finder: memmem::Finder::new(text.as_bytes()).into_owned(), sign, far, rule }
     }
-}
-
-/// Whether something begins at a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Begins {
-    No,
-    /// The text ends before it is known.
-    More,
-    Yes,
 }
 
 impl Sieve {
@@ -389,81 +376,6 @@ impl First {
     }
 }
 
-/// A text, and what stands before it.
-pub(super) struct Look<'a> {
-    pub(super) rules: &'a Rules,
-    pub(super) text: &'a [u8],
-    before: Option<u8>,
-    /// Places of which it was known only from afar that nothing begins there.
-    pub(super) far: RefCell<Vec<usize>>,
-}
-
-impl<'a> Look<'a> {
-    pub(super) fn new(rules: &'a Rules, text: &'a [u8], before: Option<u8>) -> Self {
-        Self { rules, text, before, far: RefCell::default() }
-    }
-
-    /// The same from a place on.
-    pub(super) fn from(&self, place: usize) -> Self {
-        Self::new(self.rules, self.text.get(place..).unwrap_or_default(), self.before(place))
-    }
-
-    fn before(&self, place: usize) -> Option<u8> {
-        place.checked_sub(1).map_or(self.before, |before| self.text.get(before).copied())
-    }
-
-    /// Whether anything begins at a place.
-    pub(super) fn at(&self, place: usize) -> Begins {
-        match self.any(place) {
-            Begins::No => self.encoded(place),
-            begins => begins,
-        }
-    }
-
-    /// Asks of a place, with so little of what follows as will do.
-    fn ask(&self, at: usize, verdict: impl Fn(Place<'_>) -> Begins) -> Begins {
-        let ahead = self.text.get(at..).unwrap_or_default();
-        let before = self.before(at);
-        for look in LOOKS {
-            let text = ahead.get(..look).unwrap_or(ahead);
-            let begins = verdict(Place { before, text, is_closed: false });
-            if begins == Begins::No && look > NEAR {
-                self.far.borrow_mut().push(at);
-            }
-            if begins != Begins::More || text.len() < look {
-                return begins;
-            }
-        }
-        Begins::Yes
-    }
-
-    fn any(&self, at: usize) -> Begins {
-        self.ask(at, |place| of(&Spot { place, behind: [0; 3], wrap: None }.plain_verdict(self.rules)))
-    }
-
-    fn rule(&self, at: usize, rule: &Rule) -> Begins {
-        self.ask(at, |place| of(&Spot { place, behind: [0; 3], wrap: None }.plain_verdict_of(rule)))
-    }
-
-    /// By one of its words.
-    fn word(&self, at: usize, rule: &Rule, word: usize) -> Begins {
-        self.ask(at, |place| of(&Spot { place, behind: [0; 3], wrap: None }.plain_verdict_of_word(rule, word)))
-    }
-
-    fn by(&self, at: usize, rules: &[usize]) -> Begins {
-        let mut all = rules.iter().map(|rule| self.rules.at(*rule).map_or(Begins::Yes, |rule| self.rule(at, rule)));
-        all.find(|begins| *begins != Begins::No).unwrap_or(Begins::No)
-    }
-
-    fn encoded(&self, at: usize) -> Begins {
-        self.ask(at, |place| match encoded::begins(place.before, place.text, false) {
-            encoded::Begins::No => Begins::No,
-            encoded::Begins::More => Begins::More,
-            encoded::Begins::Yes(_) => Begins::Yes,
-        })
-    }
-}
-
 /// Where what begins with three digits goes on as numbers do: eight in a row, groups of three, two and four or of three,
 /// three and three, or four, a group of four to six, and more.
 fn numbers(here: &Lanes, next: &Lanes) -> u64 {
@@ -480,22 +392,8 @@ fn numbers(here: &Lanes, next: &Lanes) -> u64 {
     (eight | three & third | four & fourth) as u64
 }
 
-fn of(verdict: &Verdict<'_>) -> Begins {
-    match verdict {
-        Verdict::Nothing => Begins::No,
-        Verdict::More => Begins::More,
-        Verdict::Found(..) => Begins::Yes,
-    }
-}
-
 /// So much of a text's end is left to what follows: as much as a word's beginning and an anchor inside it take.
 pub(super) const REACH: usize = 40;
-
-/// How far it is looked ahead from where something may begin: seldom far.
-const LOOKS: [usize; 3] = [NEAR, 512, super::HOLD];
-
-/// So much tells of most places that nothing begins there.
-const NEAR: usize = 48;
 
 /// So far inside a rule that every word may begin stands what it is found by.
 const FAR: usize = 64;
