@@ -33,6 +33,9 @@ impl Class {
     pub(super) const TOKEN: Self = Self::DOTTED.or(Self::of(b"=:"));
     /// What telephone numbers consist of.
     pub(super) const PHONE: Self = Self::DIGIT.or(Self::of(b" -.()"));
+    /// What a private key may consist of, with the marks of quotes, listings and diffs that may stand before its lines, and of
+    /// escapes.
+    pub(super) const KEY: Self = Self::ALNUM.or(Self::of(b"+/=\r\n \t\\:,-\"'>|#*.<_%"));
     /// What the header of a table consists of, but for blanks.
     pub(super) const TITLES: Self = Self::WORD.or(Self::of(b"-.()/#%\"'|,;")).or(Self::range(0x80, 0xff));
     /// Space and tab.

@@ -49,6 +49,10 @@ pub(super) struct Encoded {
 
 /// Whether encoded text begins there.
 pub(super) fn begins(before: Option<u8>, text: &[u8], is_closed: bool) -> Begins {
+    // Digits alone behind an escape are a number.
+    if before == Some(b'%') && text.get(2..LEAST).is_some_and(|text| text.iter().all(u8::is_ascii_digit)) {
+        return Begins::No;
+    }
     let answers = [Codec::Base64, Codec::Hex].map(|codec| codec.begins(before, text, is_closed));
     let [base64, hex] = answers;
     match (base64, hex) {

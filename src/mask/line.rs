@@ -13,7 +13,7 @@ use super::rule::Rules;
 use super::screen::{self, Step};
 use super::shadow::Shadow;
 use super::shape::{Then, Verdict};
-use super::walk::{Until, may_be_in_key};
+use super::walk::Until;
 use super::{Cell, HOLD, Kind, Masked, Masker};
 
 impl Masker {
@@ -336,8 +336,8 @@ impl Masker {
                     }
                 },
                 Then::Onward(class) if class.has(byte) => 1,
-                Then::Block if may_be_in_key(byte) => 1,
-                Then::Onward(_) | Then::Block => {
+                Then::Block(class) if class.has(byte) => 1,
+                Then::Onward(_) | Then::Block(_) => {
                     then = Then::Scan;
                     continue;
                 }
@@ -353,7 +353,7 @@ impl Masker {
         let is_dull = |at: &usize| {
             let ahead = self.text.get(*at..).unwrap_or_default();
             let is_escape = ahead.iter().take(2).any(|byte| matches!(byte, b'%' | b'\\'));
-            !is_escape && !rules.may_begin(self.before(*at), ahead)
+            !is_escape && !self.is_behind_escape(*at) && !rules.may_begin(self.before(*at), ahead)
         };
         (at..self.text.len().saturating_sub(1)).take_while(is_dull).count()
     }
@@ -416,7 +416,7 @@ impl Masker {
             // Whether the line that ends here was full is still asked.
             Then::Onward(_) => at.saturating_sub(HISTORY),
             // The line under way, or that of the cursor, which may head a table.
-            Then::Scan | Then::Block => {
+            Then::Scan | Then::Block(_) => {
                 let line = self.start.min(self.line_before(at).unwrap_or(0));
                 line.min(at.saturating_sub(AROUND)).max(at.saturating_sub(HISTORY))
             }

@@ -310,7 +310,7 @@ impl Masker {
             let spot = self.spot_at(at, false);
             let is_plain = spot.place.text.iter().all(|byte| !matches!(byte, b'%' | b'\\' | b'\r' | b'\n'));
             (matches!(spot.verdict(rules), shape::Verdict::Nothing) || is_plain && spot.place.is_in_a_name(rules))
-                && !matches!(encoded::begins(spot.place.before, spot.place.text, false), encoded::Begins::Yes(_))
+                && !matches!(encoded::begins(spot.before(), spot.place.text, false), encoded::Begins::Yes(_))
         };
         let held = self.cells.len() - self.cursor.at;
         held > 0

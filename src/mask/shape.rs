@@ -41,8 +41,8 @@ pub(super) enum Then {
     Scan,
     /// It goes on as long as bytes of the class come.
     Onward(Class),
-    /// It is a key's body.
-    Block,
+    /// It is a key's body, of bytes of the class.
+    Block(Class),
 }
 
 /// A part did not fit, or it cannot be known yet.
@@ -187,7 +187,7 @@ impl<'a> Place<'a> {
                 Part::Card => at = self.card()?,
                 Part::Iban => at = self.iban(at)?,
                 Part::Mail => at = self.mail()?,
-                Part::Block => then = Then::Block,
+                Part::Block => then = Then::Block(Class::KEY),
                 Part::Header => at = self.header(at)?,
             }
         }

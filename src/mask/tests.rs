@@ -60,6 +60,41 @@ fn every_rule_hides_its_examples_and_nothing_else_of_them() {
 }
 
 #[test]
+fn a_key_is_hidden_whatever_a_program_wrote_before_each_of_its_lines() {
+    let [first, last] = [concat!("-----BEGIN ", "PRIVATE KEY-----"), concat!("-----END ", "PRIVATE KEY-----")];
+    let body = "Q7mZ2xL9vB4nT8kR1cW6yH3jF5dS0gPa";
+    for margin in
+        ["Nov 30 01:02:03 host app[12]: ", "[2026-11-30T01:02:03Z] (web) {a} ", "\u{2502} ", "a[1].pem:", "host;\t"]
+    {
+        let lines = [first, body, body, last].map(|line| format!("{margin}{line}\n")).concat();
+        let masked = text(&format!("{lines}{margin}done\n"));
+        assert!(!masked.contains(&body[..8]) && masked.ends_with(&format!("{last}\n{margin}done\n")), "{masked}");
+    }
+    let code = format!("if (line == \"{first}\") {{ return [b]; }}\n");
+    assert!(text(&code).ends_with(") { return [b]; }\n"), "{}", text(&code));
+}
+
+#[test]
+fn a_word_behind_an_escape_that_nothing_stands_before_is_found_in_whatever_pieces() {
+    let input = "\r\n\\nredis-cli -h c -a hunter2 ping   Aa  \r\n";
+    for size in [1, 2, 100] {
+        let pieces: Vec<&[u8]> = input.as_bytes().chunks(size).collect();
+        let out = masked(&default(), Width::Same, &pieces).0;
+        assert_eq!(String::from_utf8(out).unwrap(), input.replace("hunter2", "*******"));
+    }
+}
+
+#[test]
+fn a_number_behind_an_escape_begins_behind_it() {
+    for before in ["%22number%22%3A%22", "card%3A%20", "pan%3D"] {
+        assert_eq!(text(&format!("{before}5555555555554444%22 ")), format!("{before}{}%22 ", "*".repeat(16)));
+    }
+    // As text in hexadecimal behind an equals sign that is one.
+    let hex: String = "password=hunter2xYz99".bytes().map(|byte| format!("{byte:02x}")).collect();
+    assert!(!text(&format!("x%3D{hex} ")).contains(&hex[20..]));
+}
+
+#[test]
 fn every_rule_leaves_its_other_examples_alone() {
     for rule in known() {
         let alone = Arc::new(Rules::new([rule.clone()]));

@@ -54,6 +54,11 @@ impl Spot<'_> {
         }
     }
 
+    /// The byte before, or what the escape before stands for.
+    pub(super) fn before(&self) -> Option<u8> {
+        Form::ALL.iter().find_map(|form| form.before(&self.behind)).or(self.place.before)
+    }
+
     fn as_it_is<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
         self.place.verdict(rules)
     }

@@ -32,7 +32,7 @@ impl Masker {
                 _ if self.cursor.encoded.is_some() => self.encoded(is_end, out),
                 Then::Scan => self.scan(&rules, is_end, out),
                 Then::Onward(class) => self.onward(class, is_end, out),
-                Then::Block => self.block(is_end, out),
+                Then::Block(class) => self.block(class, is_end, out),
             };
             if !goes_on || until == Until::Hit && out.hits.len() > hits {
                 break;
@@ -76,7 +76,7 @@ impl Masker {
             Verdict::More => return false,
             Verdict::Nothing => {
                 let begins = match self.marks {
-                    None => encoded::begins(spot.place.before, spot.place.text, spot.place.is_closed),
+                    None => encoded::begins(spot.before(), spot.place.text, spot.place.is_closed),
                     Some(_) => Begins::No,
                 };
                 match begins {
@@ -106,6 +106,10 @@ impl Masker {
                 // Of a short one the last characters would be too much of it.
                 let is_open = rule.shown == Shown::LastFour && then == Then::Scan && hidden.len() >= 12;
                 let last = if is_open { 4 } else { 0 };
+                let then = match then {
+                    Then::Block(class) => Then::Block(class.or(self.margin_of_line())),
+                    then => then,
+                };
                 self.pass_before(hidden.start, out);
                 (self.cursor.then, self.cursor.left) = (then, BLOCK_LIMIT);
                 self.pass(hidden.len() - last, true, out);
@@ -118,6 +122,14 @@ impl Masker {
             }
         }
         true
+    }
+
+    /// What stands in the line before the next cell, if it ends like what programs begin each line with.
+    fn margin_of_line(&self) -> Class {
+        let at = self.cursor.at;
+        let line = self.line_before(at).and_then(|begin| self.text.get(begin..at)).unwrap_or_default();
+        let ends = line.last().is_some_and(|last| b" \t:|".contains(last));
+        if line.len() <= MARGIN && ends { Class::of(line) } else { Class::default() }
     }
 
     /// The rule for what a Kubernetes secret holds, if the value of such a line begins here: blanks, a name of any kind, and
@@ -155,9 +167,17 @@ impl Masker {
     }
 
     /// Whether an escape seems to end before a cell: there something may begin that would not behind its last byte.
-    fn is_behind_escape(&self, at: usize) -> bool {
-        let behind = at.checked_sub(3).and_then(|begin| self.text.get(begin..at)).and_then(<[u8]>::first_chunk);
-        behind.is_some_and(|behind| Form::ALL.iter().any(|form| form.before(behind).is_some()))
+    pub(super) fn is_behind_escape(&self, at: usize) -> bool {
+        let behind = self.behind(at);
+        Form::ALL.iter().any(|form| form.before(&behind).is_some())
+    }
+
+    /// The three bytes before a cell, as far as they are kept.
+    fn behind(&self, at: usize) -> [u8; 3] {
+        let mut behind = [0; 3];
+        let before = self.text.get(..at).unwrap_or_default().iter().rev();
+        behind.iter_mut().rev().zip(before).for_each(|(to, byte)| *to = *byte);
+        behind
     }
 
     /// What stands before a cell; nothing behind a wrap.
@@ -175,12 +195,8 @@ impl Masker {
         let inside = here.partition_point(|cell| cell.raw < limit);
         let text = self.text.get(at..at + inside).unwrap_or_default();
         let place = Place { before: self.before(at), text, is_closed: is_end || self.raw.len() >= limit };
-        let mut behind = [0; 3];
-        for (place, byte) in behind.iter_mut().rev().zip(self.text.get(..at).unwrap_or_default().iter().rev()) {
-            *place = *byte;
-        }
         let wrap = self.wraps.iter().find(|wrap| **wrap > at).map(|wrap| wrap - at).filter(|wrap| *wrap <= inside);
-        Spot { place, behind, wrap }
+        Spot { place, behind: self.behind(at), wrap }
     }
 
     fn onward(&mut self, class: Class, is_end: bool, out: &mut Masked) -> bool {
@@ -209,7 +225,7 @@ impl Masker {
         true
     }
 
-    fn block(&mut self, is_end: bool, out: &mut Masked) -> bool {
+    fn block(&mut self, class: Class, is_end: bool, out: &mut Masked) -> bool {
         if self.cursor.at >= self.cells.len() {
             self.pass(0, false, out);
             return false;
@@ -220,7 +236,7 @@ impl Masker {
             return false;
         }
         let first = place.text.first().copied().unwrap_or(0);
-        let is_over = (begins && place.text.len() >= BLOCK_END.len()) || self.cursor.left == 0 || !may_be_in_key(first);
+        let is_over = (begins && place.text.len() >= BLOCK_END.len()) || self.cursor.left == 0 || !class.has(first);
         if is_over {
             self.cursor.then = Then::Scan;
             self.close(out);
@@ -372,11 +388,8 @@ impl Masker {
     }
 }
 
-/// What a private key may consist of, with the marks of quotes, listings and diffs that may stand before its lines,
-/// and of escapes.
-pub(super) fn may_be_in_key(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"+/=\r\n \t\\:,-\"'>|#*.<_%".contains(&byte)
-}
+/// What programs write before each line is no longer.
+const MARGIN: usize = 100;
 
 /// The last line of a private key begins so.
 const BLOCK_END: &[u8] = b"-----END";
