@@ -113,7 +113,8 @@ impl State {
             return Err(StartError::Succeeded.into());
         }
         let signer = Signer::open(&config.state.join(init::KEYS)).map_err(ServeError::Keys)?;
-        let fingerprints = Fingerprints::open(&config.state.join(init::KEYS)).map_err(ServeError::Keys)?;
+        let now = Clock::system().now().unix_secs();
+        let fingerprints = Fingerprints::open(&config.state.join(init::KEYS), now).map_err(ServeError::Keys)?;
         let origin = init::read_origin(&config.state)?;
         Ok(Self { signer, fingerprints, origin, stores: open_stores(&config.state)? })
     }
@@ -225,7 +226,10 @@ pub async fn start(parts: Parts) -> Result<Bastion, StartError> {
         clock: clock.clone(),
         policy: policy_now.clone(),
         masks: mask_now,
-        prints: Fingerprinter::new(move |value| fingerprints.of_value(value)),
+        prints: {
+            let clock = clock.clone();
+            Fingerprinter::new(move |value| fingerprints.of_value(value, clock.now().unix_secs()))
+        },
         targets: RwLock::new(Arc::new(targets)),
         groups: grouping.clone(),
         standing: Standing::default(),

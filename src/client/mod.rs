@@ -195,7 +195,7 @@ fn check_certificate(
         return Err(Error::Clock { here: now, from: after, until: before });
     }
     // Just found to lie within the certificate's own times, so it is not negative.
-    let unix = u64::try_from(now.secs()).unwrap_or_default();
+    let unix = now.unix_secs();
     certificate.validate_at(unix, [&authority.fingerprint(HashAlg::Sha256)]).map_err(|_| Fault::AnotherAuthority)?;
     Ok(before)
 }

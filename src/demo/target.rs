@@ -265,7 +265,7 @@ fn config(key: PrivateKey, settings: &Settings) -> Result<Config, Error> {
 fn host_certificate(key: &PrivateKey, authority: &PrivateKey, settings: &Settings) -> Result<Certificate, Error> {
     let mut nonce = vec![0; 32];
     aws_lc_rs::rand::fill(&mut nonce).map_err(|_| Error::Random)?;
-    let now = u64::try_from(settings.clock.now().secs()).unwrap_or_default();
+    let now = settings.clock.now().unix_secs();
     let mut draft = Builder::new(nonce, key.public_key(), now.saturating_sub(60), now + 24 * 3600)?;
     draft.cert_type(CertType::Host)?.key_id(&settings.name)?.valid_principal(&settings.name)?;
     Ok(draft.sign(authority)?)

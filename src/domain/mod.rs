@@ -51,6 +51,11 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
+    /// The same as certificates have them (PROTOCOL.certkeys): none are before the epoch.
+    pub fn unix_secs(self) -> u64 {
+        u64::try_from(self.secs()).unwrap_or(0)
+    }
+
     /// This long later; saturates.
     pub fn plus(self, span: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))

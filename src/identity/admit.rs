@@ -196,7 +196,7 @@ impl Identities {
             return Err(Refusal::Kind);
         }
         // 3. As integers: the library's own test takes an end over `i64::MAX` for none.
-        let seconds = u64::try_from(now.secs()).unwrap_or(0);
+        let seconds = now.unix_secs();
         if certificate.valid_before() > i64::MAX as u64
             || seconds < certificate.valid_after()
             || seconds >= certificate.valid_before()

@@ -76,7 +76,7 @@ pub fn user(
         key_id: key_id(sign_in.record, &identity.name),
         principal: identity.principal().to_string(),
         valid_after: from(now),
-        valid_before: seconds(until),
+        valid_before: until.unix_secs(),
         // Forwarding is not among them: a `direct-tcpip` that the bastion answers itself is none.
         extensions: BTreeMap::from([
             ("permit-pty".to_owned(), String::new()),
@@ -118,7 +118,7 @@ pub fn target(ask: &Target<'_>, key: &PublicKey, serial: u64, now: Timestamp) ->
         key_id: key_id(ask.session, ask.name),
         login: ask.login.to_string(),
         valid_after: from(now),
-        valid_before: seconds(now.plus(Duration::from_secs(TARGET_LIFE_S))),
+        valid_before: now.plus(Duration::from_secs(TARGET_LIFE_S)).unix_secs(),
         source: ask.source,
         force_command,
         pty: ask.pty,
@@ -150,17 +150,13 @@ pub fn host(
         key_id: key_id(record, first),
         names,
         valid_after: from(now),
-        valid_before: seconds(now.plus(life)),
+        valid_before: now.plus(life).unix_secs(),
         host,
     }
 }
 
 fn from(now: Timestamp) -> u64 {
-    seconds(now.minus(Duration::from_secs(BACKDATE_S)))
-}
-
-fn seconds(time: Timestamp) -> u64 {
-    u64::try_from(time.secs()).unwrap_or(0)
+    now.minus(Duration::from_secs(BACKDATE_S)).unix_secs()
 }
 
 #[cfg(test)]

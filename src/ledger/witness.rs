@@ -172,7 +172,7 @@ impl Keeper {
         }
         // On the disk first: after a crash it must not sign what forgets this one.
         self.files.replace(&name, Bytes::from(checkpoint.text())).await?;
-        let time = u64::try_from(self.clock.now().secs()).unwrap_or_default();
+        let time = self.clock.now().unix_secs();
         Ok(Answer::Signed(self.key.line(time, &checkpoint.text(), |message| self.signer.sign_cosignature(message))))
     }
 }
