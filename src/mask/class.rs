@@ -116,13 +116,17 @@ impl Class {
 
     /// The same of text that is folded: letters in lower case, and some signs fall together.
     pub(super) fn folded(self) -> Self {
-        let bytes: Vec<u8> = (0..=u8::MAX).filter(|byte| self.has(*byte)).map(|byte| byte | 0x20).collect();
-        Self::of(&bytes)
+        Self::of(&self.bytes().map(|byte| byte | 0x20).collect::<Vec<u8>>())
     }
 
     /// Its bytes, in order.
     pub(super) fn bytes(self) -> impl Iterator<Item = u8> + Clone {
         (0..=u8::MAX).step_by(64).zip(self.0).flat_map(|(from, row)| Bits(row).map(move |bit| from + bit as u8))
+    }
+
+    /// Whether another has all of its bytes.
+    pub(super) fn is_within(self, other: Self) -> bool {
+        self.0.iter().zip(other.0).all(|(row, other)| row & !other == 0)
     }
 
     pub(super) fn has(self, byte: u8) -> bool {

@@ -41,9 +41,7 @@ impl Heads {
                     (1, 1) => after.to_vec(),
                     (least, most) => [&[Part::Run(*class, least - 1, most - 1)], after].concat(),
                 };
-                (0..=u8::MAX)
-                    .filter(|byte| class.has(*byte))
-                    .all(|byte| self.add_form(&[begun, &[byte]].concat(), &after))
+                class.bytes().all(|byte| self.add_form(&[begun, &[byte]].concat(), &after))
             }
             Part::Run(..)
             | Part::Until(..)
@@ -72,13 +70,12 @@ fn places(head: [u8; 4]) -> [usize; 2] {
 
 /// Whether it begins with a run of sixteen characters of base64 or dots, in front of which no word stands.
 pub(super) fn is_token(rule: &Rule, words: &[String]) -> bool {
-    let is_inside = |class: Class| (0..=u8::MAX).all(|byte| !class.has(byte) || Class::DOTTED.has(byte));
     let is_of = |text: &str| text.bytes().all(|byte| Class::DOTTED.has(byte));
     let least = |form: &Form| {
         let parts = form.iter().map_while(|part| match part {
             Part::Hide | Part::Show => Some(0),
             Part::Text(text) if is_of(text) => Some(text.len()),
-            Part::Run(class, least, _) if is_inside(*class) => Some(*least),
+            Part::Run(class, least, _) if class.is_within(Class::DOTTED) => Some(*least),
             _ => None,
         });
         parts.sum::<usize>()
@@ -104,7 +101,7 @@ pub(super) fn is_number(form: &Form) -> bool {
     };
     let is_between = |part: &Part| match part {
         Part::Text(text) => matches!(text.as_str(), " " | "-" | "."),
-        Part::Run(class, 1, 1) => (0..=u8::MAX).all(|byte| !class.has(byte) || b" -.".contains(&byte)),
+        Part::Run(class, 1, 1) => class.is_within(Class::of(b" -.")),
         _ => false,
     };
     match parts.as_slice() {

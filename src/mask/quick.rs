@@ -230,7 +230,7 @@ fn least_digits(form: &[Part]) -> usize {
 }
 
 fn everything_in(class: Class, is_in: impl Fn(u8) -> bool) -> bool {
-    (0..=u8::MAX).filter(|byte| class.has(*byte)).all(is_in)
+    class.bytes().all(is_in)
 }
 
 /// What may stand between the groups of a number; folding leaves it as it is.

@@ -46,7 +46,7 @@ pub(super) fn inner(form: &Form) -> Option<(String, usize)> {
             Part::Hide | Part::Show => {}
             Part::Text(text) => return Some((text.clone(), far)),
             Part::Mail => return Some(("@".to_owned(), far + 64)),
-            Part::Run(class, _, most) if (0..=u8::MAX).all(|byte| !class.has(byte) || Class::DOTTED.has(byte)) => {
+            Part::Run(class, _, most) if class.is_within(Class::DOTTED) => {
                 far += most;
             }
             _ => return None,
