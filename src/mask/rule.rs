@@ -242,9 +242,9 @@ impl Rule {
         matches!(&self.start, Start::AnyCase(words) | Start::Exact(words) if words.iter().any(ends))
     }
 
-    /// Whether it begins with a text of its own.
+    /// Whether it begins with a text of its own, and may go on behind the end of a line: a number behind a plus sign does not.
     pub(super) fn is_token(&self) -> bool {
-        matches!(self.start, Start::Exact(_))
+        matches!(self.start, Start::Exact(_)) && !self.forms.iter().any(|form| form.contains(&Part::Phone))
     }
 
     /// Whether it hides only what stands behind its beginning.

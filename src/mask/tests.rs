@@ -352,6 +352,14 @@ fn a_token_is_mended_where_a_program_broke_its_line() {
 }
 
 #[test]
+fn a_number_behind_a_plus_sign_ends_with_its_line_in_whatever_pieces() {
+    let input = "+7777\n\x04\x02-\x087777777 x\n+4420\n79460958 and more words behind it\n";
+    let bytewise: Vec<&[u8]> = input.as_bytes().chunks(1).collect();
+    assert_eq!(masked(&Rules::standard(), Width::Same, &bytewise).0, input.as_bytes());
+    assert_eq!(masked(&Rules::standard(), Width::Same, &[input.as_bytes()]).0, input.as_bytes());
+}
+
+#[test]
 fn a_mended_token_that_is_as_long_as_can_be_ends_with_its_line_in_whatever_pieces() {
     for last in 70..76 {
         let input = format!("x nvapi-{}\n{}\nx tk\n", "jUIjtiTy", "pass".repeat(20).split_at(last).0);
