@@ -2,37 +2,59 @@
 //!
 //! Says where a word may stand, in any case; whoever asks compares the word. Words of fewer than three bytes are not for it.
 
-use std::collections::HashMap;
-use std::ops::Range;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::{ControlFlow, Range};
 
-use aho_corasick::Span;
-use aho_corasick::packed::{Config, MatchKind, Searcher};
 use memchr::memmem;
 
 use super::class::Class;
+use super::grams::{Grams, WIDTH};
 use super::heads::Behind;
 
 /// A word that is looked for: which of the rules, which of its words, how it reads, and what may follow it.
 pub(super) type Wanted<'a> = ((usize, usize), &'a str, Behind);
 
-/// A word of a rule.
+/// Which of the rules, which of its words, and what may follow it there.
+type Beginning = ((usize, usize), Behind);
+
+/// A word that rules begin with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Word {
-    /// Which of the rules, and which of its words.
-    at: (usize, usize),
+    rules: Vec<Beginning>,
     /// How far in the word its anchor begins.
     offset: usize,
     /// Folded.
     text: Box<[u8]>,
+    /// What may follow it in any of them.
     behind: Behind,
 }
 
 impl Word {
+    /// Each once, for all the rules that begin with it.
+    fn all(words: &[Wanted<'_>]) -> Vec<Self> {
+        let mut all: BTreeMap<Vec<u8>, Vec<Beginning>> = BTreeMap::new();
+        for (at, word, behind) in words {
+            all.entry(folded(word)).or_default().push((*at, *behind));
+        }
+        let word = |(text, rules): (Vec<u8>, Vec<Beginning>)| {
+            let behind = rules.iter().map(|(_, behind)| *behind).reduce(Behind::or)?;
+            Some(Self { rules, offset: 0, text: text.into(), behind })
+        };
+        all.into_iter().filter_map(word).collect()
+    }
+
     /// Whether a text behind the anchor, which has so many bytes, is the rest of the word, or the text ends before.
     fn goes_on(&self, width: usize, folded: &[u8]) -> bool {
         let rest = self.text.get(self.offset + width..).unwrap_or_default();
         let is_same = rest.iter().zip(folded).all(|(wanted, byte)| wanted == byte);
         is_same && folded.get(rest.len()..).is_none_or(|behind| self.behind.has(behind))
+    }
+
+    /// The rules that may begin with it, if this stands behind the anchor.
+    fn begins(&self, width: usize, folded: &[u8]) -> impl Iterator<Item = (usize, usize)> {
+        let behind = folded.get(self.text.len() - self.offset - width..);
+        let may = move |(_, of): &&Beginning| behind.is_none_or(|behind| of.has(behind));
+        self.rules.iter().filter(may).map(|(rule, _)| *rule)
     }
 
     /// What may stand right behind the anchor.
@@ -103,8 +125,11 @@ impl Tree {
         self.nodes.first()
     }
 
-    fn words(&self, node: &Node) -> &[Word] {
-        self.words.get(wide(&node.words)).unwrap_or_default()
+    /// The rules that may begin with words at a node, if this stands behind the anchor.
+    fn begins(&self, node: &Node, behind: &[u8]) -> impl Iterator<Item = (usize, usize)> {
+        let words = self.words.get(wide(&node.words)).unwrap_or_default();
+        let words = words.iter().filter(|word| word.goes_on(self.width, behind));
+        words.flat_map(|word| word.begins(self.width, behind))
     }
 
     /// What is known where this stands before.
@@ -127,18 +152,15 @@ fn wide(range: &Range<u32>) -> Range<usize> {
 /// Finds anchors.
 #[derive(Debug, Default)]
 pub(super) struct Anchors {
-    searchers: Vec<(Searcher, Vec<Tree>)>,
+    grams: Option<Grams>,
+    trees: Vec<Tree>,
 }
 
 impl Anchors {
-    /// Of these words; none where the processor cannot look for them so.
-    pub(super) fn new(words: &[Wanted<'_>]) -> Option<Self> {
-        let mut left: Vec<Word> = words
-            .iter()
-            .map(|(at, word, behind)| Word { at: *at, offset: 0, text: folded(word).into(), behind: *behind })
-            .collect();
+    pub(super) fn new(words: &[Wanted<'_>]) -> Self {
+        let mut left = Word::all(words);
         let mut anchors: Vec<(Vec<u8>, Vec<Word>)> = Vec::new();
-        // The short ones have no choice, and no other anchor may begin with one of theirs.
+        // The short ones have no choice.
         let mut short: Vec<Vec<u8>> =
             left.iter().filter(|word| word.text.len() < WIDTH).map(|word| word.text.to_vec()).collect();
         let [mut narrow, mut wide] = [SHORTEST, WIDTH].map(|width| Parts::of(&left, width));
@@ -154,22 +176,14 @@ impl Anchors {
                 anchors.push((anchor, found));
             }
         }
-        // The shortest of a pass says how much of all of them is looked at.
-        anchors.sort_by(|(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
-        let passes = anchors.chunk_by(|(a, _), (b, _)| a.len() == b.len()).flat_map(|same| same.chunks(AT_ONCE));
-        let searchers = passes.map(|some| {
-            let some = in_groups(some);
-            let mut builder = Config::new().match_kind(MatchKind::LeftmostFirst).builder();
-            builder.extend(some.iter().map(|(anchor, _)| anchor));
-            Some((builder.build()?, some.iter().map(|(anchor, words)| Tree::of(words, anchor.len())).collect()))
-        });
-        Some(Self { searchers: searchers.collect::<Option<_>>()? })
+        let texts: Vec<&[u8]> = anchors.iter().map(|(anchor, _)| anchor.as_slice()).collect();
+        let grams = (!texts.is_empty()).then(|| Grams::new(&texts));
+        Self { grams, trees: anchors.iter().map(|(anchor, words)| Tree::of(words, anchor.len())).collect() }
     }
 
-    /// How many times a text is looked at.
     #[cfg(test)]
-    pub(super) fn passes(&self) -> usize {
-        self.searchers.len()
+    pub(super) fn asked(&self, folded: &[u8]) -> u32 {
+        self.grams.as_ref().map_or(0, |grams| grams.asked(folded))
     }
 
     /// The first place, before the end, where a word stands that is accepted. Text is folded already.
@@ -180,41 +194,27 @@ impl Anchors {
         is: impl Fn(usize, (usize, usize)) -> bool,
     ) -> Option<usize> {
         let mut first = None;
-        for (searcher, trees) in &self.searchers {
-            let mut from = 0;
-            while let Some(found) = searcher.find_in(folded, Span { start: from, end: folded.len() }) {
-                let Some(tree) = trees.get(found.pattern().as_usize()) else { break };
-                let behind = folded.get(found.end()..).unwrap_or_default();
-                let may_follow = behind.first().is_none_or(|next| tree.follows.has(*next));
-                let (mut node, mut place) = (tree.root().filter(|_| may_follow), found.start());
-                while let Some(here) = node {
-                    let goes_on = |word: &&Word| word.goes_on(tree.width, behind);
-                    if place < end && tree.words(here).iter().filter(goes_on).any(|word| is(place, word.at)) {
-                        (first, end) = (Some(place), place);
-                    }
-                    let before = place.checked_sub(1).and_then(|before| folded.get(before));
-                    node = before.and_then(|byte| tree.before(here, *byte));
-                    place = place.saturating_sub(1);
-                }
-                // No word begins before the end any more.
-                if found.start() >= end + FARTHEST {
-                    break;
-                }
-                from = found.start() + 1;
+        self.grams.as_ref()?.each(folded, |anchor, tree| {
+            // No word begins before the end any more.
+            if anchor >= end + FARTHEST {
+                return ControlFlow::Break(());
             }
-        }
+            let Some(tree) = self.trees.get(tree) else { return ControlFlow::Continue(()) };
+            let behind = folded.get(anchor + tree.width..).unwrap_or_default();
+            let may_follow = behind.first().is_none_or(|next| tree.follows.has(*next));
+            let (mut node, mut place) = (tree.root().filter(|_| may_follow), anchor);
+            while let Some(here) = node {
+                if place < end && tree.begins(here, behind).any(|rule| is(place, rule)) {
+                    (first, end) = (Some(place), place);
+                }
+                let before = place.checked_sub(1).and_then(|before| folded.get(before));
+                node = before.and_then(|byte| tree.before(here, *byte));
+                place = place.saturating_sub(1);
+            }
+            ControlFlow::Continue(())
+        });
         first
     }
-}
-
-/// The searcher looks for each sixteenth pattern together; those deceive it least that begin alike. They are sorted.
-fn in_groups<T>(sorted: &[T]) -> Vec<&T> {
-    let (least, more) = (sorted.len() / GROUPS, sorted.len() % GROUPS);
-    let at = |group: usize, member: usize| {
-        let (begin, length) = (group * least + group.min(more), least + usize::from(group < more));
-        sorted.get(begin + member).filter(|_| member < length)
-    };
-    (0..=least).flat_map(|member| (0..GROUPS).filter_map(move |group| at(group, member))).collect()
 }
 
 /// Letters in lower case; some signs fall together.
@@ -286,9 +286,6 @@ fn rarity(byte: u8) -> u32 {
     }
 }
 
-/// An anchor has so many bytes where the word has.
-const WIDTH: usize = 4;
-
 /// In so many words three bytes stand at least that are looked for instead of four.
 const MANY: usize = 16;
 
@@ -297,12 +294,6 @@ pub(super) const SHORTEST: usize = 3;
 
 /// So far inside a word an anchor begins at most.
 pub(super) const FARTHEST: usize = 24;
-
-/// So many groups of patterns the searcher has.
-const GROUPS: usize = 16;
-
-/// So many anchors are looked for in one pass.
-const AT_ONCE: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -315,7 +306,7 @@ mod tests {
         let begins = |place: usize, (rule, _): (usize, usize)| {
             text[place..].to_lowercase().starts_with(&words[rule].1.to_lowercase())
         };
-        assert_eq!(Anchors::new(&words).unwrap().first(&folded, text.len(), begins), expected);
+        assert_eq!(Anchors::new(&words).first(&folded, text.len(), begins), expected);
     }
 
     #[test]
@@ -338,20 +329,9 @@ mod tests {
     }
 
     #[test]
-    fn patterns_that_begin_alike_are_sixteen_places_apart() {
-        let numbers: Vec<usize> = (0..59).collect();
-        let mut ordered = in_groups(&numbers);
-        assert_eq!(ordered.iter().step_by(16).copied().collect::<Vec<_>>(), [&0, &1, &2, &3]);
-        assert_eq!(ordered.iter().skip(11).step_by(16).copied().collect::<Vec<_>>(), [&44, &45, &46]);
-        ordered.sort();
-        assert!(ordered.into_iter().eq(&numbers));
-    }
-
-    #[test]
     fn words_with_rows_of_dashes_are_not_looked_for_by_them() {
         let words = ["-----begin private key-----", "-----begin rsa private key-----"];
-        let word = |text: &str| Word { at: (0, 0), offset: 0, text: folded(text).into(), behind: Behind::any() };
-        let words = words.map(word);
+        let words = Word::all(&words.map(|word| ((0, 0), word, Behind::any())));
         let best = best(&Parts::of(&words, SHORTEST), &Parts::of(&words, WIDTH)).unwrap();
         assert!(!best.windows(2).any(|pair| pair == b"--"), "{}", best.escape_ascii());
     }

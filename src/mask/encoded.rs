@@ -119,15 +119,18 @@ impl Codec {
         if before.is_some_and(|before| self.value(before).is_some()) {
             return Begins::No;
         }
-        let (mut bits, mut count) = (0_u32, 0);
-        for byte in text.iter().take(LEAST) {
-            let Some(value) = self.value(*byte) else {
-                return Begins::No;
-            };
-            (bits, count) = (bits << self.width() | value, count + self.width());
-            if count >= 8 {
+        // Four characters at once: that many stand for whole bytes, in both.
+        for four in text.get(..LEAST).unwrap_or(text).chunks(4) {
+            let (mut bits, mut count) = (0, 0);
+            for byte in four {
+                let Some(value) = self.value(*byte) else {
+                    return Begins::No;
+                };
+                (bits, count) = (bits << self.width() | value, count + self.width());
+            }
+            while count >= 8 {
                 count -= 8;
-                if !is_text(u8::try_from(bits >> count & 0xff).unwrap_or(0)) {
+                if !is_text(bits.wrapping_shr(count) as u8) {
                     return Begins::No;
                 }
             }

@@ -1,4 +1,4 @@
-//! How rules begin that are found by runs and groups: first bytes of tokens, numbers, and which rules are told by them.
+//! How rules begin that are found by runs of characters or by words: first bytes, and what may follow.
 
 use super::check::Check;
 use super::class::Class;
@@ -91,56 +91,6 @@ pub(super) fn may_be_mended(rule: &Rule, words: &[String]) -> bool {
     rule.forms.iter().any(is_whole) && words.iter().any(is_unbroken)
 }
 
-/// Whether it begins with digits in one of the ways that are looked for: eight in a row; groups of three, two and four,
-/// or of three, three and three; or of four, four to six, and more.
-pub(super) fn is_number(form: &Form) -> bool {
-    let parts: Vec<&Part> = form.iter().filter(|part| !matches!(part, Part::Hide | Part::Show)).collect();
-    let digits = |part: &Part| match part {
-        Part::Run(class, least, most) if *class == Class::DIGIT => Some((*least, *most)),
-        _ => None,
-    };
-    let is_between = |part: &Part| match part {
-        Part::Text(text) => matches!(text.as_str(), " " | "-" | "."),
-        Part::Run(class, 1, 1) => class.is_within(Class::of(b" -.")),
-        _ => false,
-    };
-    match parts.as_slice() {
-        [Part::Card, ..] => true,
-        [row, ..] if digits(row).is_some_and(|(least, _)| least >= 8) => true,
-        [first, a, second, b, third, ..] if is_between(a) && is_between(b) => {
-            matches!(
-                (digits(first), digits(second), digits(third)),
-                (Some((3, 3)), Some((2, 2)), Some((4.., _)))
-                    | (Some((3, 3)), Some((3, 3)), Some((3.., _)))
-                    | (Some((4, 4)), Some((4..=6, 4..=6)), _)
-            )
-        }
-        _ => false,
-    }
-}
-
-/// How many digits may stand first where a form begins with digits, a bit for each count: the last one for all that are more.
-pub(super) fn first_digits(form: &Form) -> u32 {
-    let counts = |least: usize, most: usize| (least..=most.min(MANY_DIGITS)).fold(0, |all, count| all | 1 << count);
-    let mut parts = form.iter().filter(|part| !matches!(part, Part::Hide | Part::Show));
-    match (parts.next(), parts.next()) {
-        (Some(Part::Card), _) => counts(4, 4) | counts(13, 19),
-        (Some(Part::Run(class, least, most)), next) if *class == Class::DIGIT => {
-            let ends = match next {
-                Some(Part::Text(text)) => text.bytes().next().is_some_and(|byte| !byte.is_ascii_digit()),
-                Some(Part::Run(class, 1.., _)) => (b'0'..=b'9').all(|digit| !class.has(digit)),
-                Some(Part::Not(class)) => (b'0'..=b'9').all(|digit| class.has(digit)),
-                _ => false,
-            };
-            counts(*least, if ends { *most } else { MANY_DIGITS })
-        }
-        _ => u32::MAX,
-    }
-}
-
-/// The longest run of digits that is told from longer ones.
-pub(super) const MANY_DIGITS: usize = 31;
-
 /// How many bytes of a telephone number follow the plus sign at least; none where the rule is about anything else.
 pub(super) fn least_of_phone(rule: &Rule) -> usize {
     let is_phone = |form: &Form| form.first() == Some(&Part::Phone);
@@ -166,6 +116,10 @@ impl Behind {
         // Folded, nothing is a blank.
         let behind_blank = rule.forms.iter().flat_map(|form| [after(form, b' '), after(form, 0)].concat());
         Self { first: all(&rule.forms), second: all(&behind_blank.collect::<Vec<_>>()) }
+    }
+
+    pub(super) fn or(self, other: Self) -> Self {
+        Self { first: self.first.or(other.first), second: self.second.or(other.second) }
     }
 
     #[cfg(test)]

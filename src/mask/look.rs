@@ -69,6 +69,11 @@ impl<'a> Look<'a> {
         self.ask(at, |place| of(&Spot { place, behind: [0; 3], wrap: None }.plain_verdict(self.rules)))
     }
 
+    /// By a rule that begins with a text of its own.
+    pub(super) fn token(&self, at: usize) -> Begins {
+        self.ask(at, |place| of(&Spot { place, behind: [0; 3], wrap: None }.plain_verdict_of_tokens(self.rules)))
+    }
+
     fn rule(&self, at: usize, rule: &Rule) -> Begins {
         self.ask(at, |place| of(&Spot { place, behind: [0; 3], wrap: None }.plain_verdict_of(rule)))
     }
@@ -79,13 +84,18 @@ impl<'a> Look<'a> {
     }
 
     /// By one of these rules.
-    pub(super) fn by(&self, at: usize, rules: &[usize]) -> Begins {
-        let mut all = rules.iter().map(|rule| self.rules.at(*rule).map_or(Begins::Yes, |rule| self.rule(at, rule)));
+    pub(super) fn by(&self, at: usize, rules: impl IntoIterator<Item = usize>) -> Begins {
+        let rules = rules.into_iter().map(|rule| self.rules.at(rule));
+        let mut all = rules.map(|rule| rule.map_or(Begins::Yes, |rule| self.rule(at, rule)));
         all.find(|begins| *begins != Begins::No).unwrap_or(Begins::No)
     }
 
     /// By what decodes to a secret.
     pub(super) fn encoded(&self, at: usize) -> Begins {
+        let head = self.text.get(at..).and_then(<[u8]>::first_chunk);
+        if head.is_some_and(|[first, second]| !encoded::may_begin(self.before(at), *first, *second)) {
+            return Begins::No;
+        }
         self.ask(at, |place| match encoded::begins(place.before, place.text, false) {
             encoded::Begins::No => Begins::No,
             encoded::Begins::More => Begins::More,

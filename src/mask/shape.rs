@@ -10,6 +10,8 @@ use super::rule::{Before, HEADER, Part, Rule, Rules, Start};
 
 mod mail;
 
+pub(super) use mail::may_be_domain;
+
 /// What is known of a place.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
@@ -45,7 +47,11 @@ pub(super) enum Then {
     Block(Class),
 }
 
+/// Where a run begins, of what it is, how long at least and at most; and its end.
+type Run = ((usize, Class, usize, usize), Result<usize, Miss>);
+
 /// A part did not fit, or it cannot be known yet.
+#[derive(Clone, Copy)]
 enum Miss {
     No,
     More,
@@ -150,8 +156,10 @@ impl<'a> Place<'a> {
     }
 
     fn forms(&self, rule: &Rule, from: usize) -> Result<Span, Miss> {
+        // Many forms of a rule begin with the same runs.
+        let mut begun = [None; 2];
         for form in &rule.forms {
-            match self.form(form, from) {
+            match self.form(form, from, &mut begun) {
                 Ok(span) if rule.is_header() || self.passes(rule.check, &span) => return Ok(span),
                 Ok(_) | Err(Miss::No) => {}
                 Err(Miss::More) => return Err(Miss::More),
@@ -166,17 +174,26 @@ impl<'a> Place<'a> {
         check.passes(self.text.get(span.hidden.clone()).unwrap_or_default(), next)
     }
 
-    fn form(&self, form: &[Part], from: usize) -> Result<Span, Miss> {
+    fn form(&self, form: &[Part], from: usize, begun: &mut [Option<Run>; 2]) -> Result<Span, Miss> {
         let mut at = from;
         let mut begin = 0;
         let mut end = None;
         let mut then = Then::Scan;
+        let mut begun = begun.iter_mut();
         for part in form {
             match part {
                 Part::Hide => begin = at,
                 Part::Show => end = Some(at),
                 Part::Text(text) => at = self.text(at, text, false)?,
-                Part::Run(class, least, most) => at = self.run(at, *class, *least, *most)?,
+                Part::Run(class, least, most) => {
+                    let run = (at, *class, *least, *most);
+                    let begun = begun.next();
+                    at = match begun {
+                        Some(Some(known)) if known.0 == run => known.1?,
+                        Some(begun) => begun.insert((run, self.run(at, *class, *least, *most))).1?,
+                        None => self.run(at, *class, *least, *most)?,
+                    };
+                }
                 Part::Until(text, most) => at = self.until(at, text, *most)?,
                 Part::Not(class) => match self.at(at)? {
                     Some(byte) if class.has(byte) => return Err(Miss::No),

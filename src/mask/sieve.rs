@@ -8,13 +8,13 @@ use memchr::memmem;
 
 use super::anchor::{Anchors, SHORTEST, Wanted};
 use super::class::Class;
-use super::heads::{
-    Behind, Heads, MANY_DIGITS, first_digits, is_bracket, is_number, is_plus, is_token, least_of_phone, may_be_mended,
-};
+use super::heads::{Behind, Heads, is_bracket, is_plus, is_token, least_of_phone, may_be_mended};
 use super::lanes::{Bits, Lanes, Rows, SIGNS, row};
 use super::look::{Begins, Look};
+use super::numbers::Numbers;
 use super::quick::{Quick, fold_all};
-use super::rule::{Before, Rule, Rules, Start};
+use super::rule::{Before, Part, Rule, Rules, Start};
+use super::shape::may_be_domain;
 use super::word::inner;
 
 /// What finds rules.
@@ -23,8 +23,7 @@ pub(super) struct Sieve {
     /// Which four bytes a token may begin with, or a word that may be broken at a line's end.
     heads: Heads,
     anchors: Anchors,
-    /// Rules that begin with digits, and how many of them may stand there first, a bit each: the last one for more.
-    numbers: Vec<(usize, u32)>,
+    numbers: Numbers,
     countries: Vec<usize>,
     plus: Vec<usize>,
     /// The digits that may stand behind a plus sign.
@@ -49,12 +48,16 @@ struct Inner {
     /// How far inside.
     far: usize,
     rule: usize,
+    /// Whether it may go on so behind it.
+    behind: fn(&[u8]) -> bool,
 }
 
 impl Inner {
-    fn new(text: &str, far: usize, rule: usize) -> Self {
+    fn new((text, far): &(String, usize), (index, rule): (usize, &Rule)) -> Self {
         let sign = (0..).zip(text.bytes()).find(|(_, sign)| SIGNS.contains(sign)).map(|(at, sign)| (sign, at));
-        Self { finder: memmem::Finder::new(text.as_bytes()).into_owned(), sign, far, rule }
+        let is_mail = rule.forms.iter().all(|form| form.contains(&Part::Mail));
+        let behind = if is_mail { may_be_domain } else { |_: &[u8]| true };
+        Self { finder: memmem::Finder::new(text.as_bytes()).into_owned(), sign, far: *far, rule: index, behind }
     }
 }
 
@@ -67,10 +70,7 @@ impl Sieve {
                 others.push(rule.clone());
             }
         }
-        match Anchors::new(&words) {
-            Some(anchors) => sieve.anchors = anchors,
-            None => others.extend(words.iter().filter_map(|((index, _), _, _)| rules.get(*index)).cloned()),
-        }
+        sieve.anchors = Anchors::new(&words);
         sieve.others = (!others.is_empty()).then(|| Quick::new(&others));
         sieve
     }
@@ -135,16 +135,12 @@ impl Sieve {
                 let mut found: Vec<(String, usize)> = inner.iter().flatten().cloned().collect();
                 found.sort();
                 found.dedup();
-                self.inner.extend(found.iter().map(|(text, far)| Inner::new(text, *far, index)));
+                self.inner.extend(found.iter().map(|found| Inner::new(found, (index, rule))));
                 inner.is_some()
             }
             Start::Any(class) | Start::Two(class) => {
                 let is_word = matches!(rule.before, Before::NoWord | Before::NoNumber);
-                let is_number = is_word && *class == Class::DIGIT && rule.forms.iter().all(is_number);
-                if is_number {
-                    self.numbers.push((index, rule.forms.iter().fold(0, |all, form| all | first_digits(form))));
-                }
-                is_number
+                is_word && *class == Class::DIGIT && self.numbers.add(index, rule)
             }
             Start::Country => {
                 let is_word = matches!(rule.before, Before::NoWord | Before::NoNumber);
@@ -222,11 +218,14 @@ impl Sieve {
         let (second, third) = (behind(|lanes| lanes.digit, 1), behind(|lanes| lanes.digit, 2));
         let three = starts(|lanes| lanes.digit) & !after_word & second & third;
         if three != 0 {
-            first.meet(three & numbers(here, next), |place| {
-                let digits = (both(|lanes| lanes.digit) >> (place - begin)).trailing_ones();
-                let rules = self.numbers.iter().filter(|(_, counts)| counts >> digits.min(MANY_DIGITS as u32) & 1 == 1);
-                let mut begins = rules.map(|(rule, _)| look.by(place, &[*rule]));
-                begins.find(|begins| *begins != Begins::No).unwrap_or(Begins::No)
+            first.meet(three & self.numbers.places(here, next), |place| {
+                let digits = (both(|lanes| lanes.digit) >> (place - begin)) as u64;
+                let (ahead, count) = (look.text.get(place..).unwrap_or_default(), digits.trailing_ones());
+                if self.numbers.may_begin(count, ahead.get(count as usize)) {
+                    look.by(place, self.numbers.beginning(ahead, digits))
+                } else {
+                    Begins::No
+                }
             });
         }
         let letter = |lanes: &Lanes| lanes.word & !lanes.digit;
@@ -240,7 +239,7 @@ impl Sieve {
             let digits = both(|lanes| lanes.digit);
             first.meet((u128::from(here.plus) & digits >> 1) as u64, |place| self.by_plus(look, place));
             let brackets = u128::from(here.open) & digits >> 1 & digits >> 2 & digits >> 3;
-            first.meet(brackets as u64, |place| look.by(place, &self.brackets));
+            first.meet(brackets as u64, |place| look.by(place, self.brackets.iter().copied()));
         }
         first.found
     }
@@ -249,19 +248,19 @@ impl Sieve {
         let ahead = look.text.get(place + 1..).unwrap_or_default();
         let is_one = ahead.first().is_none_or(|digit| self.plus_digits.has(*digit));
         let is_long = || ahead.iter().take(self.plus_least).all(|byte| Class::PHONE.has(*byte));
-        if is_one && is_long() { look.by(place, &self.plus) } else { Begins::No }
+        if is_one && is_long() { look.by(place, self.plus.iter().copied()) } else { Begins::No }
     }
 
     fn by_country(&self, look: &Look<'_>, place: usize) -> Begins {
         let ahead = look.text.get(place..).unwrap_or_default();
         let is_one = self.countries.iter().any(|rule| look.rules.may_begin_by(*rule, ahead));
-        if is_one { look.by(place, &self.countries) } else { Begins::No }
+        if is_one { look.by(place, self.countries.iter().copied()) } else { Begins::No }
     }
 
-    /// Whether a token begins there, or a word.
+    /// Whether a token begins there, or a word that may be mended.
     fn head(&self, look: &Look<'_>, place: usize) -> Begins {
         let head = look.text.get(place..).and_then(<[u8]>::first_chunk);
-        if head.is_some_and(|head| self.heads.has(*head)) { look.any(place) } else { Begins::No }
+        if head.is_some_and(|head| self.heads.has(*head)) { look.token(place) } else { Begins::No }
     }
 
     /// Tokens and words that a line's end breaks.
@@ -305,7 +304,7 @@ impl Sieve {
                 rows.signs(*sign).filter_map(|at| at.checked_sub(*offset)).take_while(|place| *place < end);
             places.find_map(|place| {
                 let may = look.text.get(place..).is_none_or(|ahead| look.rules.may_begin_by(*rule, ahead));
-                let begins = if may { look.by(place, &[*rule]) } else { Begins::No };
+                let begins = if may { look.by(place, [*rule]) } else { Begins::No };
                 (begins != Begins::No).then_some((place, begins))
             })
         });
@@ -315,12 +314,15 @@ impl Sieve {
     /// Words that a rule begins with, by what stands inside it.
     fn within(&self, look: &Look<'_>, end: usize, rows: &Rows) -> Option<(usize, Begins)> {
         let mut first: Option<(usize, Begins)> = None;
-        for Inner { finder, sign, far, rule } in &self.inner {
+        for Inner { finder, sign, far, rule, behind } in &self.inner {
             let end = first.map_or(end, |(place, _)| place);
             let text = look.text.get(..end + FAR + REACH).unwrap_or(look.text);
             let by_sign = sign.iter().copied().flat_map(|(sign, offset)| {
                 let begins = rows.signs(sign).filter_map(move |at| at.checked_sub(offset));
-                begins.filter(|at| text.get(*at..).is_some_and(|text| text.starts_with(finder.needle())))
+                begins.filter(|at| {
+                    let (text, length) = (text.get(*at..).unwrap_or_default(), finder.needle().len());
+                    text.starts_with(finder.needle()) && text.get(length..).is_none_or(behind)
+                })
             });
             let by_text = sign.is_none().then(|| finder.find_iter(text)).into_iter().flatten();
             let found = by_sign.chain(by_text).find_map(|at| {
@@ -329,7 +331,7 @@ impl Sieve {
                 (at - begun..at.min(end)).find_map(|place| {
                     let is_word = |at: usize| text.get(at).is_some_and(|byte| Class::WORD.has(*byte));
                     let is_begin = is_word(place) && !place.checked_sub(1).is_some_and(is_word);
-                    let begins = if is_begin { look.by(place, &[*rule]) } else { Begins::No };
+                    let begins = if is_begin { look.by(place, [*rule]) } else { Begins::No };
                     (begins != Begins::No).then_some((place, begins))
                 })
             });
@@ -374,22 +376,6 @@ impl First {
             }
         }
     }
-}
-
-/// Where what begins with three digits goes on as numbers do: eight in a row, groups of three, two and four or of three,
-/// three and three, or four, a group of four to six, and more.
-fn numbers(here: &Lanes, next: &Lanes) -> u64 {
-    let both = |lane: fn(&Lanes) -> u64| u128::from(lane(here)) | u128::from(lane(next)) << 64;
-    let digits = both(|lanes| lanes.digit);
-    let between = both(|lanes| lanes.between | lanes.plus);
-    let two = digits & digits >> 1;
-    let three = two & digits >> 2;
-    let four = two & two >> 2;
-    let eight = four & four >> 4;
-    let third = between >> 3 & (two >> 4 & between >> 6 & four >> 7 | three >> 4 & between >> 7 & three >> 8);
-    let more = between & digits >> 1;
-    let fourth = between >> 4 & four >> 5 & (more >> 9 | more >> 10 | more >> 11);
-    (eight | three & third | four & fourth) as u64
 }
 
 /// So much of a text's end is left to what follows: as much as a word's beginning and an anchor inside it take.
@@ -438,16 +424,6 @@ mod tests {
     }
 
     #[test]
-    fn standard_rules_are_looked_for_in_two_passes() {
-        let rules = Rules::new(known().filter(|rule| rule.default));
-        assert_eq!(
-            rules.sieve().anchors.passes(),
-            2,
-            "choose words for new rules that have a part in common with others"
-        );
-    }
-
-    #[test]
     fn standard_rules_need_no_look_at_every_four_bytes() {
         assert!(Rules::standard().sieve().others.is_none());
     }
@@ -459,5 +435,13 @@ mod tests {
             commit 2a4a416f0c1d7e9b3a5c8d6e4f2b1a0987654321 in /usr/lib/python3/dist-packages/package/token.py\n";
         let text = text.repeat(10);
         assert_eq!(clear(&Rules::standard(), &text), text.len() - REACH);
+        let mut rows = Rows::default();
+        rows.read(text.as_bytes());
+        let asked = Rules::standard().sieve().anchors.asked(rows.folded(text.len()));
+        assert!(
+            asked as usize * 30 < text.len(),
+            "{asked} places of {}: choose words for new rules that have rare parts",
+            text.len()
+        );
     }
 }

@@ -33,7 +33,15 @@ impl Spot<'_> {
     /// The same where the text holds no escapes and no wrap.
     pub(super) fn plain_verdict<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
         match self.place.verdict(rules) {
-            Verdict::Nothing => self.mended(|place| place.verdict_of_tokens(rules)),
+            Verdict::Nothing => self.joined(rules),
+            verdict => verdict,
+        }
+    }
+
+    /// The same of the rules that begin with a text of their own.
+    pub(super) fn plain_verdict_of_tokens<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
+        match self.place.verdict_of_tokens(rules) {
+            Verdict::Nothing => self.joined(rules),
             verdict => verdict,
         }
     }

@@ -80,6 +80,12 @@ fn is_domain(domain: &[u8]) -> bool {
     top.len() >= 2 && second.len() >= 2 && is_label(top) && is_label(second) && labels.all(is_label)
 }
 
+/// Whether a text may begin with a domain of two labels; it may end anywhere.
+pub(in crate::mask) fn may_be_domain(text: &[u8]) -> bool {
+    let label = text.iter().take_while(|byte| **byte != b'.' && DOMAIN.has(**byte)).count();
+    text.get(label).is_none_or(|end| *end == b'.')
+}
+
 const NAME: Class = Class::WORD.or(Class::of(b".+-"));
 const DOMAIN: Class = Class::ALNUM.or(Class::of(b".-"));
 
