@@ -8,7 +8,7 @@ use std::ops::{ControlFlow, Range};
 use memchr::memmem;
 
 use super::class::Class;
-use super::grams::{Grams, WIDTH};
+use super::grams::{Grams, WIDTH, ordinary};
 use super::heads::Behind;
 
 /// A word that is looked for: which of the rules, which of its words, how it reads, and what may follow it.
@@ -163,8 +163,8 @@ impl Anchors {
         // The short ones have no choice.
         let mut short: Vec<Vec<u8>> =
             left.iter().filter(|word| word.text.len() < WIDTH).map(|word| word.text.to_vec()).collect();
-        let [mut narrow, mut wide] = [SHORTEST, WIDTH].map(|width| Parts::of(&left, width));
-        while let Some(anchor) = short.pop().or_else(|| best(&narrow, &wide)) {
+        let mut parts = Parts::of(&left);
+        while let Some(anchor) = short.pop().or_else(|| parts.best()) {
             let has = |word: &mut Word| {
                 let offset = memmem::find(word.text.get(..FARTHEST + anchor.len() - 1).unwrap_or(&word.text), &anchor);
                 word.offset = offset.unwrap_or_default();
@@ -172,7 +172,7 @@ impl Anchors {
             };
             let found: Vec<Word> = left.extract_if(.., has).collect();
             if !found.is_empty() {
-                [&mut narrow, &mut wide].into_iter().for_each(|parts| parts.take(&found));
+                parts.take(&found);
                 anchors.push((anchor, found));
             }
         }
@@ -222,72 +222,63 @@ fn folded(word: &str) -> Vec<u8> {
     word.bytes().map(|byte| byte | 0x20).collect()
 }
 
-/// What stands in words, in how many, and how seldom it is elsewhere.
+/// What stands in words: in how many, and how often elsewhere.
 struct Parts {
-    width: usize,
-    counts: HashMap<Part, (usize, u32)>,
+    counts: HashMap<Part, (usize, usize)>,
 }
 
-/// As many bytes as are asked for, and nothing behind them.
+/// Three bytes and nothing behind them, or four.
 type Part = [u8; WIDTH];
 
 impl Parts {
-    fn of(words: &[Word], width: usize) -> Self {
-        let mut parts = Self { width, counts: HashMap::new() };
-        for part in words.iter().flat_map(|word| parts_of(word, width)) {
-            let rarest = || part.iter().take(width).map(|byte| rarity(*byte)).sum();
-            parts.counts.entry(part).or_insert_with(|| (0, rarest())).0 += 1;
+    fn of(words: &[Word]) -> Self {
+        let mut elsewhere: HashMap<Part, usize> = HashMap::new();
+        let ordinary = ordinary();
+        for part in parts_within(&ordinary, SHORTEST).chain(parts_within(&ordinary, WIDTH)) {
+            *elsewhere.entry(part).or_default() += 1;
+        }
+        let mut parts = Self { counts: HashMap::new() };
+        for part in words.iter().flat_map(parts_of) {
+            let elsewhere = || elsewhere.get(&part).copied().unwrap_or_default();
+            parts.counts.entry(part).or_insert_with(|| (0, elsewhere())).0 += 1;
         }
         parts
     }
 
     fn take(&mut self, words: &[Word]) {
-        for part in words.iter().flat_map(|word| parts_of(word, self.width)) {
+        for part in words.iter().flat_map(parts_of) {
             self.counts.get_mut(&part).into_iter().for_each(|(count, _)| *count -= 1);
         }
         self.counts.retain(|_, (count, _)| *count > 0);
     }
 
-    /// What stands in most of the words, in how many, and among such the one that is rarest elsewhere.
-    fn most(&self) -> Option<(&[u8], usize)> {
-        let best = self.counts.iter().max_by_key(|(part, (count, rarest))| (*count, *rarest, *part));
-        best.and_then(|(part, (count, _))| Some((part.get(..self.width)?, *count)))
+    /// What stands in many of the words and is rare elsewhere: four bytes are rarer than three.
+    fn best(&self) -> Option<Vec<u8>> {
+        let worth = |part: &Part, (count, elsewhere): &(usize, usize)| {
+            let (words, shortness) = (count * 8 / (elsewhere + 1), if part.ends_with(&[0]) { 3 } else { 1 });
+            words / shortness
+        };
+        let best = self.counts.iter().max_by_key(|(part, counts)| (worth(part, counts), !part.ends_with(&[0]), **part));
+        best.map(|(part, _)| part.strip_suffix(&[0]).unwrap_or(part).to_vec())
     }
 }
 
-/// Once each: dashes, which stand in rows elsewhere too, stand in rows inside the words.
-fn parts_of(word: &Word, width: usize) -> Vec<Part> {
-    let part = |window: &[u8]| {
-        let mut part = Part::default();
-        part.iter_mut().zip(window).for_each(|(to, byte)| *to = *byte);
-        part
-    };
-    let mut parts: Vec<Part> = word.text.windows(width).take(FARTHEST).map(part).collect();
+/// Once each.
+fn parts_of(word: &Word) -> Vec<Part> {
+    let of_width = |width: usize| parts_within(word.text.get(..FARTHEST + width - 1).unwrap_or(&word.text), width);
+    let mut parts: Vec<Part> = of_width(SHORTEST).chain(of_width(WIDTH)).collect();
     parts.sort_unstable();
     parts.dedup();
     parts
 }
 
-/// What stands in most of the words: three bytes if they stand in twice as many of them as any four do.
-fn best(narrow: &Parts, wide: &Parts) -> Option<Vec<u8>> {
-    let (narrow, wide) = (narrow.most(), wide.most());
-    let is_narrow = narrow.zip(wide).is_some_and(|((_, narrow), (_, wide))| narrow >= MANY.max(2 * wide));
-    if is_narrow { narrow } else { wide }.map(|(part, _)| part.to_vec())
+fn parts_within(text: &[u8], width: usize) -> impl Iterator<Item = Part> {
+    text.windows(width).map(|window| {
+        let mut part = Part::default();
+        part.iter_mut().zip(window).for_each(|(to, byte)| *to = *byte);
+        part
+    })
 }
-
-/// How seldom a byte is in logs, roughly.
-fn rarity(byte: u8) -> u32 {
-    match byte {
-        b'0'..=b'9' => 0,
-        b' ' | b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 1,
-        b'l' | b'd' | b'u' | b'c' | b'm' | b'p' | b'f' | b'g' | b'h' | b'-' | b'.' | b'/' | b':' | b'=' => 2,
-        b'b' | b'v' | b'w' | b'y' | b'"' => 4,
-        _ => 6,
-    }
-}
-
-/// In so many words three bytes stand at least that are looked for instead of four.
-const MANY: usize = 16;
 
 /// The least of a word that is found.
 pub(super) const SHORTEST: usize = 3;
@@ -332,7 +323,7 @@ mod tests {
     fn words_with_rows_of_dashes_are_not_looked_for_by_them() {
         let words = ["-----begin private key-----", "-----begin rsa private key-----"];
         let words = Word::all(&words.map(|word| ((0, 0), word, Behind::any())));
-        let best = best(&Parts::of(&words, SHORTEST), &Parts::of(&words, WIDTH)).unwrap();
+        let best = Parts::of(&words).best().unwrap();
         assert!(!best.windows(2).any(|pair| pair == b"--"), "{}", best.escape_ascii());
     }
 }

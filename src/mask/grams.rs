@@ -142,81 +142,130 @@ fn slot(key: [u8; WIDTH], slots: usize) -> usize {
 }
 
 /// Texts that are looked for together.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug)]
 struct Group<'t> {
     texts: Vec<&'t [u8]>,
     /// Of each byte which lower halves they have, and which upper ones.
     halves: [[u16; 2]; WIDTH],
+    /// Where in ordinary text such halves stand, that byte of a text behind the first one.
+    places: [[Places; 2]; WIDTH],
+    /// So many places of ordinary text are asked for them.
+    asked: u32,
 }
 
 impl<'t> Group<'t> {
-    fn of(texts: Vec<&'t [u8]>) -> Self {
-        let mut halves = [[0; 2]; WIDTH];
-        for text in &texts {
-            let bytes = text.iter().map(|byte| [1 << (byte & 15), 1 << (byte >> 4)]);
-            // Behind a short text may be anything.
-            let bytes = bytes.chain(std::iter::repeat([u16::MAX; 2]));
-            for ([lowers, uppers], [lower, upper]) in halves.iter_mut().zip(bytes) {
-                (*lowers, *uppers) = (*lowers | lower, *uppers | upper);
-            }
+    fn new(sample: &Sample) -> Self {
+        let places = [(); WIDTH].map(|()| [(); 2].map(|()| vec![0; sample.every.len()]));
+        Self { texts: Vec::new(), halves: [[0; 2]; WIDTH], places, asked: 0 }
+    }
+
+    /// How many more places are asked for one more text.
+    fn more(&self, text: &[u8], sample: &Sample) -> u32 {
+        let mut all = sample.every.clone();
+        for (known, more) in
+            self.places.iter().zip(sample.places(text)).flat_map(|(known, more)| known.iter().zip(more))
+        {
+            all.iter_mut().zip(known.iter().zip(more)).for_each(|(all, (known, more))| *all &= known | more);
         }
-        Self { texts, halves }
+        all.iter().map(|row| row.count_ones()).sum::<u32>() - self.asked
     }
 
-    fn with(&self, text: &'t [u8]) -> Self {
-        Self::of([self.texts.as_slice(), &[text]].concat())
-    }
-
-    fn without(&self, text: &[u8]) -> Self {
-        Self::of(self.texts.iter().copied().filter(|other| *other != text).collect())
-    }
-
-    /// How often all halves are there together, roughly.
-    fn chance(&self, shares: &[[f64; 16]; 16]) -> f64 {
-        let of_byte = |[lowers, uppers]: [u16; 2]| -> f64 {
-            let rows = Bits(uppers.into()).filter_map(|upper| shares.get(upper));
-            rows.flat_map(|row| Bits(lowers.into()).filter_map(|lower| row.get(lower))).sum()
+    /// How many more four bytes have all halves then: other text has some of them.
+    fn spread(&self, text: &[u8]) -> u64 {
+        let count = |halves: &[[u16; 2]; WIDTH]| -> u64 {
+            halves.iter().flatten().map(|halves| u64::from(halves.count_ones())).product()
         };
-        self.halves.map(of_byte).iter().product()
+        let mut with = self.halves;
+        widen(&mut with, text);
+        count(&with) - count(&self.halves)
+    }
+
+    fn add(&mut self, text: &'t [u8], sample: &Sample) {
+        self.asked += self.more(text, sample);
+        self.texts.push(text);
+        for (known, more) in
+            self.places.iter_mut().zip(sample.places(text)).flat_map(|(known, more)| known.iter_mut().zip(more))
+        {
+            known.iter_mut().zip(more).for_each(|(known, more)| *known |= more);
+        }
+        widen(&mut self.halves, text);
+    }
+
+    fn remove(&mut self, text: &[u8], sample: &Sample) {
+        let others = std::mem::take(&mut self.texts).into_iter().filter(|other| *other != text);
+        *self = Self::new(sample);
+        others.for_each(|other| self.add(other, sample));
     }
 }
 
-/// Sixteen groups, so that their chances are small: each text goes to where it adds least, and later to a better place.
+/// Takes up the halves of a text's bytes.
+fn widen(halves: &mut [[u16; 2]; WIDTH], text: &[u8]) {
+    for ([lowers, uppers], byte) in halves.iter_mut().zip(bytes(text)) {
+        // Behind a short text may be anything.
+        *lowers |= byte.map_or(u16::MAX, |byte| 1 << (byte & 15));
+        *uppers |= byte.map_or(u16::MAX, |byte| 1 << (byte >> 4));
+    }
+}
+
+/// Sixteen groups, so that few places of ordinary text are asked: each text goes to where it adds least, and later to a better
+/// place.
 fn groups<'t>(texts: &[&'t [u8]]) -> Vec<Group<'t>> {
-    let mut shares = [[0.0; 16]; 16];
-    shares.iter_mut().flatten().zip(0..=u8::MAX).for_each(|(to, byte)| *to = share(byte));
-    let mut groups = vec![(Group::default(), 0.0); 16];
+    let sample = Sample::new(&ordinary());
+    let mut groups = vec![Group::new(&sample); 16];
     for text in texts.iter().cycle().take(ROUNDS * texts.len()) {
-        for (group, chance) in groups.iter_mut().filter(|(group, _)| group.texts.contains(text)) {
-            *group = group.without(text);
-            *chance = group.chance(&shares);
-        }
-        let more = groups.iter_mut().map(|(group, chance)| {
-            let with = group.with(text);
-            let more = with.chance(&shares);
-            (more - *chance, (group, chance), (with, more))
-        });
-        if let Some((_, (group, chance), (with, more))) = more.min_by(|(a, ..), (b, ..)| a.total_cmp(b)) {
-            (*group, *chance) = (with, more);
-        }
+        groups.iter_mut().filter(|group| group.texts.contains(text)).for_each(|group| group.remove(text, &sample));
+        let best = groups.iter_mut().min_by_key(|group| (group.more(text, &sample), group.spread(text)));
+        best.into_iter().for_each(|group| group.add(text, &sample));
     }
-    groups.into_iter().map(|(group, _)| group).collect()
+    groups
 }
 
-/// How often a byte is in folded logs and source text, roughly.
-fn share(byte: u8) -> f64 {
-    let shares: [(&[u8], f64); 9] = [
-        (b" ", 0.138),
-        (b"e", 0.066),
-        (b"taronsi", 0.038),
-        (b"dcl.10*", 0.024),
-        (b"2upmfh:-", 0.016),
-        (b"34567895bg/\"", 0.012),
-        (b",xv|()ykw", 0.007),
-        (b"={}_\x7f", 0.004),
-        (b"&qj`;z", 0.002),
-    ];
-    shares.iter().find(|(bytes, _)| bytes.contains(&byte)).map_or(0.0003, |(_, share)| *share)
+/// The bytes of a text, as many as the longest one has.
+fn bytes(text: &[u8]) -> impl Iterator<Item = Option<u8>> {
+    text.iter().copied().map(Some).chain(std::iter::repeat(None)).take(WIDTH)
+}
+
+/// Text without secrets, folded.
+pub(super) fn ordinary() -> Vec<u8> {
+    include_bytes!("ordinary.txt").iter().map(|byte| byte | 0x20).collect()
+}
+
+/// Of a text some of its places, a bit for each.
+type Places = Vec<u64>;
+
+/// Of a text at which places each half of a byte stands, so many bytes behind.
+struct Sample {
+    halves: [[Vec<Places>; 2]; WIDTH],
+    every: Places,
+}
+
+impl Sample {
+    fn new(text: &[u8]) -> Self {
+        let rows = text.len().div_ceil(64);
+        let places = |far: usize, is: &dyn Fn(u8) -> bool| -> Places {
+            let mut places = vec![0; rows];
+            for (at, _) in text.iter().skip(far).enumerate().filter(|(_, byte)| is(**byte)) {
+                places.get_mut(at / 64).into_iter().for_each(|row| *row |= 1 << (at % 64));
+            }
+            places
+        };
+        let mut far = 0..;
+        let halves = [(); WIDTH].map(|()| {
+            let far = far.next().unwrap_or_default();
+            let lower = (0..16).map(|half| places(far, &|byte| byte & 15 == half)).collect();
+            [lower, (0..16).map(|half| places(far, &|byte| byte >> 4 == half)).collect()]
+        });
+        Self { halves, every: vec![u64::MAX; rows] }
+    }
+
+    /// Where each half of each byte of a text stands.
+    fn places(&self, text: &[u8]) -> impl Iterator<Item = [&Places; 2]> {
+        self.halves.iter().zip(bytes(text)).map(|([lowers, uppers], byte)| {
+            let [lower, upper] = byte.map_or([None; 2], |byte| [Some(byte & 15), Some(byte >> 4)]);
+            [(lowers, lower), (uppers, upper)]
+                .map(|(all, half)| half.and_then(|half| all.get(usize::from(half))).unwrap_or(&self.every))
+        })
+    }
 }
 
 /// The longest text.
@@ -226,7 +275,7 @@ pub(super) const WIDTH: usize = 4;
 const ROW: usize = 64 + WIDTH - 1;
 
 /// So often each text's group is chosen.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 2;
 
 /// So much is looked at before it is told.
 const BLOCK: usize = 1024;

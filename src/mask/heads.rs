@@ -84,11 +84,10 @@ pub(super) fn is_token(rule: &Rule, words: &[String]) -> bool {
         && words.iter().all(|word| is_of(word) && rule.forms.iter().all(|form| word.len() + least(form) >= 16))
 }
 
-/// Whether a word that a line's end breaks may be of it: it is hidden from its first byte on.
+/// Whether a word that a line's end breaks may be of it.
 pub(super) fn may_be_mended(rule: &Rule, words: &[String]) -> bool {
-    let is_whole = |form: &Form| !form.contains(&Part::Hide);
     let is_unbroken = |word: &String| word.bytes().take(4).all(|byte| Class::TOKEN.has(byte));
-    rule.forms.iter().any(is_whole) && words.iter().any(is_unbroken)
+    rule.may_be_mended() && words.iter().any(is_unbroken)
 }
 
 /// How many bytes of a telephone number follow the plus sign at least; none where the rule is about anything else.

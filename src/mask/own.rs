@@ -16,7 +16,7 @@ pub fn known() -> impl Iterator<Item = Rule> {
     RULES.iter().cloned()
 }
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     include_str!("rules/cloud.toml"),
     include_str!("rules/code.toml"),
     include_str!("rules/service.toml"),
@@ -25,6 +25,7 @@ const FILES: [&str; 10] = [
     include_str!("rules/format.toml"),
     include_str!("rules/setting.toml"),
     include_str!("rules/tool.toml"),
+    include_str!("rules/call.toml"),
     include_str!("rules/personal.toml"),
     include_str!("rules/table.toml"),
 ];

@@ -242,9 +242,15 @@ impl Rule {
         matches!(&self.start, Start::AnyCase(words) | Start::Exact(words) if words.iter().any(ends))
     }
 
-    /// Whether it begins with a text of its own, and may go on behind the end of a line: a number behind a plus sign does not.
+    /// Whether it begins with a text of its own.
     pub(super) fn is_token(&self) -> bool {
-        matches!(self.start, Start::Exact(_)) && !self.forms.iter().any(|form| form.contains(&Part::Phone))
+        matches!(self.start, Start::Exact(_))
+    }
+
+    /// Whether the end of a line may break it: not where it hides only what stands behind a name, and no number behind a plus
+    /// sign, which does not say what it is.
+    pub(super) fn may_be_mended(&self) -> bool {
+        self.is_token() && !self.is_named() && !self.forms.iter().any(|form| form.contains(&Part::Phone))
     }
 
     /// Whether it hides only what stands behind its beginning.

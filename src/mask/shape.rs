@@ -63,9 +63,9 @@ impl<'a> Place<'a> {
         verdicts.find(|verdict| !matches!(verdict, Verdict::Nothing)).unwrap_or(Verdict::Nothing)
     }
 
-    /// Of the rules that begin with a text of their own.
-    pub(super) fn verdict_of_tokens<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
-        let mut verdicts = rules.beginning(self.text).filter(|rule| rule.is_token()).map(|rule| self.verdict_of(rule));
+    /// Of some of the rules.
+    pub(super) fn verdict_of_those<'r>(&self, rules: &'r Rules, is: fn(&Rule) -> bool) -> Verdict<'r> {
+        let mut verdicts = rules.beginning(self.text).filter(|rule| is(rule)).map(|rule| self.verdict_of(rule));
         verdicts.find(|verdict| !matches!(verdict, Verdict::Nothing)).unwrap_or(Verdict::Nothing)
     }
 

@@ -40,7 +40,7 @@ impl Spot<'_> {
 
     /// The same of the rules that begin with a text of their own.
     pub(super) fn plain_verdict_of_tokens<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
-        match self.place.verdict_of_tokens(rules) {
+        match self.place.verdict_of_those(rules, Rule::is_token) {
             Verdict::Nothing => self.joined(rules),
             verdict => verdict,
         }
@@ -49,7 +49,7 @@ impl Spot<'_> {
     /// The same of one rule.
     pub(super) fn plain_verdict_of<'r>(&self, rule: &'r Rule) -> Verdict<'r> {
         match self.place.verdict_of(rule) {
-            Verdict::Nothing if rule.is_token() => self.mended(|place| place.verdict_of(rule)),
+            Verdict::Nothing if rule.may_be_mended() => self.mended(|place| place.verdict_of(rule)),
             verdict => verdict,
         }
     }
@@ -57,7 +57,7 @@ impl Spot<'_> {
     /// The same where it is known which of its words it begins with.
     pub(super) fn plain_verdict_of_word<'r>(&self, rule: &'r Rule, word: usize) -> Verdict<'r> {
         match self.place.verdict_of_word(rule, word) {
-            Verdict::Nothing if rule.is_token() => self.mended(|place| place.verdict_of_word(rule, word)),
+            Verdict::Nothing if rule.may_be_mended() => self.mended(|place| place.verdict_of_word(rule, word)),
             verdict => verdict,
         }
     }
@@ -79,7 +79,7 @@ impl Spot<'_> {
 
     /// A token that says itself what it is was broken by a program that knew another width.
     fn joined<'r>(&self, rules: &'r Rules) -> Verdict<'r> {
-        self.mended(|place| place.verdict_of_tokens(rules))
+        self.mended(|place| place.verdict_of_those(rules, Rule::may_be_mended))
     }
 
     fn mended<'r>(&self, verdict: impl Fn(&Place<'_>) -> Verdict<'r>) -> Verdict<'r> {
