@@ -2,7 +2,7 @@
 //!
 //! Rules are data. They know no stream: `shape` reads one at a place, `Masker` walks the places.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use super::check;
 use super::class::Class;
@@ -264,7 +264,8 @@ impl Rule {
 pub struct Rules {
     rules: Vec<Rule>,
     firsts: Firsts,
-    sieve: Sieve,
+    /// Made when it is first asked for.
+    sieve: OnceLock<Sieve>,
     /// How rules go on that every word may begin.
     words: Option<Words>,
     /// The others.
@@ -283,12 +284,17 @@ impl Rules {
     /// These, asked in this order.
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
         let rules: Vec<Rule> = rules.into_iter().collect();
-        let firsts = Firsts::of(&rules);
-        let sieve = Sieve::new(&rules);
         let words = Words::of(&rules);
-        let others: Vec<Rule> = rules.iter().filter(|rule| !rule.is_word()).cloned().collect();
-        let without_words = words.as_ref().map(|_| Arc::new(Self::new(others)));
-        Self { rules, firsts, sieve, words, without_words }
+        let others = || rules.iter().filter(|rule| !rule.is_word()).cloned().collect();
+        let without_words = words.as_ref().map(|_| Arc::new(Self::of(others(), None, None)));
+        let all = Self::of(rules, words, without_words);
+        // Ready before a byte comes.
+        all.sieve();
+        all
+    }
+
+    fn of(rules: Vec<Rule>, words: Option<Words>, without_words: Option<Arc<Self>>) -> Self {
+        Self { firsts: Firsts::of(&rules), sieve: OnceLock::new(), words, without_words, rules }
     }
 
     /// In the order they are asked.
@@ -297,7 +303,7 @@ impl Rules {
     }
 
     pub(super) fn sieve(&self) -> &Sieve {
-        &self.sieve
+        self.sieve.get_or_init(|| Sieve::new(&self.rules))
     }
 
     pub(super) fn at(&self, index: usize) -> Option<&Rule> {
