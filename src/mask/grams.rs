@@ -275,7 +275,7 @@ pub(super) const WIDTH: usize = 4;
 const ROW: usize = 64 + WIDTH - 1;
 
 /// So often each text's group is chosen.
-const ROUNDS: usize = 2;
+const ROUNDS: usize = 3;
 
 /// So much is looked at before it is told.
 const BLOCK: usize = 1024;

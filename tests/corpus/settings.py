@@ -123,6 +123,11 @@ for group, name, forms, value in [
     ("assignment", "call_with_source", ['new PDO("mysql:host=db-1", "app", "@");', "mysqli_connect('db-1', 'app', '@', 'shop');"], generated),
     ("assignment", "call_that_signs", ['jwt.sign(payload, "@", { expiresIn: "1h" })', "createHmac('sha256', '@')"], generated),
     ("assignment", "cookie_file", [".example.org\tTRUE\t/\tTRUE\t1799999999\tsid\t@"], random),
+    ("assignment", "json_web_key", ['{"kty":"oct","k":"@"}', '{"kty":"EC","crv":"P-256","d":"@"}'], lambda r: draw(r, ALNUM + "-_", 43)),
+    ("assignment", "nats_seed", ["SUA@"], lambda r: draw(r, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 55)),
+    ("assignment", "named_constant", ['#define API_KEY "@"', "setenv API_TOKEN @", "set -x DB_PASSWORD @"], random),
+    ("header", "quoted_header", ['proxy_set_header X-Api-Key "@";'], random),
+    ("connection", "proxy_login", ["stats auth admin:@"], plain),
     ("command", "erlang_cookie", ["erl -sname a -setcookie @"], lambda r: draw(r, ALNUM, 20)),
     ("connection", "url_at_sign", ["amqp://guest:@\0a1\0mq-1:5672/v"], lambda r: draw(r, ALNUM, 12)),
 ]:
