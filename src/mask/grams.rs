@@ -212,7 +212,8 @@ fn widen(halves: &mut [[u16; 2]; WIDTH], text: &[u8]) {
 fn groups<'t>(texts: &[&'t [u8]]) -> Vec<Group<'t>> {
     let sample = Sample::new(&ordinary());
     let mut groups = vec![Group::new(&sample); 16];
-    for text in texts.iter().cycle().take(ROUNDS * texts.len()) {
+    let rounds = if texts.len() > MANY { 1 } else { ROUNDS };
+    for text in texts.iter().cycle().take(rounds * texts.len()) {
         groups.iter_mut().filter(|group| group.texts.contains(text)).for_each(|group| group.remove(text, &sample));
         let best = groups.iter_mut().min_by_key(|group| (group.more(text, &sample), group.spread(text)));
         best.into_iter().for_each(|group| group.add(text, &sample));
@@ -274,8 +275,9 @@ pub(super) const WIDTH: usize = 4;
 /// 64 places, and the bytes behind the last one.
 const ROW: usize = 64 + WIDTH - 1;
 
-/// So often each text's group is chosen.
+/// So often each text's group is chosen; of so many once, since that takes longer and helps less.
 const ROUNDS: usize = 3;
+const MANY: usize = 400;
 
 /// So much is looked at before it is told.
 const BLOCK: usize = 1024;
