@@ -8,7 +8,7 @@ use std::ops::{ControlFlow, Range};
 use memchr::memmem;
 
 use super::class::Class;
-use super::grams::{Grams, WIDTH, ordinary};
+use super::grams::{Grams, WIDTH, key, ordinary};
 use super::heads::Behind;
 
 /// A word that is looked for: which of the rules, which of its words, how it reads, and what may follow it.
@@ -273,11 +273,7 @@ fn parts_of(word: &Word) -> Vec<Part> {
 }
 
 fn parts_within(text: &[u8], width: usize) -> impl Iterator<Item = Part> {
-    text.windows(width).map(|window| {
-        let mut part = Part::default();
-        part.iter_mut().zip(window).for_each(|(to, byte)| *to = *byte);
-        part
-    })
+    text.windows(width).map(key)
 }
 
 /// The least of a word that is found.

@@ -174,11 +174,13 @@ fn pair(two: [u8; 2]) -> usize {
     usize::from(u16::from_be_bytes(two))
 }
 
-fn has(bits: &[u64], place: usize) -> bool {
+/// Whether a place has its bit.
+pub(super) fn has(bits: &[u64], place: usize) -> bool {
     bits.get(place / 64).is_none_or(|row| row >> (place % 64) & 1 == 1)
 }
 
-fn bits(places: impl Iterator<Item = usize>) -> Vec<u64> {
+/// A bit for each of these places.
+pub(super) fn bits(places: impl Iterator<Item = usize>) -> Vec<u64> {
     // For every two bytes, and for every hash.
     let mut bits = vec![0; 1 << 10];
     for place in places {

@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, u8x16, u8x64};
 
+use super::firsts;
 use super::lanes::Bits;
 
 /// The texts, of three bytes or four, by their place among all.
@@ -37,14 +38,13 @@ impl Grams {
                 }
             }
         }
-        let mut marks = [vec![0; 1 << 10], vec![0; 1 << 10]];
+        let marks = [WIDTH, WIDTH - 1].map(|width| {
+            let same = texts.iter().filter(|text| text.len() == width);
+            firsts::bits(same.map(|text| hash(key(text))))
+        });
         let mut slots = vec![None; (4 * texts.len()).next_power_of_two().max(2)];
         for (index, text) in texts.iter().enumerate() {
-            let mut key = [0; WIDTH];
-            key.iter_mut().zip(*text).for_each(|(to, byte)| *to = *byte);
-            let [long, short] = &mut marks;
-            let marks = if text.len() < WIDTH { short } else { long };
-            marks.get_mut(hash(key) >> 6).into_iter().for_each(|row| *row |= 1 << (hash(key) & 63));
+            let key = key(text);
             let from = slot(key, slots.len());
             let (first, last) = slots.split_at_mut(from);
             let free = last.iter_mut().chain(first).find(|slot| slot.is_none());
@@ -119,9 +119,8 @@ impl Grams {
     /// Whether a text may begin with these, nearly surely.
     fn may_be(&self, head: [u8; WIDTH]) -> bool {
         let [long, short] = &self.marks;
-        let has = |marks: &[u64], hash: usize| marks.get(hash >> 6).is_none_or(|row| row >> (hash & 63) & 1 == 1);
         let [a, b, c, _] = head;
-        has(long, hash(head)) | has(short, hash([a, b, c, 0]))
+        firsts::has(long, hash(head)) | firsts::has(short, hash([a, b, c, 0]))
     }
 
     fn at(&self, key: [u8; WIDTH]) -> Option<usize> {
@@ -129,6 +128,13 @@ impl Grams {
         let taken = from.iter().chain(&self.slots).map_while(|slot| slot.as_ref());
         taken.into_iter().find(|(known, _)| *known == key).map(|(_, text)| *text)
     }
+}
+
+/// The bytes of a text, and nothing behind three.
+pub(super) fn key(text: &[u8]) -> [u8; WIDTH] {
+    let mut key = [0; WIDTH];
+    key.iter_mut().zip(text).for_each(|(to, byte)| *to = *byte);
+    key
 }
 
 /// Fibonacci hashing.
