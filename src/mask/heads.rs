@@ -15,7 +15,7 @@ pub(super) struct Heads {
 impl Heads {
     /// The first four bytes of each word, or of a short one with what may follow. Whether they are few enough.
     pub(super) fn add(&mut self, rule: &Rule, words: &[String]) -> bool {
-        self.is_anywhere |= rule.before != Before::NoWord;
+        self.is_anywhere |= !matches!(rule.before, Before::NoWord | Before::NoNumber);
         self.bits.resize(1 << 11, 0);
         words.iter().all(|word| rule.forms.iter().all(|form| self.add_form(word.as_bytes(), form)))
     }

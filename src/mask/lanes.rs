@@ -11,42 +11,47 @@ use super::character;
 use super::class::Class;
 use super::screen::{Column, tab};
 
-/// A bit for each of 64 bytes, the first one lowest.
+/// A bit for each of 64 bytes, the first one lowest: of one row, or of four.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Lanes {
-    pub(super) digit: u64,
-    pub(super) hex: u64,
+pub(super) struct Lanes<T = Four> {
+    pub(super) digit: T,
+    pub(super) hex: T,
     /// Letters, digits, `_`.
-    pub(super) word: u64,
+    pub(super) word: T,
     /// Those, `+`, `/`, `-`.
-    pub(super) base64: u64,
+    pub(super) base64: T,
     /// Those, `.`.
-    pub(super) dotted: u64,
+    pub(super) dotted: T,
     /// Those, `=` and `:`.
-    pub(super) token: u64,
+    pub(super) token: T,
     /// A blank, a hyphen or a dot.
-    pub(super) between: u64,
-    pub(super) plus: u64,
-    pub(super) open: u64,
+    pub(super) between: T,
+    pub(super) plus: T,
+    pub(super) open: T,
     /// Line feeds.
-    pub(super) end: u64,
+    pub(super) end: T,
     /// Returns.
-    pub(super) again: u64,
-    pub(super) tab: u64,
+    pub(super) again: T,
+    pub(super) tab: T,
     /// What takes a column: a character's first byte.
-    pub(super) column: u64,
+    pub(super) column: T,
     /// The first byte of a character of three bytes or four, which may take more or less than one.
-    wide: u64,
+    wide: T,
     /// That of a mark of Latin, which takes none.
-    mark: u64,
+    mark: T,
     /// Of `SIGNS`.
-    sign: u64,
+    sign: T,
 }
+
+/// Rows that follow each other: as many as a vector holds.
+pub(super) type Four = [u64; FOUR];
+
+pub(super) const FOUR: usize = 4;
 
 impl Lanes {
     /// Of what stands before a text, in the highest bit.
     pub(super) fn before(byte: Option<u8>) -> Self {
-        let bit = |class: Class| u64::from(byte.is_some_and(|byte| class.has(byte))) << 63;
+        let bit = |class: Class| [0, 0, 0, u64::from(byte.is_some_and(|byte| class.has(byte))) << 63];
         Self {
             digit: bit(Class::DIGIT),
             hex: bit(Class::HEX),
@@ -56,6 +61,18 @@ impl Lanes {
         }
     }
 
+    #[inline(always)]
+    fn set(&mut self, place: usize, row: Lanes<u64>) {
+        macro_rules! set {
+            ($($lane:ident)*) => {
+                $(self.$lane.get_mut(place).into_iter().for_each(|to| *to = row.$lane);)*
+            };
+        }
+        set!(digit hex word base64 dotted token between plus open end again tab column wide mark sign);
+    }
+}
+
+impl Lanes<u64> {
     /// What it finds, and the bytes folded: letters in lower case; some signs fall together.
     #[inline(always)]
     fn of<S: Simd>(simd: S, bytes: &[u8; 64], to: &mut [u8; 64], any: &mut mask8x64<S>) -> Self {
@@ -98,13 +115,14 @@ impl Lanes {
 /// Of each 64 bytes of a text. Kept from text to text.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rows {
-    /// One more than the text has: behind it is nothing.
+    /// Four more than the text has: behind it is nothing.
     rows: Vec<Lanes>,
     folded: Vec<u8>,
     /// Where each of the signs stands.
     signs: [Vec<usize>; SIGNS.len()],
     /// Control characters, but for line feeds and tabs.
     pub(super) has_control: bool,
+    has_tab: bool,
 }
 
 impl Rows {
@@ -114,29 +132,37 @@ impl Rows {
 
     #[inline(always)]
     fn read_by<S: Simd>(&mut self, simd: S, text: &[u8]) {
-        let (whole, rest) = text.as_chunks::<64>();
+        let (whole, rest) = text.as_chunks::<{ 64 * FOUR }>();
         self.rows.resize(whole.len() + 2, Lanes::default());
-        self.folded.resize(64 * (whole.len() + 1), 0);
-        let (folded, _) = self.folded.as_chunks_mut::<64>();
+        self.folded.resize(64 * FOUR * (whole.len() + 1), 0);
         let mut any = mask8x64::splat(simd, false);
         // Into rows that are there already: with a branch for one more, the compiler takes the vectors apart byte by byte.
-        for ((row, bytes), folded) in self.rows.iter_mut().zip(whole).zip(folded.iter_mut()) {
-            *row = Lanes::of(simd, bytes, folded, &mut any);
+        for ((lanes, bytes), folded) in
+            self.rows.iter_mut().zip(whole).zip(self.folded.as_chunks_mut::<{ 64 * FOUR }>().0)
+        {
+            let rows = bytes.as_chunks::<64>().0.iter().zip(folded.as_chunks_mut::<64>().0);
+            for (place, (bytes, folded)) in rows.enumerate() {
+                lanes.set(place, Lanes::of(simd, bytes, folded, &mut any));
+            }
         }
-        // Blanks tell nothing of a text.
-        let (mut padded, mut last) = ([b' '; 64], Lanes::default());
-        padded.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
-        if let Some(folded) = folded.last_mut() {
-            last = Lanes::of(simd, &padded, folded, &mut any);
-            last.between &= (1 << rest.len()) - 1;
-            last.column &= (1 << rest.len()) - 1;
+        let (mut last, from) = (Lanes::default(), 64 * FOUR * whole.len());
+        let folded = self.folded.get_mut(from..).unwrap_or_default().as_chunks_mut::<64>().0;
+        for ((place, bytes), folded) in rest.chunks(64).enumerate().zip(folded) {
+            // Blanks tell nothing of a text.
+            let mut padded = [b' '; 64];
+            padded.iter_mut().zip(bytes).for_each(|(to, byte)| *to = *byte);
+            let mut row = Lanes::of(simd, &padded, folded, &mut any);
+            row.between &= u64::MAX >> (64 - bytes.len());
+            row.column &= u64::MAX >> (64 - bytes.len());
+            last.set(place, row);
         }
-        self.has_control = any.any_true();
         let behind = self.rows.iter_mut().skip(whole.len()).zip([last, Lanes::default()]);
         behind.for_each(|(row, lanes)| *row = lanes);
+        self.has_control = any.any_true();
+        self.has_tab = self.rows.iter().any(|lanes| lanes.tab != [0; FOUR]);
         self.signs.iter_mut().for_each(Vec::clear);
-        for (row, begin) in self.rows.iter().zip((0..).step_by(64)) {
-            for at in Bits(row.sign).map(|bit| begin + bit) {
+        for (row, begin) in self.rows.iter().flat_map(|lanes| lanes.sign).zip((0..).step_by(64)) {
+            for at in Bits(row).map(|bit| begin + bit) {
                 let places = text.get(at).and_then(|sign| self.signs.get_mut(index_of(*sign)));
                 places.into_iter().for_each(|places| places.push(at));
             }
@@ -153,23 +179,30 @@ impl Rows {
         self.signs.get(index_of(sign)).into_iter().flatten().copied()
     }
 
-    /// Each with the one behind it.
+    /// Four rows each, with those behind them.
     pub(super) fn pairs(&self) -> impl Iterator<Item = [&Lanes; 2]> {
         self.rows.iter().zip(self.rows.iter().skip(1)).map(|(here, next)| [here, next])
+    }
+
+    /// Whether a line surely ends before a column, whatever is in it: no character takes more columns than bytes, but for tabs.
+    #[inline(always)]
+    pub(super) fn is_short(&self, line: Range<usize>, from: Column, column: usize) -> bool {
+        from.counted.max(from.shown) + line.len() < column
+            && (!self.has_tab || self.last(|lanes| &lanes.tab, line.start, line.end).is_none())
     }
 
     /// In which column a line of the text is at its end, from a column on. Where only some are asked for, the least one first,
     /// any other may be told wrongly, but never as one of them.
     pub(super) fn column(&self, text: &[u8], line: Range<usize>, from: Column, asked: Option<&[usize]>) -> Column {
         // Mostly a byte is a column.
-        let is_plain = |(index, mask)| self.rows.get(index).is_some_and(|row: &Lanes| row.column & mask == mask);
+        let is_plain = |(index, mask)| self.row(index, |lanes| &lanes.column) & mask == mask;
         if parts(&line).all(is_plain) {
             return from.both(|column| column + line.len());
         }
         // A short line is short, whatever is in it: no character takes more columns than bytes, but for tabs.
         let tabs =
-            |(index, mask): (usize, u64)| self.rows.get(index).map_or(0, |row| (row.tab & mask).count_ones() as usize);
-        let most = line.len() + 7 * parts(&line).map(tabs).sum::<usize>();
+            || parts(&line).map(|(index, mask)| (self.row(index, |lanes| &lanes.tab) & mask).count_ones() as usize);
+        let most = line.len() + 7 * tabs().sum::<usize>();
         let least_asked = asked.and_then(|asked| asked.first()).copied().unwrap_or(0);
         if from.counted.max(from.shown) + most < least_asked {
             return from.both(|column| column + most);
@@ -189,8 +222,9 @@ impl Rows {
         if from.shown == from.counted {
             if most > 0 {
                 // The column behind a tab may differ by one tab more.
-                let tabs = |row: &Lanes, mask: u64| 8 * (row.tab & mask).count_ones() as usize;
-                most += parts(line).filter_map(|(index, mask)| Some(tabs(self.rows.get(index)?, mask))).sum::<usize>();
+                let tabs =
+                    |(index, mask): (usize, u64)| (self.row(index, |lanes| &lanes.tab) & mask).count_ones() as usize;
+                most += 8 * parts(line).map(tabs).sum::<usize>();
             }
             let among = counted.saturating_sub(most)..=counted + most;
             if most == 0 || asked.is_some_and(|asked| !asked.iter().any(|column| among.contains(column))) {
@@ -214,15 +248,18 @@ impl Rows {
     ) -> usize {
         // Nothing takes less than no column: behind the last one they stay.
         for (index, mut mask) in parts(line) {
-            let Some(row) = self.rows.get(index).filter(|_| column <= last) else { break };
+            if column > last {
+                break;
+            }
+            let columns = self.row(index, |lanes| &lanes.column);
             // Of a character of several bytes the next ones take no column; of the last bytes here they stand in another row.
-            let next = |count: u32| !row.column >> count | !(u64::MAX >> count);
-            let odd = (row.wide & next(2) | row.mark) & next(1);
+            let next = |count: u32| !columns >> count | !(u64::MAX >> count);
+            let odd = (self.row(index, |lanes| &lanes.wide) & next(2) | self.row(index, |lanes| &lanes.mark)) & next(1);
             let mut behind = |column: usize, mask: u64| {
-                let counted = column + (row.column & mask).count_ones() as usize;
+                let counted = column + (columns & mask).count_ones() as usize;
                 counted.saturating_add_signed(wider(index * 64, odd & mask))
             };
-            for at in Bits(row.tab & mask) {
+            for at in Bits(self.row(index, |lanes| &lanes.tab) & mask) {
                 let before = mask & !(u64::MAX << at);
                 column = tab(behind(column, before));
                 mask &= !before;
@@ -233,28 +270,29 @@ impl Rows {
     }
 
     /// Where the last such byte stands between two places.
-    pub(super) fn last(&self, lane: impl Fn(&Lanes) -> u64, from: usize, until: usize) -> Option<usize> {
+    pub(super) fn last(&self, lane: impl Fn(&Lanes) -> &Four, from: usize, until: usize) -> Option<usize> {
         parts(&(from..until)).rev().find_map(|(index, mask)| {
-            let row = lane(self.rows.get(index)?) & mask;
+            let row = self.row(index, &lane) & mask;
             (row != 0).then(|| index * 64 + 63 - row.leading_zeros() as usize)
         })
     }
 
-    /// The row with these 64 bytes; none behind the text.
-    pub(super) fn at(&self, index: usize) -> Option<&Lanes> {
-        self.rows.get(index)
+    /// These of 64 bytes; none behind the text.
+    #[inline(always)]
+    pub(super) fn row(&self, index: usize, lane: impl Fn(&Lanes) -> &Four) -> u64 {
+        self.rows.get(index / FOUR).and_then(|lanes| lane(lanes).get(index % FOUR)).copied().unwrap_or(0)
     }
 
     /// Where such bytes stand.
     #[inline]
-    pub(super) fn places(&self, lane: impl Fn(&Lanes) -> u64) -> impl Iterator<Item = usize> {
-        let (mut rows, mut begin, mut bits) = (self.rows.iter(), 0, Bits(0));
+    pub(super) fn places(&self, lane: impl Fn(&Lanes) -> &Four) -> impl Iterator<Item = usize> {
+        let (mut rows, mut begin, mut bits) = (self.rows.iter().flat_map(lane), 0, Bits(0));
         std::iter::from_fn(move || {
             loop {
                 if let Some(bit) = bits.next() {
                     return Some(begin + bit - 64);
                 }
-                bits = Bits(lane(rows.next()?));
+                bits = Bits(*rows.next()?);
                 begin += 64;
             }
         })
@@ -395,17 +433,6 @@ impl Iterator for Bits {
     }
 }
 
-/// Whether at each of the first 64 places so many bits follow each other, for powers of two.
-#[inline(always)]
-pub(super) fn row(bits: u128, most: u32) -> u128 {
-    let (mut row, mut length) = (bits, 1);
-    while length < most {
-        row &= row >> length;
-        length *= 2;
-    }
-    row
-}
-
 /// But for line feeds and tabs.
 #[inline(always)]
 fn control_characters<S: Simd>(bytes: u8x64<S>) -> mask8x64<S> {
@@ -421,7 +448,7 @@ fn among<S: Simd>(bytes: u8x64<S>, first: u8, count: u8) -> mask8x64<S> {
 
 /// The same without vectors.
 #[cfg(test)]
-fn looked_up(bytes: &[u8; 64]) -> Lanes {
+fn looked_up(bytes: &[u8; 64]) -> Lanes<u64> {
     let bits = |is: fn(&u8) -> bool| {
         bytes.iter().enumerate().fold(0, |bits, (place, byte)| bits | u64::from(is(byte)) << place)
     };
@@ -461,9 +488,9 @@ mod tests {
     fn vectors_and_a_look_at_each_byte_say_the_same_of_every_byte() {
         let bytes: Vec<u8> = (0..=u8::MAX).collect();
         let rows = of(&bytes);
-        for (index, bytes) in bytes.as_chunks().0.iter().enumerate() {
-            assert_eq!(rows.at(index), Some(&looked_up(bytes)));
-        }
+        let mut all = Lanes::default();
+        bytes.as_chunks().0.iter().enumerate().for_each(|(place, bytes)| all.set(place, looked_up(bytes)));
+        assert_eq!(rows.rows, [all, Lanes::default(), Lanes::default()]);
         let mut narrow = Rows::default();
         let level = Level::baseline();
         dispatch!(level, simd => narrow.read_by(simd, &bytes));
@@ -473,8 +500,10 @@ mod tests {
 
     #[test]
     fn of_a_short_text_the_rest_is_nothing() {
-        let seven = Lanes { digit: 1, hex: 1, word: 1, base64: 1, dotted: 1, token: 1, column: 1, ..Lanes::default() };
-        assert_eq!([of(b"7").at(0), of(b"7").at(1)], [Some(&seven), Some(&Lanes::default())]);
+        let mut seven = Lanes::default();
+        seven
+            .set(0, Lanes { digit: 1, hex: 1, word: 1, base64: 1, dotted: 1, token: 1, column: 1, ..Lanes::default() });
+        assert_eq!(of(b"7").rows, [seven, Lanes::default()]);
         assert!(!of(b"7").has_control);
     }
 
@@ -538,9 +567,12 @@ mod tests {
     #[test]
     fn places_tell_where_such_bytes_stand() {
         let text = [&[b'a'; 63][..], b"\n", &[b'b'; 70], b"\t\n"].concat();
-        assert_eq!(of(&text).places(|row| row.end).collect::<Vec<_>>(), [63, 135]);
+        assert_eq!(of(&text).places(|lanes| &lanes.end).collect::<Vec<_>>(), [63, 135]);
         let rows = of(&text);
-        assert_eq!([rows.last(|row| row.end, 0, 136), rows.last(|row| row.end, 63, 135)], [Some(135), Some(63)]);
+        assert_eq!(
+            [rows.last(|lanes| &lanes.end, 0, 136), rows.last(|lanes| &lanes.end, 63, 135)],
+            [Some(135), Some(63)]
+        );
     }
 
     #[test]
@@ -557,10 +589,5 @@ mod tests {
                 assert_eq!(column, Column { counted, shown }, "{from}..{until}");
             }
         }
-    }
-
-    #[test]
-    fn a_row_is_found_at_each_place_where_it_begins() {
-        assert_eq!(row(0b1_1111_0110, 4), 0b0_0011_0000);
     }
 }

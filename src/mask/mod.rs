@@ -31,6 +31,7 @@ mod plain;
 pub mod profile;
 mod quick;
 pub mod rule;
+mod runs;
 mod screen;
 mod shadow;
 mod shape;

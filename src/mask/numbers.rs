@@ -1,8 +1,11 @@
 //! Rules that begin with digits, told by how many stand in each of the first groups, and by what stands behind each.
 
+use fearless_simd::{Simd, u64x4};
+
 use super::class::Class;
 use super::lanes::Lanes;
 use super::rule::{Form, Part, Rule};
+use super::runs::Strip;
 
 /// Which of the rules they are, each with the ways in which it may begin.
 #[derive(Debug, Default)]
@@ -47,30 +50,36 @@ impl Numbers {
         is_one
     }
 
-    /// Where what begins with three digits goes on in one of the ways, in one row.
+    /// Where what begins with three digits goes on in one of the ways.
     #[inline(always)]
-    pub(super) fn places(&self, here: &Lanes, next: &Lanes) -> u64 {
-        let both = |lane: fn(&Lanes) -> u64| u128::from(lane(here)) | u128::from(lane(next)) << 64;
-        let digits = both(|lanes| lanes.digit);
-        let between = both(|lanes| lanes.between | lanes.plus);
-        let two = digits & digits >> 1;
-        let three = two & digits >> 2;
-        let four = two & two >> 2;
-        let eight = four & four >> 4;
+    pub(super) fn places<S: Simd>(&self, simd: S, here: &Lanes, next: &Lanes) -> u64x4<S> {
+        // Closures would not be compiled for the processor.
+        macro_rules! strip {
+            ($lane:ident) => {
+                Strip::new(simd, &here.$lane, &next.$lane)
+            };
+        }
+        let (digits, between) = (strip!(digit), strip!(between));
+        let two = digits & digits.ahead(1);
+        let three = two & digits.ahead(2);
+        let four = two & two.ahead(2);
+        let eight = four & four.ahead(4);
         let mut row = eight;
-        if eight != 0 && !self.is_any_row {
+        if !self.is_any_row {
             // What a token's characters are but for the others; and behind eight digits to twelve.
-            let colon = both(|lanes| lanes.token & !lanes.dotted);
-            let two = colon | colon >> 1;
-            row &= eight >> 5 | (two | two >> 2 | colon >> 4) >> 8;
+            let colon = strip!(token) & !strip!(dotted);
+            let two = colon | colon.ahead(1);
+            row = eight & (eight.ahead(5) | (two | two.ahead(2) | colon.ahead(4)).ahead(8));
         }
         // What stands between numbers and in base64.
-        let hyphen = both(|lanes| lanes.between & lanes.base64);
-        let last = four >> 8 | three >> 8 & hyphen >> 11 & two >> 12;
-        let third = between >> 3 & (two >> 4 & between >> 6 & four >> 7 | three >> 4 & between >> 7 & last);
-        let more = between & digits >> 1;
-        let fourth = between >> 4 & four >> 5 & (more >> 9 | more >> 10 | more >> 11);
-        (row | three & third | four & fourth) as u64
+        let hyphen = between & strip!(base64);
+        let between = between | strip!(plus);
+        let last = four.ahead(8) | three.ahead(8) & hyphen.ahead(11) & two.ahead(12);
+        let third = between.ahead(3)
+            & (two.ahead(4) & between.ahead(6) & four.ahead(7) | three.ahead(4) & between.ahead(7) & last);
+        let more = between & digits.ahead(1);
+        let fourth = between.ahead(4) & four.ahead(5) & (more.ahead(9) | more.ahead(10) | more.ahead(11));
+        (row | three & third | four & fourth).here
     }
 
     /// Whether any may begin with so many digits, and what stands behind.

@@ -175,10 +175,15 @@ impl Screen {
     pub(super) fn wraps_in(&self, (text, rows): (&[u8], &Rows), is_simple: bool, wraps: &mut Vec<Range<usize>>) {
         let (mut begin, mut column) = self.end_character(text);
         let asked = if self.columns.is_none() { Some(USUAL) } else { None };
-        for end in rows.places(|row| row.end).take_while(|end| *end < text.len()) {
+        let least = self.columns.or(USUAL.first().copied()).unwrap_or(0);
+        for end in rows.places(|lanes| &lanes.end).take_while(|end| *end < text.len()) {
+            if rows.is_short(begin..end, column, least) {
+                (begin, column) = (end + 1, Column::default());
+                continue;
+            }
             let is_return = begin < end && text.get(end - 1) == Some(&b'\r');
             let last = end - usize::from(is_return);
-            let again = if is_simple { None } else { rows.last(|row| row.again, begin, last) };
+            let again = if is_simple { None } else { rows.last(|lanes| &lanes.again, begin, last) };
             if let Some(again) = again {
                 (begin, column) = (again + 1, Column::default());
             }

@@ -3,17 +3,18 @@
 //! Tokens by runs of their characters, numbers by groups of digits, words by a few bytes inside them, and whatever is
 //! left by four bytes that it may begin with. It may be wrong in one direction only: where it says no, no rule begins.
 
-use fearless_simd::{Level, dispatch};
+use fearless_simd::{Level, Simd, dispatch};
 use memchr::memmem;
 
 use super::anchor::{Anchors, SHORTEST, Wanted};
 use super::class::Class;
 use super::heads::{Behind, Heads, is_bracket, is_plus, is_token, least_of_phone, may_be_mended};
-use super::lanes::{Bits, Lanes, Rows, SIGNS, row};
+use super::lanes::{Bits, FOUR, Lanes, Rows, SIGNS};
 use super::look::{Begins, Look};
 use super::numbers::Numbers;
 use super::quick::{Quick, fold_all};
 use super::rule::{Before, Part, Rule, Rules, Start};
+use super::runs::{self, Beginnings};
 use super::shape::may_be_domain;
 use super::word::inner;
 
@@ -182,16 +183,16 @@ impl Sieve {
 
     /// By runs of characters and groups of digits.
     fn runs(&self, look: &Look<'_>, end: usize, rows: &Rows) -> Option<(usize, Begins)> {
-        // Bits are shifted and counted: that is for the processor.
-        dispatch!(Level::new(), _simd => self.runs_by(look, end, rows))
+        dispatch!(Level::new(), simd => self.runs_by(simd, look, end, rows))
     }
 
     #[inline(always)]
-    fn runs_by(&self, look: &Look<'_>, end: usize, rows: &Rows) -> Option<(usize, Begins)> {
+    fn runs_by<S: Simd>(&self, simd: S, look: &Look<'_>, end: usize, rows: &Rows) -> Option<(usize, Begins)> {
         let first = Lanes::before(look.before);
         let mut before = &first;
-        for (begin, [here, next]) in (0..end).step_by(64).zip(rows.pairs()) {
-            let found = self.runs_of(look, begin, [before, here, next]);
+        for (begin, [here, next]) in (0..end).step_by(64 * FOUR).zip(rows.pairs()) {
+            let beginnings = Beginnings::of(simd, [before, here, next], &self.numbers);
+            let found = beginnings.and_then(|beginnings| self.first_of(look, begin, &beginnings, rows));
             if found.is_some() {
                 return found.filter(|(place, _)| *place < end);
             }
@@ -200,26 +201,21 @@ impl Sieve {
         None
     }
 
-    #[inline(always)]
-    fn runs_of(&self, look: &Look<'_>, begin: usize, [before, here, next]: [&Lanes; 3]) -> Option<(usize, Begins)> {
-        let both = |lane: fn(&Lanes) -> u64| u128::from(lane(here)) | u128::from(lane(next)) << 64;
-        let starts = |lane: fn(&Lanes) -> u64| lane(here) & !(lane(here) << 1 | lane(before) >> 63);
-        let after_word = here.word << 1 | before.word >> 63;
-        let mut first = First { begin, found: None };
-        let long = row(both(|lanes| lanes.dotted), 16) as u64;
-        if long != 0 {
-            let base64 = row(both(|lanes| lanes.base64), 16) as u64 & starts(|lanes| lanes.base64);
-            let hex = row(both(|lanes| lanes.hex), 16) as u64 & starts(|lanes| lanes.hex);
-            first.meet(base64 | hex, |place| look.encoded(place));
-            first.meet(long & !after_word, |place| self.head(look, place));
-        }
-        // Whatever is a number begins with three digits.
-        let behind = |lane: fn(&Lanes) -> u64, far: u32| lane(here) >> far | lane(next) << (64 - far);
-        let (second, third) = (behind(|lanes| lanes.digit, 1), behind(|lanes| lanes.digit, 2));
-        let three = starts(|lanes| lanes.digit) & !after_word & second & third;
-        if three != 0 {
-            first.meet(three & self.numbers.places(here, next), |place| {
-                let digits = (both(|lanes| lanes.digit) >> (place - begin)) as u64;
+    /// What begins first where something may.
+    fn first_of(
+        &self,
+        look: &Look<'_>,
+        begin: usize,
+        beginnings: &[Beginnings; FOUR],
+        rows: &Rows,
+    ) -> Option<(usize, Begins)> {
+        for (begin, row) in (begin..).step_by(64).zip(beginnings) {
+            let mut first = First { begin, found: None };
+            first.meet(row.encoded, |place| look.encoded(place));
+            first.meet(row.head, |place| self.head(look, place));
+            first.meet(row.number, |place| {
+                let digits = |index: usize| u128::from(rows.row(index, |lanes| &lanes.digit));
+                let digits = ((digits(begin / 64) | digits(begin / 64 + 1) << 64) >> (place - begin)) as u64;
                 let (ahead, count) = (look.text.get(place..).unwrap_or_default(), digits.trailing_ones());
                 if self.numbers.may_begin(count, ahead.get(count as usize)) {
                     look.by(place, self.numbers.beginning(ahead, digits))
@@ -227,21 +223,14 @@ impl Sieve {
                     Begins::No
                 }
             });
+            first.meet(row.country, |place| self.by_country(look, place));
+            first.meet(row.plus, |place| self.by_plus(look, place));
+            first.meet(row.bracket, |place| look.by(place, self.brackets.iter().copied()));
+            if first.found.is_some() {
+                return first.found;
+            }
         }
-        let letter = |lanes: &Lanes| lanes.word & !lanes.digit;
-        let two = letter(here) & (letter(here) >> 1 | letter(next) << 63) & !after_word;
-        let countries = two & third & behind(|lanes| lanes.digit, 3);
-        if countries != 0 {
-            let iban = row(both(|lanes| lanes.word | lanes.between), 15) as u64;
-            first.meet(countries & iban, |place| self.by_country(look, place));
-        }
-        if (here.plus | here.open) != 0 {
-            let digits = both(|lanes| lanes.digit);
-            first.meet((u128::from(here.plus) & digits >> 1) as u64, |place| self.by_plus(look, place));
-            let brackets = u128::from(here.open) & digits >> 1 & digits >> 2 & digits >> 3;
-            first.meet(brackets as u64, |place| look.by(place, self.brackets.iter().copied()));
-        }
-        first.found
+        None
     }
 
     fn by_plus(&self, look: &Look<'_>, place: usize) -> Begins {
@@ -265,27 +254,42 @@ impl Sieve {
 
     /// Tokens and words that a line's end breaks.
     fn broken(&self, look: &Look<'_>, end: usize, rows: &Rows) -> Option<(usize, Begins)> {
+        dispatch!(Level::new(), simd => self.broken_by(simd, look, end, rows))
+    }
+
+    #[inline(always)]
+    fn broken_by<S: Simd>(&self, simd: S, look: &Look<'_>, end: usize, rows: &Rows) -> Option<(usize, Begins)> {
         let until = (end + REACH).min(look.text.len());
-        rows.places(|row| row.end).take_while(|at| *at < until).find_map(|at| {
-            // A break before anything else than a token's character is mended nowhere.
-            let goes_on = look.text.get(at + 1).is_none_or(|next| Class::TOKEN.has(*next) || *next == b'\r');
-            let line = look.text.get(..at).filter(|_| goes_on)?;
-            let line = line.strip_suffix(b"\r").unwrap_or(line).len();
-            // The 64 bytes before the break, the last one highest.
-            let (row, shift) = (line / 64, line % 64);
-            let bits = |index: usize| rows.at(index).map_or((0, 0), |row| (row.token, row.word));
-            let (low, high) = (row.checked_sub(1).map_or((0, 0), bits), if shift > 0 { bits(row) } else { (0, 0) });
-            let last = |low: u64, high: u64| ((u128::from(high) << 64 | u128::from(low)) << (64 - shift) >> 64) as u64;
-            let (token, word) = (last(low.0, high.0), last(low.1, high.1));
-            let length = (token.leading_ones() as usize).min(REACH).min(line);
-            // What it may begin with has four bytes.
-            let begin = 64 - length;
-            let in_word = if self.heads.is_anywhere { 0 } else { word << 1 };
-            let places = !in_word & (u64::MAX.checked_shl(begin as u32).unwrap_or(0)) & (u64::MAX >> 3);
-            Bits(places).map(|bit| line + bit - 64).find_map(|place| {
-                let begins = if place < end { self.head(look, place) } else { Begins::No };
-                (begins != Begins::No).then_some((place, begins))
-            })
+        for (begin, [here, next]) in (0..until).step_by(64 * FOUR).zip(rows.pairs()) {
+            for (begin, bits) in (begin..).step_by(64).zip(runs::before_breaks(simd, here, next)) {
+                let lines = Bits(bits).map(|bit| begin + bit + runs::BROKEN).take_while(|line| *line < until);
+                let found = lines.map(|line| self.broken_at(look, line, end, rows)).find(Option::is_some);
+                if found.is_some() {
+                    return found.flatten();
+                }
+            }
+        }
+        // Behind the text anything may follow.
+        let line = look.text.strip_suffix(b"\n").filter(|line| line.len() < until)?;
+        self.broken_at(look, line.strip_suffix(b"\r").unwrap_or(line).len(), end, rows)
+    }
+
+    /// What is broken at the end of a line, and begins before another end.
+    fn broken_at(&self, look: &Look<'_>, line: usize, end: usize, rows: &Rows) -> Option<(usize, Begins)> {
+        // The 64 bytes before the break, the last one highest.
+        let (row, shift) = (line / 64, line % 64);
+        let bits = |index: usize| (rows.row(index, |lanes| &lanes.token), rows.row(index, |lanes| &lanes.word));
+        let (low, high) = (row.checked_sub(1).map_or((0, 0), bits), if shift > 0 { bits(row) } else { (0, 0) });
+        let last = |low: u64, high: u64| ((u128::from(high) << 64 | u128::from(low)) << (64 - shift) >> 64) as u64;
+        let (token, word) = (last(low.0, high.0), last(low.1, high.1));
+        let length = (token.leading_ones() as usize).min(REACH).min(line);
+        // What it may begin with has four bytes.
+        let begin = 64 - length;
+        let in_word = if self.heads.is_anywhere { 0 } else { word << 1 };
+        let places = !in_word & (u64::MAX.checked_shl(begin as u32).unwrap_or(0)) & (u64::MAX >> (runs::BROKEN - 1));
+        Bits(places).map(|bit| line + bit - 64).find_map(|place| {
+            let begins = if place < end { self.head(look, place) } else { Begins::No };
+            (begins != Begins::No).then_some((place, begins))
         })
     }
 
