@@ -25,6 +25,8 @@ pub enum Check {
     Mixed,
     /// That, of three kinds of characters among small and capital letters, digits and signs, and no name.
     Strong,
+    /// That, or letters with digits of some length that look chosen at random.
+    Random,
     /// Base64 of a name, a colon and a password (RFC 7617).
     Basic,
     /// As `Mixed`, and at least so many tenths of a bit of entropy a byte.
@@ -58,6 +60,7 @@ impl Check {
         ("not-placeholder", Self::NotPlaceholder),
         ("mixed", Self::Mixed),
         ("strong", Self::Strong),
+        ("random", Self::Random),
         ("basic", Self::Basic),
         ("jwt", Self::JwtHeader),
         ("github", Self::GitHub),
@@ -78,9 +81,15 @@ impl Check {
     /// The digits of the shortest telephone number: a country's code of two digits and eight more, or of three and seven.
     pub(super) const LEAST_OF_PHONE: usize = 10;
 
-    /// So many bits a byte.
-    pub(super) fn entropy(bits: f64) -> Self {
-        Self::Entropy((bits.clamp(0.0, 8.0) * 10.0).round() as u32)
+    /// As rules write it: one of those, or `entropy:BITS`, so many bits a byte.
+    pub(super) fn named(word: &str) -> Option<Self> {
+        match word.strip_prefix("entropy:") {
+            Some(bits) => {
+                let bits = bits.parse().ok().filter(|bits: &f64| (0.0..=8.0).contains(bits))?;
+                Some(Self::Entropy((bits * 10.0).round() as u32))
+            }
+            None => Self::NAMED.iter().find(|(name, _)| *name == word).map(|(_, check)| *check),
+        }
     }
 
     /// `next` is the byte behind the value, if anything is known of it.
@@ -95,6 +104,10 @@ impl Check {
             Self::NotPlaceholder => !stands_for_one(),
             Self::Mixed => is_mixed(value) && !stands_for_one(),
             Self::Strong => is_strong(value) && !stands_for_one() && !code::is_name(value),
+            Self::Random => {
+                let is_pattern = value.contains(&b'\\');
+                (is_strong(value) || is_random(value)) && !is_pattern && !stands_for_one() && !code::is_name(value)
+            }
             Self::Basic => is_basic(value),
             Self::Entropy(tenths) => is_mixed(value) && entropy(value) * 10.0 >= f64::from(tenths) && !stands_for_one(),
             Self::GitHub => has_github_checksum(value) || Self::Entropy(30).passes(value, next),
@@ -251,6 +264,11 @@ fn is_strong(value: &[u8]) -> bool {
     let kinds: [fn(&u8) -> bool; 4] =
         [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit, |byte| b"!@#$%^*+?~".contains(byte)];
     !is_file && !is_argument && kinds.iter().filter(|kind| value.iter().any(**kind)).count() > 2
+}
+
+/// Of a key in hexadecimal, or of a token in letters of one case.
+fn is_random(value: &[u8]) -> bool {
+    value.len() >= 20 && value.iter().all(u8::is_ascii_alphanumeric) && is_mixed(value) && entropy(value) >= 3.0
 }
 
 fn is_basic(value: &[u8]) -> bool {

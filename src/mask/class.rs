@@ -61,6 +61,10 @@ impl Class {
         ("value", Self::range(0, b' ').or(Self::of(b"\x7f\"'`,;&")).not()),
         ("in-double", Self::range(0, 0x1f).or(Self::of(b"\"")).not()),
         ("in-single", Self::range(0, 0x1f).or(Self::of(b"'")).not()),
+        // A value without quotes among source text.
+        ("bare", Self::WORD.or(Self::of(b"+/=@!#$%^*~.?-"))),
+        // A value in quotes of any kind.
+        ("in-quotes", Self::range(0, b' ').or(Self::of(b"\x7f\"'`")).not()),
         ("url-password", Self::range(0, b' ').or(Self::of(b"\x7f/@\"'<>`")).not()),
         ("user", Self::range(0, b' ').or(Self::of(b"\x7f:/@?#\"'<>`")).not()),
     ];

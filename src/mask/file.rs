@@ -12,7 +12,7 @@ use toml::Spanned;
 use super::check::Check;
 use super::class::Class;
 use super::pattern;
-use super::rule::{Before, Form, Kind, Part, Rule, Rules, Shown, Start};
+use super::rule::{Before, Form, Kind, Part, Rule, Rules, Shown, Start, Ways};
 use super::{Masker, Width};
 
 /// The rules of one file. `taken`: ids of other files.
@@ -150,7 +150,8 @@ fn rule(raw: &Raw, taken: &BTreeSet<Arc<str>>) -> Result<Rule, Wrong> {
         Patterns::One(pattern) => std::slice::from_ref(pattern),
         Patterns::Several(patterns) => patterns,
     };
-    let forms = patterns.iter().map(|pattern| pattern::parse(pattern)).collect::<Result<Vec<_>, _>>();
+    let check = validator(raw.validator.as_deref())?;
+    let forms = patterns.iter().map(|pattern| pattern::parse(pattern, check)).collect::<Result<Vec<_>, _>>();
     let forms = forms
         .map_err(|error| {
             wrong(format!("has a `pattern` that {error}"), "docs/MASKING.md says what a pattern may have")
@@ -162,8 +163,8 @@ fn rule(raw: &Raw, taken: &BTreeSet<Arc<str>>) -> Result<Rule, Wrong> {
         default: raw.default.unwrap_or(true),
         start: start(raw, &forms)?,
         before: before(raw.before.as_deref())?,
-        forms,
-        check: validator(raw.validator.as_deref())?,
+        forms: Ways::new(forms),
+        check,
         shown: shown(raw.replacement.as_deref())?,
         hide: raw.hide.iter().map(|text| example(text)).collect::<Result<_, _>>()?,
         keep: raw.keep.iter().map(|text| text.replace(JOINT, "")).collect(),
@@ -182,7 +183,7 @@ fn start(raw: &Raw, forms: &[Form]) -> Result<Start, Wrong> {
             "has nothing to find it by",
             "write `keywords`: texts that stand right before what `pattern` describes",
         )),
-        (None, words) if words.len() > MOST_KEYWORDS => Err(wrong("has more than 1000 `keywords`", "write fewer")),
+        (None, words) if words.len() > MOST_KEYWORDS => Err(wrong("has more than 2000 `keywords`", "write fewer")),
         (None, words) => match words.iter().find(|word| !(2..=64).contains(&word.len())) {
             Some(word) => Err(wrong(
                 format!("has the keyword {word:?}"),
@@ -247,13 +248,9 @@ fn validator(word: Option<&str>) -> Result<Check, Wrong> {
     let Some(word) = word else {
         return Ok(Check::None);
     };
-    let check = match word.strip_prefix("entropy:") {
-        Some(bits) => bits.parse().ok().filter(|bits| (0.0..=8.0).contains(bits)).map(Check::entropy),
-        None => Check::NAMED.iter().find(|(name, _)| *name == word).map(|(_, check)| *check),
-    };
     let names: Vec<&str> = Check::NAMED.iter().map(|(name, _)| *name).collect();
     let mend = || format!("write one of {}, or entropy:BITS, bits for each byte", names.join(", "));
-    check.ok_or_else(|| wrong(format!("has no `validator` {word:?}"), mend()))
+    Check::named(word).ok_or_else(|| wrong(format!("has no `validator` {word:?}"), mend()))
 }
 
 fn shown(word: Option<&str>) -> Result<Shown, Wrong> {
@@ -313,7 +310,7 @@ const LONGEST_FILE: usize = 1 << 20;
 
 const MOST_RULES: usize = 500;
 
-const MOST_KEYWORDS: usize = 1000;
+const MOST_KEYWORDS: usize = 2000;
 
 #[cfg(test)]
 mod tests {

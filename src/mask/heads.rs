@@ -111,10 +111,13 @@ pub(super) struct Behind {
 
 impl Behind {
     pub(super) fn of(rule: &Rule) -> Self {
-        let all = |forms: &[Form]| forms.iter().fold(Class::default(), |all, form| all.or(first(form))).folded();
         // Folded, nothing is a blank.
         let behind_blank = rule.forms.iter().flat_map(|form| [after(form, b' '), after(form, 0)].concat());
-        Self { first: all(&rule.forms), second: all(&behind_blank.collect::<Vec<_>>()) }
+        let or = |all: Class, form: &[Part]| all.or(first(form));
+        Self {
+            first: rule.forms.iter().fold(Class::default(), |all, form| or(all, form)).folded(),
+            second: behind_blank.fold(Class::default(), |all, form| or(all, &form)).folded(),
+        }
     }
 
     pub(super) fn or(self, other: Self) -> Self {
@@ -143,7 +146,7 @@ impl Behind {
 const BREAK: Class = Class::of(b"*-");
 
 /// What is left of a form behind a byte, in each way in which it may have been taken up.
-fn after(form: &[Part], byte: u8) -> Vec<Form> {
+fn after(form: &[Part], byte: u8) -> Vec<Vec<Part>> {
     let Some((part, rest)) = form.split_first() else {
         return vec![Vec::new()];
     };
@@ -168,6 +171,22 @@ fn after(form: &[Part], byte: u8) -> Vec<Form> {
         Part::Until(..) | Part::Card | Part::Iban | Part::Mail | Part::Phone | Part::Block => vec![Vec::new()],
         Part::Header => vec![vec![Part::Header]],
     }
+}
+
+/// By a byte, and by one behind a blank: a bit for each of the first 64 forms that may begin so.
+pub(super) fn told(forms: &[Form]) -> Vec<[u64; 2]> {
+    let mut told = vec![[0; 2]; 256];
+    for (at, form) in forms.iter().take(64).enumerate() {
+        let behind_blank = after(form, b' ').iter().fold(Class::default(), |all, rest| all.or(first(rest)));
+        for (class, place) in [(first(form), 0), (behind_blank, 1)] {
+            for byte in class.bytes() {
+                if let Some(bits) = told.get_mut(usize::from(byte)).and_then(|bits| bits.get_mut(place)) {
+                    *bits |= 1 << at;
+                }
+            }
+        }
+    }
+    told
 }
 
 /// What a form may begin with.
@@ -204,13 +223,15 @@ pub(super) fn is_bracket(rule: &Rule, words: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mask::rule::Ways;
 
     #[test]
     fn what_may_follow_a_word_is_known_two_bytes_far_behind_a_blank() {
         let blank = Part::Run(Class::BLANK, 0, 3);
         let form =
             vec![blank.clone(), Part::Run(Class::of(b":="), 1, 1), blank, Part::Hide, Part::Run(Class::WORD, 8, 80)];
-        let rule = Rule { forms: vec![form], ..crate::mask::known().next().unwrap() };
+        let forms = Ways::new(vec![Form::new(form, Check::None)]);
+        let rule = Rule { forms, ..crate::mask::known().next().unwrap() };
         let behind = Behind::of(&rule);
         assert!(
             [": x", "=x", " = x", " :x", "  ", "", " ", "\n*"]

@@ -5,29 +5,31 @@
 
 use thiserror::Error;
 
+use super::check::Check;
 use super::class::Class;
 use super::rule::{Form, Part};
 
-/// What follows the keyword: the alternatives, in order.
-pub(super) fn parse(pattern: &str) -> Result<Vec<Form>, PatternError> {
+/// What follows the keyword: the alternatives, in order. `check`: what the hidden part must pass where nothing else is said.
+pub(super) fn parse(pattern: &str, check: Check) -> Result<Vec<Form>, PatternError> {
     if pattern.len() > LONGEST_PATTERN {
         return Err(PatternError::Long);
     }
-    let mut reader = Reader { rest: pattern, form: Vec::new(), group: Group::None };
+    let mut reader = Reader { rest: pattern, form: Vec::new(), check: None, group: Group::None };
     let mut forms = Vec::new();
     while let Some(next) = reader.next() {
         match next {
-            '|' => forms.push(reader.finished()?),
+            '|' => forms.push(reader.finished(check)?),
             next => reader.item(next)?,
         }
     }
-    forms.push(reader.finished()?);
+    forms.push(reader.finished(check)?);
     Ok(forms)
 }
 
 struct Reader<'a> {
     rest: &'a str,
-    form: Form,
+    form: Vec<Part>,
+    check: Option<Check>,
     group: Group,
 }
 
@@ -109,12 +111,18 @@ impl Reader<'_> {
             "assigned" => {
                 let one = |signs: &[u8], least| Part::Run(Class::of(signs), least, 1);
                 let blanks = |most| Part::Run(Class::BLANK, 0, most);
-                // Two colons are a path in a program; the values of a list stand in a column; `config["password"] = "x"`.
-                let sign = [one(b":=", 1), one(b"=", 0), one(b">", 0)];
-                self.form.extend([one(b"\"'", 0), one(b"]", 0), blanks(4)].into_iter().chain(sign).chain([blanks(32)]));
+                // Two colons are a path in a program; the values of a list stand in a column; `config["password"] = "x"`,
+                // `KEY ?= x`, `key += "x"`, `a ||= "x"`.
+                let sign = [Part::Run(Class::of(b"+.?|"), 0, 2), one(b":=", 1), one(b"=", 0), one(b">", 0)];
+                self.form
+                    .extend([one(b"\"'`", 0), one(b"]", 0), blanks(4)].into_iter().chain(sign).chain([blanks(32)]));
                 return Ok(());
             }
-            name => return Err(PatternError::Name(name.to_owned())),
+            name => {
+                let check = name.strip_prefix("is:").and_then(Check::named);
+                self.check = Some(check.ok_or_else(|| PatternError::Name(name.to_owned()))?);
+                return Ok(());
+            }
         };
         self.form.push(part);
         Ok(())
@@ -257,7 +265,7 @@ impl Reader<'_> {
     }
 
     /// The alternative, as it is matched.
-    fn finished(&mut self) -> Result<Form, PatternError> {
+    fn finished(&mut self, check: Check) -> Result<Form, PatternError> {
         if self.group == Group::Open {
             return Err(PatternError::Unclosed(')'));
         }
@@ -273,7 +281,8 @@ impl Reader<'_> {
             form.push(Part::Onward(class));
         }
         let longest: usize = form.iter().map(Part::longest).sum();
-        if longest > LONGEST { Err(PatternError::Long) } else { Ok(form) }
+        let check = self.check.take().unwrap_or(check);
+        if longest > LONGEST { Err(PatternError::Long) } else { Ok(Form::new(form, check)) }
     }
 }
 
@@ -333,7 +342,7 @@ mod tests {
 
     #[track_caller]
     fn check(pattern: &str, expected: &[Part]) {
-        assert_eq!(parse(pattern).unwrap(), [expected.to_vec()]);
+        assert_eq!(parse(pattern, Check::None).unwrap(), [Form::new(expected.to_vec(), Check::None)]);
     }
 
     #[test]
@@ -352,7 +361,9 @@ mod tests {
             ],
         );
         check(".{0,9}? -p(x)", &[Part::Until(" -p".into(), 9), Part::Hide, Part::Text("x".into())]);
-        assert_eq!(parse("a|b").unwrap().len(), 2);
+        let checks: Vec<Check> =
+            parse("(?&is:strong)a|b", Check::Mixed).unwrap().iter().map(|form| form.check).collect();
+        assert_eq!(checks, [Check::Strong, Check::Mixed]);
     }
 
     #[test]
@@ -370,11 +381,12 @@ mod tests {
             ("[z-a]", PatternError::Range),
             ("[[:nothing:]]", PatternError::Name("nothing".into())),
             ("(?&nothing)", PatternError::Name("nothing".into())),
+            ("(?&is:nothing)", PatternError::Name("is:nothing".into())),
             (".{0,9}?[a-z]", PatternError::Lazy),
             ("a{4000}b{2}", PatternError::Long),
             ("é{2}", PatternError::Ascii('é')),
         ] {
-            assert_eq!(parse(pattern).unwrap_err(), error, "{pattern}");
+            assert_eq!(parse(pattern, Check::None).unwrap_err(), error, "{pattern}");
         }
     }
 }

@@ -94,7 +94,7 @@ impl Quick {
             Start::Country => rule.forms.iter().for_each(|form| self.form(&[], form)),
             Start::Any(class) | Start::Two(class) => {
                 let is_number = (b'0'..=b'9').any(|byte| class.has(byte));
-                for form in &rule.forms {
+                for form in rule.forms.iter() {
                     match form.iter().find(|part| !matches!(part, Part::Hide)) {
                         Some(Part::Run(class, least @ 8.., _)) if *class == Class::DIGIT => {
                             self.row = self.row.min(*least);

@@ -2,11 +2,13 @@
 //!
 //! Rules are data. They know no stream: `shape` reads one at a place, `Masker` walks the places.
 
+use std::ops::Deref;
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use super::check;
 use super::class::Class;
 use super::firsts::Firsts;
+use super::heads;
 use super::sieve::Sieve;
 use super::values::Forms;
 use super::word::Words;
@@ -25,8 +27,8 @@ pub struct Rule {
     /// What may stand before it.
     pub before: Before,
     /// The forms that may follow the start; the first that fits is taken.
-    pub forms: Vec<Form>,
-    /// What the hidden part must pass.
+    pub forms: Ways,
+    /// What the hidden part of a form must pass that says nothing else.
     pub check: check::Check,
     /// What stands where it stood.
     pub shown: Shown,
@@ -166,7 +168,69 @@ pub enum Before {
 }
 
 /// What follows the start, in order, each part taken as far as it goes: there is no way back.
-pub type Form = Vec<Part>;
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Form {
+    parts: Vec<Part>,
+    /// What the hidden part must pass.
+    pub(super) check: check::Check,
+}
+
+impl Form {
+    pub(super) fn new(parts: Vec<Part>, check: check::Check) -> Self {
+        Self { parts, check }
+    }
+}
+
+impl Deref for Form {
+    type Target = [Part];
+
+    fn deref(&self) -> &[Part] {
+        &self.parts
+    }
+}
+
+/// The ways in which a rule may go on, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ways {
+    forms: Vec<Form>,
+    /// Of many forms, by the byte behind the start, and by the one behind that if it is a blank: a bit for each of the first 64
+    /// that may go on so.
+    told: Arc<[[u64; 2]]>,
+}
+
+impl Ways {
+    pub(super) fn new(forms: Vec<Form>) -> Self {
+        let told = if forms.len() > FEW { heads::told(&forms) } else { Vec::new() };
+        Self { forms, told: told.into() }
+    }
+
+    /// Those that may go on so behind the start.
+    pub(super) fn beginning(&self, ahead: &[u8]) -> impl Iterator<Item = &Form> {
+        let of = |byte: &u8| self.told.get(usize::from(*byte)).copied().unwrap_or([u64::MAX; 2]);
+        let mut bits = match ahead {
+            [] => u64::MAX,
+            [blank @ b' ', next, ..] => of(blank)[0] & of(next)[1],
+            [next, ..] => of(next)[0],
+        };
+        let told = std::iter::from_fn(move || {
+            let form = self.forms.get(bits.trailing_zeros() as usize);
+            bits &= bits.wrapping_sub(1);
+            form
+        });
+        told.chain(self.forms.iter().skip(64))
+    }
+}
+
+impl Deref for Ways {
+    type Target = [Form];
+
+    fn deref(&self) -> &[Form] {
+        &self.forms
+    }
+}
+
+/// So many forms are tried one by one.
+const FEW: usize = 4;
 
 /// A part of a form.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -158,9 +158,10 @@ impl<'a> Place<'a> {
     fn forms(&self, rule: &Rule, from: usize) -> Result<Span, Miss> {
         // Many forms of a rule begin with the same runs.
         let mut begun = [None; 2];
-        for form in &rule.forms {
+        let ahead = self.text.get(from..).unwrap_or_default();
+        for form in rule.forms.beginning(ahead) {
             match self.form(form, from, &mut begun) {
-                Ok(span) if rule.is_header() || self.passes(rule.check, &span) => return Ok(span),
+                Ok(span) if rule.is_header() || self.passes(form.check, &span) => return Ok(span),
                 Ok(_) | Err(Miss::No) => {}
                 Err(Miss::More) => return Err(Miss::More),
             }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
 use super::check::Check;
-use super::rule::{Before, Kind, Rule, Shown, Start};
+use super::rule::{Before, Form, Kind, Rule, Shown, Start, Ways};
 
 /// One value in all its forms, the longest first.
 #[derive(Clone, PartialEq, Eq)]
@@ -81,7 +81,7 @@ fn value(line: &str) -> Result<Rule, &'static str> {
         default: true,
         start: Start::Value(Forms::of(value)),
         before: Before::Anything,
-        forms: vec![Vec::new()],
+        forms: Ways::new(vec![Form::new(Vec::new(), Check::None)]),
         check: Check::None,
         shown: Shown::Mask,
         hide: Vec::new(),

@@ -17,7 +17,7 @@ impl Words {
     pub(super) fn of(rules: &[Rule]) -> Option<Self> {
         // An escape may stand for anything.
         let mut words = Self { behind: Class::of(b"%\\"), least: usize::MAX };
-        let mut forms = rules.iter().filter(|rule| rule.is_word()).flat_map(|rule| &rule.forms).peekable();
+        let mut forms = rules.iter().filter(|rule| rule.is_word()).flat_map(|rule| rule.forms.iter()).peekable();
         forms.peek()?;
         for form in forms {
             match inner(form) {
@@ -41,7 +41,7 @@ impl Words {
 /// The first text in a form, behind nothing but runs of what words are made of, and how far behind its beginning.
 pub(super) fn inner(form: &Form) -> Option<(String, usize)> {
     let mut far = 0;
-    for part in form {
+    for part in form.iter() {
         match part {
             Part::Hide | Part::Show => {}
             Part::Text(text) => return Some((text.clone(), far)),

@@ -130,6 +130,17 @@ for group, name, forms, value in [
     ("connection", "proxy_login", ["stats auth admin:@"], plain),
     ("command", "erlang_cookie", ["erl -sname a -setcookie @"], lambda r: draw(r, ALNUM, 20)),
     ("connection", "url_at_sign", ["amqp://guest:@\0a1\0mq-1:5672/v"], lambda r: draw(r, ALNUM, 12)),
+    ("assignment", "name_goes_on", ["DB_PASSWORD_PROD=@", "API_KEY_2=@", '"api_token_old": "@",', "client_secret_v2: @"], generated),
+    ("assignment", "string_in_a_call", ['let token = Secret::new("@");', 'api_key = SecretStr("@")', "password = u'@'", 'key := []byte("@")'.replace("key", "apiKey"), "API_TOKEN=$'@'"], generated),
+    ("assignment", "typed_or_indexed", ['token: Optional[str] = "@"', 'char password[] = "@";', "passwords[0] = '@'".replace("passwords", "password"), '"api_key": ["@"],'], generated),
+    ("assignment", "unless_set", ['process.env.API_TOKEN || "@"', 'PASSWORD="${PASSWORD:-@}"', 'os.environ["SECRET_KEY"] or "@"', 'env("API_KEY", default="@")'], generated),
+    ("assignment", "yaml_next_line", ["password: |\n  @", "api_key: >-\n    @", "auth_token:\n  @"], generated),
+    ("assignment", "xml_elsewhere", ["<key>api_key</key>\n\t<string>@</string>", "<name>db.password</name>\n    <value>@</value>", "<password><![CDATA[@]]></password>", '<meta name="api-token" content="@">'], random),
+    ("assignment", "setter", ['client.setSecretKey("@");', '.api_token("@")', "set_password('@')"], generated),
+    ("assignment", "parameter_pair", ['{"ParameterKey": "DbPassword", "ParameterValue": "@"}', "ParameterKey=ApiToken,ParameterValue=@", '{"Name": "API_KEY", "Value": "@"}'], random),
+    ("command", "stored_secret", ["az keyvault secret set --vault-name v --name n --value @", 'aws ssm put-parameter --name /app/n --type SecureString --value "@"'], plain),
+    ("assignment", "key_behind_a_blank", ["tool --secret_key @ run", 'SetEnv API_TOKEN "@"', "git config x.token @"], generated),
+    ("assignment", "said_in_a_sentence", ["your api key is @", 'the access token is: "@"', "auth token set to @"], generated),
 ]:
     one_of(group, name, forms, value)
 
