@@ -213,9 +213,9 @@ impl Ways {
             [next, ..] => of(next)[0],
         };
         let told = std::iter::from_fn(move || {
-            let form = self.forms.get(bits.trailing_zeros() as usize);
+            let next = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
             bits &= bits.wrapping_sub(1);
-            form
+            self.forms.get(next)
         });
         told.chain(self.forms.iter().skip(64))
     }
@@ -399,5 +399,25 @@ impl Rules {
         let is_word = || Class::ALNUM.has(*first) && !before.is_some_and(|before| Class::WORD.has(before));
         let begins = |words: &Words| is_word() && words.may_begin(ahead);
         self.firsts.may_begin(before, [*first, *second], third) || self.words.as_ref().is_some_and(begins)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_forms_those_are_tried_that_may_go_on_so_and_all_beyond_the_64th() {
+        let form =
+            |text: &str| Form::new(vec![Part::Run(Class::BLANK, 0, 2), Part::Text(text.into())], check::Check::None);
+        let ways = |count| Ways::new((0..count).map(|at| form(if at % 10 == 3 { "=" } else { ":" })).collect());
+        let tried = |count, ahead: &[u8]| ways(count).beginning(ahead).count();
+        assert_eq!(tried(10, b"=x"), 1);
+        assert_eq!(tried(10, b" =x"), 1);
+        assert_eq!(tried(10, b" x="), 0);
+        assert_eq!(tried(10, b" "), 10);
+        assert_eq!(tried(10, b""), 10);
+        assert_eq!(tried(70, b"=x"), 7 + 6);
+        assert_eq!(tried(3, b"x"), 3);
     }
 }
