@@ -188,6 +188,10 @@ impl<'t> Group<'t> {
 
     fn add(&mut self, text: &'t [u8], sample: &Sample) {
         self.asked += self.more(text, sample);
+        self.take(text, sample);
+    }
+
+    fn take(&mut self, text: &'t [u8], sample: &Sample) {
         self.texts.push(text);
         for (known, more) in
             self.places.iter_mut().zip(sample.places(text)).flat_map(|(known, more)| known.iter_mut().zip(more))
@@ -198,9 +202,13 @@ impl<'t> Group<'t> {
     }
 
     fn remove(&mut self, text: &[u8], sample: &Sample) {
-        let others = std::mem::take(&mut self.texts).into_iter().filter(|other| *other != text);
+        let mut others = std::mem::take(&mut self.texts);
+        others.retain(|other| *other != text);
         *self = Self::new(sample);
-        others.for_each(|other| self.add(other, sample));
+        // What is asked for all of them is counted with the last one.
+        let last = others.pop();
+        others.into_iter().for_each(|other| self.take(other, sample));
+        last.into_iter().for_each(|last| self.add(last, sample));
     }
 }
 
@@ -219,10 +227,29 @@ fn groups<'t>(texts: &[&'t [u8]]) -> Vec<Group<'t>> {
     let sample = Sample::new(&ordinary());
     let mut groups = vec![Group::new(&sample); 16];
     let rounds = if texts.len() > MANY { 1 } else { ROUNDS };
-    for text in texts.iter().cycle().take(rounds * texts.len()) {
-        groups.iter_mut().filter(|group| group.texts.contains(text)).for_each(|group| group.remove(text, &sample));
-        let best = groups.iter_mut().min_by_key(|group| (group.more(text, &sample), group.spread(text)));
-        best.into_iter().for_each(|group| group.add(text, &sample));
+    let mut chosen = vec![None; texts.len()];
+    for _ in 0..rounds {
+        let before = chosen.clone();
+        for (text, chosen) in texts.iter().zip(&mut chosen) {
+            if let Some(group) = chosen.and_then(|group: usize| groups.get_mut(group)) {
+                let asked = group.asked;
+                group.remove(text, &sample);
+                // It costs nothing where it is.
+                if group.asked == asked {
+                    group.add(text, &sample);
+                    continue;
+                }
+            }
+            let ranked = groups.iter_mut().enumerate();
+            let best = ranked.min_by_key(|(_, group)| (group.more(text, &sample), group.spread(text)));
+            *chosen = best.map(|(index, group)| {
+                group.add(text, &sample);
+                index
+            });
+        }
+        if before == chosen {
+            break;
+        }
     }
     groups
 }
@@ -281,8 +308,8 @@ pub(super) const WIDTH: usize = 4;
 /// 64 places, and the bytes behind the last one.
 const ROW: usize = 64 + WIDTH - 1;
 
-/// So often each text's group is chosen; of so many once, since that takes longer and helps less.
-const ROUNDS: usize = 3;
+/// So often at most each text's group is chosen; of so many once, since that takes longer and helps less.
+const ROUNDS: usize = 8;
 const MANY: usize = 400;
 
 /// So much is looked at before it is told.

@@ -205,19 +205,17 @@ impl Ways {
     }
 
     /// Those that may go on so behind the start.
+    #[inline]
     pub(super) fn beginning(&self, ahead: &[u8]) -> impl Iterator<Item = &Form> {
         let of = |byte: &u8| self.told.get(usize::from(*byte)).copied().unwrap_or([u64::MAX; 2]);
-        let mut bits = match ahead {
+        let bits = match ahead {
+            _ if self.told.is_empty() => u64::MAX,
             [] => u64::MAX,
             [blank @ b' ', next, ..] => of(blank)[0] & of(next)[1],
             [next, ..] => of(next)[0],
         };
-        let told = std::iter::from_fn(move || {
-            let next = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
-            bits &= bits.wrapping_sub(1);
-            self.forms.get(next)
-        });
-        told.chain(self.forms.iter().skip(64))
+        let may_be = move |at: usize| at >= 64 || bits >> at & 1 == 1;
+        self.forms.iter().enumerate().filter(move |(at, _)| may_be(*at)).map(|(_, form)| form)
     }
 }
 

@@ -157,7 +157,7 @@ impl<'a> Place<'a> {
 
     fn forms(&self, rule: &Rule, from: usize) -> Result<Span, Miss> {
         // Many forms of a rule begin with the same runs.
-        let mut begun = [None; 2];
+        let mut begun = [None; 3];
         let ahead = self.text.get(from..).unwrap_or_default();
         for form in rule.forms.beginning(ahead) {
             match self.form(form, from, &mut begun) {
@@ -175,7 +175,7 @@ impl<'a> Place<'a> {
         check.passes(self.text.get(span.hidden.clone()).unwrap_or_default(), next)
     }
 
-    fn form(&self, form: &[Part], from: usize, begun: &mut [Option<Run>; 2]) -> Result<Span, Miss> {
+    fn form(&self, form: &[Part], from: usize, begun: &mut [Option<Run>; 3]) -> Result<Span, Miss> {
         let mut at = from;
         let mut begin = 0;
         let mut end = None;
