@@ -163,7 +163,8 @@ fn pump(
     Ok(count)
 }
 
-const BUFFER: usize = 64 * 1024;
+/// The end of each piece costs some time.
+const BUFFER: usize = 128 * 1024;
 
 const LONGEST_FILE: u64 = 4 * 1024 * 1024;
 
