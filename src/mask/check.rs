@@ -104,10 +104,7 @@ impl Check {
             Self::NotPlaceholder => !stands_for_one(),
             Self::Mixed => is_mixed(value) && !stands_for_one(),
             Self::Strong => is_strong(value) && !stands_for_one() && !code::is_name(value),
-            Self::Random => {
-                let is_pattern = value.contains(&b'\\');
-                (is_strong(value) || is_random(value)) && !is_pattern && !stands_for_one() && !code::is_name(value)
-            }
+            Self::Random => is_random(value) && !stands_for_one() && !code::is_name(value),
             Self::Basic => is_basic(value),
             Self::Entropy(tenths) => is_mixed(value) && entropy(value) * 10.0 >= f64::from(tenths) && !stands_for_one(),
             Self::GitHub => has_github_checksum(value) || Self::Entropy(30).passes(value, next),
@@ -272,9 +269,10 @@ fn is_strong(value: &[u8]) -> bool {
     !is_file && !is_argument && kinds.iter().filter(|kind| value.iter().any(**kind)).count() > 2
 }
 
-/// Of a key in hexadecimal, or of a token in letters of one case.
+/// Strong, or a key in hexadecimal or a token in letters of one case; no regular expression.
 fn is_random(value: &[u8]) -> bool {
-    value.len() >= 20 && value.iter().all(u8::is_ascii_alphanumeric) && is_mixed(value) && entropy(value) >= 3.0
+    let is_plain = || value.len() >= 20 && value.iter().all(u8::is_ascii_alphanumeric) && is_mixed(value);
+    !value.contains(&b'\\') && (is_strong(value) || is_plain() && entropy(value) >= 3.0)
 }
 
 fn is_basic(value: &[u8]) -> bool {

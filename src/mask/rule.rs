@@ -209,7 +209,6 @@ impl Ways {
     pub(super) fn beginning(&self, ahead: &[u8]) -> impl Iterator<Item = &Form> {
         let of = |byte: &u8| self.told.get(usize::from(*byte)).copied().unwrap_or([u64::MAX; 2]);
         let bits = match ahead {
-            _ if self.told.is_empty() => u64::MAX,
             [] => u64::MAX,
             [blank @ b' ', next, ..] => of(blank)[0] & of(next)[1],
             [next, ..] => of(next)[0],
