@@ -215,7 +215,12 @@ fn is_placeholder(value: &[u8]) -> bool {
             .iter()
             .any(|word| lower.starts_with(word.as_bytes()))
         || WORDS.iter().any(|word| lower == word.as_bytes())
+        || PUBLIC.iter().any(|begin| value.starts_with(begin))
 }
+
+/// How public keys begin, in base64: those of SSH (RFC 4253, 6.6), and of X.509 with RSA, the curves of NIST and Edwards'.
+const PUBLIC: [&[u8]; 6] =
+    [b"AAAAB3NzaC1", b"AAAAC3NzaC1", b"AAAAE2VjZHNh", b"MIIBIjANBgkq", b"MFkwEwYHKoZI", b"MCowBQYDK2Vw"];
 
 /// Whether most of it is one character that documents write for what is left out.
 fn is_filler(value: &[u8]) -> bool {
@@ -271,7 +276,9 @@ fn is_strong(value: &[u8]) -> bool {
 
 /// Strong, or a key in hexadecimal or a token in letters of one case; no regular expression.
 fn is_random(value: &[u8]) -> bool {
-    let is_plain = || value.len() >= 20 && value.iter().all(u8::is_ascii_alphanumeric) && is_mixed(value);
+    let joints = value.iter().filter(|byte| matches!(byte, b'_' | b'-')).count();
+    let letters = value.iter().filter(|byte| byte.is_ascii_alphanumeric()).count();
+    let is_plain = || letters >= 20 && joints <= 2 && letters + joints == value.len() && is_mixed(value);
     !value.contains(&b'\\') && (is_strong(value) || is_plain() && entropy(value) >= 3.0)
 }
 

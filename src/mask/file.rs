@@ -12,7 +12,7 @@ use toml::Spanned;
 use super::check::Check;
 use super::class::Class;
 use super::pattern;
-use super::rule::{Before, Form, Kind, Part, Rule, Rules, Shown, Start, Ways};
+use super::rule::{Before, Form, Kind, LONGEST_NAME, Part, Rule, Rules, Shown, Start, Ways};
 use super::{Masker, Width};
 
 /// The rules of one file. `taken`: ids of other files.
@@ -107,6 +107,8 @@ struct Raw {
     any_joint: bool,
     begins: Option<String>,
     before: Option<String>,
+    #[serde(default)]
+    not_behind: Vec<String>,
     pattern: Patterns,
     validator: Option<String>,
     replacement: Option<String>,
@@ -163,6 +165,7 @@ fn rule(raw: &Raw, taken: &BTreeSet<Arc<str>>) -> Result<Rule, Wrong> {
         default: raw.default.unwrap_or(true),
         start: start(raw, &forms)?,
         before: before(raw.before.as_deref())?,
+        not_behind: names(&raw.not_behind)?,
         forms: Ways::new(forms),
         check,
         shown: shown(raw.replacement.as_deref())?,
@@ -238,9 +241,17 @@ fn before(word: Option<&str>) -> Result<Before, Wrong> {
         Some("no-number") => Ok(Before::NoNumber),
         Some("anything") => Ok(Before::Anything),
         Some("digit") => Ok(Before::Digit),
+        Some("name") => Ok(Before::Name),
         Some(other) => {
-            Err(wrong(format!("has no `before` {other:?}"), "write one of no-word, no-number, anything, digit"))
+            Err(wrong(format!("has no `before` {other:?}"), "write one of no-word, no-number, anything, digit, name"))
         }
+    }
+}
+
+fn names(names: &[String]) -> Result<Vec<String>, Wrong> {
+    match names.iter().find(|name| !(1..=LONGEST_NAME).contains(&name.len())) {
+        Some(name) => Err(wrong(format!("has the name {name:?} in `not_behind`"), "names have 1 to 24 bytes")),
+        None => Ok(names.iter().map(|name| name.to_ascii_lowercase()).collect()),
     }
 }
 
@@ -360,6 +371,8 @@ keep = ["OURS-abcd"]
             &["line 2: rule \"ours\" has no class \"sitting\": write one of "],
         );
         check(&RULE.replace("keep = [\"OURS-abcd\"]", "keep = []"), &["line 2: rule \"ours\" lacks examples: "]);
+        let long = format!("keywords = [\"OURS-\"]\nnot_behind = [\"{}\"]", "x".repeat(25));
+        check(&RULE.replace("keywords = [\"OURS-\"]", &long), &["line 2: rule \"ours\" has the name \"xxx"]);
         check("rule = 1", &["line 1: "]);
     }
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::encoded;
-use super::rule::{Rule, Rules};
+use super::rule::{LONGEST_NAME, Rule, Rules};
 use super::shape::{Place, Verdict};
 use super::view::Spot;
 
@@ -21,18 +21,26 @@ pub(super) struct Look<'a> {
     pub(super) rules: &'a Rules,
     pub(super) text: &'a [u8],
     pub(super) before: Option<u8>,
+    /// Whether escapes were undone in it: then names before a place may be others as they came.
+    is_undone: bool,
     /// Places of which it was known only from afar that nothing begins there.
     pub(super) far: RefCell<Vec<usize>>,
 }
 
 impl<'a> Look<'a> {
     pub(super) fn new(rules: &'a Rules, text: &'a [u8], before: Option<u8>) -> Self {
-        Self { rules, text, before, far: RefCell::default() }
+        Self { rules, text, before, is_undone: false, far: RefCell::default() }
+    }
+
+    /// The same of a text in which escapes were undone.
+    pub(super) fn undone(rules: &'a Rules, text: &'a [u8], before: Option<u8>) -> Self {
+        Self { is_undone: true, ..Self::new(rules, text, before) }
     }
 
     /// The same from a place on.
     pub(super) fn from(&self, place: usize) -> Self {
-        Self::new(self.rules, self.text.get(place..).unwrap_or_default(), self.before(place))
+        let text = self.text.get(place..).unwrap_or_default();
+        Self { is_undone: self.is_undone, ..Self::new(self.rules, text, self.before(place)) }
     }
 
     fn before(&self, place: usize) -> Option<u8> {
@@ -51,9 +59,11 @@ impl<'a> Look<'a> {
     fn ask(&self, at: usize, verdict: impl Fn(Place<'_>) -> Begins) -> Begins {
         let ahead = self.text.get(at..).unwrap_or_default();
         let before = self.before(at);
+        let known = if self.is_undone { &[] } else { self.text.get(..at).unwrap_or_default() };
+        let so_far = known.get(known.len().saturating_sub(LONGEST_NAME)..).unwrap_or_default();
         for look in LOOKS {
             let text = ahead.get(..look).unwrap_or(ahead);
-            let begins = verdict(Place { before, text, is_closed: false });
+            let begins = verdict(Place { before, so_far, text, is_closed: false });
             if begins == Begins::No && look > NEAR {
                 self.far.borrow_mut().push(at);
             }

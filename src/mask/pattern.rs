@@ -115,7 +115,7 @@ impl Reader<'_> {
                 // `KEY ?= x`, `key += "x"`, `a ||= "x"`.
                 let sign = [Part::Run(Class::of(b"+.?|"), 0, 2), one(b":=", 1), one(b"=", 0), one(b">", 0)];
                 self.form
-                    .extend([one(b"\"'`", 0), one(b"]", 0), blanks(4)].into_iter().chain(sign).chain([blanks(32)]));
+                    .extend([one(b"\"'`", 0), one(b"]", 0), blanks(32)].into_iter().chain(sign).chain([blanks(32)]));
                 return Ok(());
             }
             name => {

@@ -225,7 +225,7 @@ impl Reading<'_> {
             let marks = self.rows.signs(form.mark()).map(|at| self.behind.len() + at);
             undone.read(form, whole, memchr::memchr_iter(form.mark(), self.behind).chain(marks));
             let (behind, mut until) = (self.behind.len(), self.behind.len() + clear);
-            let look = Look::new(self.rules, &undone.text, before_all);
+            let look = Look::undone(self.rules, &undone.text, before_all);
             let far = far.iter().map(|place| undone.place(behind + place));
             let (place, begins) = undone_clear(&look, undone, (far, undone.place(until)), rows, folded);
             let place = undone.raw(place);
@@ -247,7 +247,7 @@ impl Reading<'_> {
         let mut behind = [0; 3];
         behind.iter_mut().rev().zip(before.iter().rev()).for_each(|(to, byte)| *to = *byte);
         let text = ahead.get(..HOLD).unwrap_or(ahead);
-        let place_of = Place { before: before.last().copied(), text, is_closed: false };
+        let place_of = Place { before: before.last().copied(), so_far: &[], text, is_closed: false };
         match (Spot { place: place_of, behind, wrap: None }).undone(form, self.rules) {
             Verdict::Nothing => None,
             Verdict::More => Some((place, text.len() == HOLD)),
@@ -258,7 +258,8 @@ impl Reading<'_> {
     /// Whether something may begin at a place if nothing is before it.
     fn may_begin_anew(&self, place: usize) -> bool {
         let text = self.text.get(place..).unwrap_or_default();
-        let spot = Spot { place: Place { before: None, text, is_closed: false }, behind: [0; 3], wrap: None };
+        let spot =
+            Spot { place: Place { before: None, so_far: &[], text, is_closed: false }, behind: [0; 3], wrap: None };
         Sieve::may_begin(self.rules, text)
             || Form::ALL.iter().any(|form| !matches!(spot.undone(*form, self.rules), Verdict::Nothing))
     }

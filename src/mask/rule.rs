@@ -26,6 +26,8 @@ pub struct Rule {
     pub start: Start,
     /// What may stand before it.
     pub before: Before,
+    /// Names it is none of where it stands right behind them, in lower case.
+    pub not_behind: Vec<String>,
     /// The forms that may follow the start; the first that fits is taken.
     pub forms: Ways,
     /// What the hidden part of a form must pass that says nothing else.
@@ -165,6 +167,8 @@ pub enum Before {
     NoNumber,
     /// A digit.
     Digit,
+    /// A letter or a digit: it ends a name.
+    Name,
 }
 
 /// What follows the start, in order, each part taken as far as it goes: there is no way back.
@@ -260,6 +264,9 @@ pub enum Part {
     Header,
 }
 
+/// The longest name that a rule may be none of.
+pub(super) const LONGEST_NAME: usize = 24;
+
 /// The longest rest of a header.
 pub(super) const HEADER: usize = 1024;
 
@@ -301,6 +308,15 @@ impl Rule {
             end.is_some_and(|end| end.eq_ignore_ascii_case(word.as_bytes()))
         };
         matches!(&self.start, Start::AnyCase(words) | Start::Exact(words) if words.iter().any(ends))
+    }
+
+    /// Whether what stands before ends a name that is of no secret.
+    pub(super) fn is_of_another_name(&self, before: &[u8]) -> bool {
+        let ends = |name: &String| {
+            let end = before.len().checked_sub(name.len()).and_then(|begin| before.get(begin..));
+            end.is_some_and(|end| end.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        self.not_behind.iter().any(ends)
     }
 
     /// Whether it begins with a text of its own.

@@ -17,6 +17,8 @@ pub(super) use mail::may_be_domain;
 pub(super) struct Place<'a> {
     /// The byte before.
     pub(super) before: Option<u8>,
+    /// What stands before in the text, as far as it is known: enough of it to tell a name.
+    pub(super) so_far: &'a [u8],
     /// From the place on.
     pub(super) text: &'a [u8],
     /// Whether nothing will follow.
@@ -90,20 +92,22 @@ impl<'a> Place<'a> {
             return Verdict::Nothing;
         }
         match found() {
+            Err(Miss::No) => Verdict::Nothing,
+            _ if rule.is_of_another_name(self.so_far) => Verdict::Nothing,
             Ok(span) => Verdict::Found(rule, span),
             Err(Miss::More) => Verdict::More,
-            Err(Miss::No) => Verdict::Nothing,
         }
     }
 
     fn may_stand(&self, before: Before) -> bool {
         let Some(byte) = self.before else {
-            return before != Before::Digit;
+            return !matches!(before, Before::Digit | Before::Name);
         };
         match before {
             Before::Anything => true,
             Before::NoWord => !Class::WORD.has(byte),
             Before::Digit => byte.is_ascii_digit(),
+            Before::Name => byte.is_ascii_alphanumeric(),
             Before::NoNumber => !Class::WORD.has(byte) && !b".-/+".contains(&byte),
         }
     }

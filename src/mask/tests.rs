@@ -95,6 +95,26 @@ fn a_number_behind_an_escape_begins_behind_it() {
 }
 
 #[test]
+fn a_keyword_right_behind_a_name_that_it_is_none_of_leaves_what_follows_in_whatever_pieces() {
+    let value = "3f9a7c1eb05d82649e1c7ab340f6d852";
+    let stays =
+        ["public_key", "Cache-Key", "publi\x1b[0mc key", "{\\\"object_key\\\"", "x%20primarykey", "\u{e9}public_key"];
+    let hidden = ["acme_key", "republ_key", "{\\\"acme_key\\\"", "pub\nlic_acme_key"];
+    let line = |name: &str, value: &str| format!("{name}: {}{value}\n", if name.contains('"') { "\\\"" } else { "" });
+    let lines = |value: &str| -> String { hidden.iter().map(|name| line(name, value)).collect() };
+    let other: String = stays.iter().map(|name| line(name, value)).collect();
+    for before in ["", "an ordinary line\n", &"an ordinary line ".repeat(400)] {
+        let input = format!("{before}{other}{}{other}", lines(value));
+        let expected = format!("{before}{other}{}{other}", lines(&"*".repeat(value.len())));
+        for size in [1, 2, 3, 7, 61, 200, 4096, 20_000] {
+            let pieces: Vec<&[u8]> = input.as_bytes().chunks(size).collect();
+            let out = masked(&default(), Width::Same, &pieces).0;
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "in pieces of {size}");
+        }
+    }
+}
+
+#[test]
 fn every_rule_leaves_its_other_examples_alone() {
     for rule in known() {
         let alone = Arc::new(Rules::new([rule.clone()]));

@@ -81,6 +81,7 @@ fn value(line: &str) -> Result<Rule, &'static str> {
         default: true,
         start: Start::Value(Forms::of(value)),
         before: Before::Anything,
+        not_behind: Vec::new(),
         forms: Ways::new(vec![Form::new(Vec::new(), Check::None)]),
         check: Check::None,
         shown: Shown::Mask,

@@ -195,7 +195,7 @@ impl Spot<'_> {
             return Verdict::More;
         }
         map.push(at);
-        let place = Place { before: before.or(self.place.before), text: &plain, is_closed };
+        let place = Place { before: before.or(self.place.before), text: &plain, is_closed, ..self.place };
         mapped(place.verdict(rules), &map)
     }
 }

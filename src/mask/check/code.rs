@@ -37,8 +37,9 @@ pub(super) fn is_code(value: &[u8], next: Option<u8>) -> bool {
 /// `TestFoo2`, `tests/a-b.sh`
 pub(super) fn is_name(value: &[u8]) -> bool {
     let is_path = value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.-/:".contains(byte));
+    let is_hex = value.len() >= 20 && value.iter().all(u8::is_ascii_hexdigit);
     let name = Name::of(value);
-    is_path && name.runs * 5 <= 2 * name.letters && reads_as_words(value)
+    is_path && !is_hex && name.runs * 5 <= 2 * name.letters && reads_as_words(value)
 }
 
 /// Whether half of the letters that stand side by side do so often in words. Of 24 letters and digits that are drawn one text in a
@@ -204,7 +205,9 @@ mod tests {
         for name in ["TokenKind2", "tests/check-all.sh", "getSessionByKey2", "Utf8PathBuf", "OAuth2Session"] {
             assert!(is_name(name.as_bytes()), "{name}");
         }
-        for drawn in ["EGQPKA61xEdgZDufZdzOFFAxySxTCITv", "rNacvMwkvpNktv5LPgoAmtJMlqSrFciU"] {
+        for drawn in
+            ["3039f1d64707deedaf1455617d10a291", "EGQPKA61xEdgZDufZdzOFFAxySxTCITv", "rNacvMwkvpNktv5LPgoAmtJMlqSrFciU"]
+        {
             assert!(!is_name(drawn.as_bytes()), "{drawn}");
         }
     }
