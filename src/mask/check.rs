@@ -211,7 +211,7 @@ fn is_placeholder(value: &[u8]) -> bool {
         || b"$%<{*".contains(first)
         || is_filler(value)
         || value.iter().all(|byte| byte == first)
-        || ["your", "self.", "&lt;", "os.environ", "process.env", "args."]
+        || ["your", "self.", "&lt;", "os.environ", "process.env", "args.", "arn:aws"]
             .iter()
             .any(|word| lower.starts_with(word.as_bytes()))
         || WORDS.iter().any(|word| lower == word.as_bytes())

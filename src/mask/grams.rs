@@ -3,13 +3,18 @@
 //! As Hyperscan's Teddy does: each text is in one of sixteen groups, and a table for each half of each of its bytes says which
 //! groups have one with it. Where all tables agree a text may stand; its bytes say whether one does.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::sync::LazyLock;
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, u8x16, u8x64};
 
 use super::firsts;
 use super::lanes::Bits;
+
+#[cfg(test)]
+pub(super) mod regroup;
 
 /// The texts, of three bytes or four, by their place among all.
 #[derive(Debug)]
@@ -221,11 +226,39 @@ fn widen(halves: &mut [[u16; 2]; WIDTH], text: &[u8]) {
     }
 }
 
-/// Sixteen groups, so that few places of ordinary text are asked: each text goes to where it adds least, and later to a better
-/// place.
+/// Texts that are good to look for, and in which group each is: those that are on file, which were chosen for long.
+pub(super) fn on_file() -> impl Iterator<Item = (&'static [u8], usize)> {
+    static ON_FILE: LazyLock<Vec<(Vec<u8>, usize)>> = LazyLock::new(|| read(include_str!("groups.txt")).collect());
+    ON_FILE.iter().map(|(text, group)| (text.as_slice(), *group))
+}
+
+/// The texts of such a file: behind a line that says what it is, one line for each group.
+pub(super) fn read(file: &str) -> impl Iterator<Item = (Vec<u8>, usize)> {
+    let lines = file.lines().skip(1).zip(0..COUNT);
+    lines.flat_map(|(line, group)| line.split_whitespace().map(move |text| (unescaped(text), group)))
+}
+
+/// `\x20` for a blank, and the like.
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut parts = text.split("\\x");
+    let first = parts.next().unwrap_or_default();
+    let byte = |part: &str| part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+    let rest = parts.flat_map(|part| byte(part).into_iter().chain(part.bytes().skip(2)));
+    first.bytes().chain(rest).collect()
+}
+
+/// Groups, so that few places of ordinary text are asked: that of a text that is on file, and each other text goes to where it
+/// adds least, and later to a better place.
 fn groups<'t>(texts: &[&'t [u8]]) -> Vec<Group<'t>> {
-    let sample = Sample::new(&ordinary());
-    let mut groups = vec![Group::new(&sample); 16];
+    let known: HashMap<&[u8], usize> = on_file().collect();
+    let (told, texts): (Vec<&[u8]>, Vec<&[u8]>) = texts.iter().partition(|text| known.contains_key(*text));
+    // Where nothing is to be chosen none is needed.
+    let sample = Sample::new(&if texts.is_empty() { Vec::new() } else { ordinary() });
+    let mut groups = vec![Group::new(&sample); COUNT];
+    for text in told {
+        let group = known.get(text).and_then(|group| groups.get_mut(*group));
+        group.into_iter().for_each(|group| group.add(text, &sample));
+    }
     let rounds = if texts.len() > MANY { 1 } else { ROUNDS };
     let mut chosen = vec![None; texts.len()];
     for _ in 0..rounds {
@@ -301,6 +334,9 @@ impl Sample {
         })
     }
 }
+
+/// So many groups: two vectors have a bit for each.
+const COUNT: usize = 16;
 
 /// The longest text.
 pub(super) const WIDTH: usize = 4;

@@ -23,7 +23,7 @@ use super::word::inner;
 pub(super) struct Sieve {
     /// Which four bytes a token may begin with, or a word that may be broken at a line's end.
     heads: Heads,
-    anchors: Anchors,
+    pub(super) anchors: Anchors,
     numbers: Numbers,
     countries: Vec<usize>,
     plus: Vec<usize>,

@@ -171,3 +171,29 @@ for name, prefix, value in [
     ("k3s", "K" + "10", lambda r: draw(r, HEX, 64) + "::server:" + draw(r, HEX, 32)),
 ]:
     token_kinds(name, prefix, value)
+
+for name, prefix, value in [
+    ("amazon_login", "amz" + "n1.oa2-cs.v1.", of(HEX, 64)),
+    ("vercel_blob", "vercel" + "_blob_rw_", lambda r: draw(r, ALNUM, 16) + "_" + draw(r, ALNUM, 30)),
+    ("google_auth_code", "4/" + "0A", of(URLSAFE, 70)),
+    ("xata", "xa" + "u_", of(ALNUM, 38)),
+    ("mercadopago", "APP" + "_USR-", lambda r: f"{draw(r, DIGITS, 16)}-{draw(r, DIGITS, 6)}-{draw(r, HEX, 32)}-{draw(r, DIGITS, 9)}"),
+    ("twitch_stream", "li" + "ve_", lambda r: draw(r, DIGITS, 9) + "_" + draw(r, ALNUM, 30)),
+    ("pagarme", "ak" + "_live_", of(ALNUM, 30)),
+    ("fleetbase", "flb" + "_live_", of(ALNUM, 20)),
+    ("flexport", "sh" + "ltm_", of(URLSAFE, 40)),
+    ("ionic", "io" + "n_", of(ALNUM, 42)),
+    ("segment", "sg" + "p_", of(ALNUM, 64)),
+    ("telnyx", "KE" + "Y0", lambda r: draw(r, DIGITS + UPPER, 31) + "_" + draw(r, ALNUM, 22)),
+    ("discord_mfa", "mf" + "a.", of(URLSAFE, 84)),
+    ("instagram", "IG" + "QV", of(URLSAFE, 150)),
+    ("nostr", "ns" + "ec1", lambda r: draw(r, "qpzry9x8gf2tvdw0s3jn54khce6mua7l", 58)),
+    ("linear_oauth", "lin" + "_oauth_", of(HEX, 64)),
+    ("together", "tg" + "p_v1_", of(URLSAFE, 43)),
+    ("cerebras", "cs" + "k-", of(LOWER + DIGITS, 48)),
+    ("new_relic_admin", "NR" + "AA-", of(HEX, 27)),
+    ("pixie", "px" + "-dep-", uuid),
+    ("buildkite_job", "bk" + "aj_", of(HEX, 40)),
+    ("aws_old_key", "A3" + "T", of(DIGITS + UPPER, 17)),
+]:
+    token_kinds(name, prefix, value)
