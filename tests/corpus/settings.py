@@ -144,6 +144,8 @@ for group, name, forms, value in [
     ("assignment", "compared", ['if (config.secret != "@") {', "if token == '@':", 'assert_eq!(api_key, "@")'], generated),
     ("assignment", "bootstrap_token", ["--tls-bootstrap-token @", "discovery-token: @"], lambda r: draw(r, LOWER + DIGITS, 6) + "." + draw(r, LOWER + DIGITS, 16)),
     ("command", "psexec", ["psexec \\\\db-1 -u admin -p @ cmd", 'PsExec64.exe \\\\db-1 -u corp\\a -p "@" -s cmd'], plain),
+    ("assignment", "token_with_signs", ['token = "@"', "API_TOKEN=@", "client_secret: '@'", 'api_key := `@`', '"authToken": "@",'], lambda r: draw(r, ALNUM, 17) + r.choice("!#%^*?@$") + draw(r, DIGITS, 1) + draw(r, UPPER, 2)),
+    ("assignment", "short_names", ['export PASS="@"', "'pass' => '@',", "<pwd>@</pwd>", 'pwd := "@"', 'set("pass", "@")'], generated),
     ("assignment", "setter", ['client.setSecretKey("@");', '.api_token("@")', "set_password('@')"], generated),
     ("assignment", "parameter_pair", ['{"ParameterKey": "DbPassword", "ParameterValue": "@"}', "ParameterKey=ApiToken,ParameterValue=@", '{"Name": "API_KEY", "Value": "@"}'], random),
     ("command", "stored_secret", ["az keyvault secret set --vault-name v --name n --value @", 'aws ssm put-parameter --name /app/n --type SecureString --value "@"'], plain),

@@ -15,6 +15,9 @@ pub(super) fn is_code(value: &[u8], next: Option<u8>) -> bool {
     if value.len() > LONGEST {
         return false;
     }
+    // A macro's call.
+    let name = value.strip_suffix(b"!").filter(|_| matches!(next, Some(b'(' | b'[')));
+    let value = name.unwrap_or(value);
     let (path, rest) = value.split_at_checked(path(value)).unwrap_or((value, b""));
     let name = Name::of(path);
     match (rest, next) {
@@ -174,6 +177,7 @@ mod tests {
             ("url_password", b','),
             ("testRSA2048PrivateKey", b'\n'),
             ("x25519_generate_private_key", b','),
+            ("assert_fips_status_indicator!", b'('),
         ] {
             assert!(is_code(value.as_bytes(), Some(next)), "{value}");
         }
