@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::encoded;
-use super::rule::{LONGEST_NAME, Rule, Rules};
+use super::rule::{NAMED, Rule, Rules};
 use super::shape::{Place, Verdict};
 use super::view::Spot;
 
@@ -59,8 +59,9 @@ impl<'a> Look<'a> {
     fn ask(&self, at: usize, verdict: impl Fn(Place<'_>) -> Begins) -> Begins {
         let ahead = self.text.get(at..).unwrap_or_default();
         let before = self.before(at);
-        let known = if self.is_undone { &[] } else { self.text.get(..at).unwrap_or_default() };
-        let so_far = known.get(known.len().saturating_sub(LONGEST_NAME)..).unwrap_or_default();
+        // Where less is known, whoever knows all decides.
+        let known = at.checked_sub(NAMED).filter(|_| !self.is_undone);
+        let so_far = known.and_then(|from| self.text.get(from..at)).unwrap_or_default();
         for look in LOOKS {
             let text = ahead.get(..look).unwrap_or(ahead);
             let begins = verdict(Place { before, so_far, text, is_closed: false });

@@ -267,6 +267,9 @@ pub enum Part {
 /// The longest name that a rule may be none of.
 pub(super) const LONGEST_NAME: usize = 24;
 
+/// So much of a text before a place tells whether it is such a name: where it begins there must be known, too.
+pub(super) const NAMED: usize = LONGEST_NAME + 1;
+
 /// The longest rest of a header.
 pub(super) const HEADER: usize = 1024;
 
@@ -310,11 +313,19 @@ impl Rule {
         matches!(&self.start, Start::AnyCase(words) | Start::Exact(words) if words.iter().any(ends))
     }
 
-    /// Whether what stands before ends a name that is of no secret.
+    /// Whether what stands before ends with a name that is of no secret, as a word of its own: `objectKey`, and not `budgetKey`
+    /// for `get`.
     pub(super) fn is_of_another_name(&self, before: &[u8]) -> bool {
         let ends = |name: &String| {
-            let end = before.len().checked_sub(name.len()).and_then(|begin| before.get(begin..));
-            end.is_some_and(|end| end.eq_ignore_ascii_case(name.as_bytes()))
+            let at = before.len().checked_sub(name.len());
+            let Some((before, end)) = at.and_then(|at| before.split_at_checked(at)) else { return false };
+            let is_within = match (before.last(), end.first()) {
+                (Some(last), Some(first)) if last.is_ascii_alphabetic() => {
+                    !(last.is_ascii_lowercase() && first.is_ascii_uppercase())
+                }
+                _ => false,
+            };
+            !is_within && end.eq_ignore_ascii_case(name.as_bytes())
         };
         self.not_behind.iter().any(ends)
     }

@@ -6,7 +6,7 @@ use super::class::Class;
 use super::column::Next;
 use super::encoded::{self, Begins, Encoded};
 use super::escape::Form;
-use super::rule::{LONGEST_NAME, Rule, Rules, Shown};
+use super::rule::{NAMED, Rule, Rules, Shown};
 use super::shape::{Place, Span, Then, Verdict};
 use super::view::Spot;
 use super::{Hit, Kind, Masked, Masker, Width};
@@ -194,7 +194,8 @@ impl Masker {
         let limit = here.first().map_or(0, |cell| cell.raw + self.hold);
         let inside = here.partition_point(|cell| cell.raw < limit);
         let text = self.text.get(at..at + inside).unwrap_or_default();
-        let so_far = self.text.get(at.saturating_sub(LONGEST_NAME)..at).unwrap_or_default();
+        // Of a shorter one its line is all: as much of it is kept.
+        let so_far = self.text.get(at.saturating_sub(NAMED)..at).unwrap_or_default();
         let place = Place { before: self.before(at), so_far, text, is_closed: is_end || self.raw.len() >= limit };
         let wrap = self.wraps.iter().find(|wrap| **wrap > at).map(|wrap| wrap - at).filter(|wrap| *wrap <= inside);
         Spot { place, behind: self.behind(at), wrap }
