@@ -535,6 +535,15 @@ fn what_a_kubernetes_secret_holds_is_hidden_under_whatever_name() {
         assert_eq!((String::from_utf8(shown).unwrap(), hits.len()), (hidden.clone(), 1));
         assert_eq!(&*hits[0].rule, "kubernetes-secret-data");
     }
+    let value = "dGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcw==";
+    for blanks in [2, 4, 8, 12, 16] {
+        let line = format!("{}\"db-conn\": \"{value}\",\n", " ".repeat(blanks));
+        for size in [1, 100] {
+            let pieces: Vec<&[u8]> = line.as_bytes().chunks(size).collect();
+            let is_hidden = !String::from_utf8_lossy(&masked(&default(), Width::Same, &pieces).0).contains(value);
+            assert_eq!(is_hidden, [8, 16].contains(&blanks), "as far in as kubectl -o json sets it: {blanks}");
+        }
+    }
     // Not under another thing's name: a message may be anything.
     let message = b"message: dGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcw==\nnote dGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcw==\n";
     assert_eq!(masked(&default(), Width::Same, &[message]), (message.to_vec(), vec![]));

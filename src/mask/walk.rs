@@ -139,10 +139,17 @@ impl Masker {
         let (before, value) = self.text.split_at_checked(at)?;
         // What looks like a wrap may be one.
         let line = before.get(self.line_before(at)?..)?;
-        let name = line.strip_suffix(b": ")?.trim_ascii_start();
+        let told = line.trim_ascii_start();
+        let json = told.strip_prefix(b"\"").and_then(|told| told.strip_suffix(b"\": \""));
+        let name = json.or_else(|| told.strip_suffix(b": "))?;
         let is_name = !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte));
+        // In JSON, as far in as `kubectl` sets what a secret holds, one of its own or in a list.
+        let is_in = match json {
+            Some(_) => [8, 16].contains(&(line.len() - told.len())),
+            None => line.starts_with(b"  "),
+        };
         let is_block = value.starts_with(b"LS0tLS1CRUdJTi");
-        let holds = line.starts_with(b"  ") && is_name && !is_block && encoded::is_plain(value);
+        let holds = is_in && is_name && !is_block && encoded::is_plain(value);
         if holds { rules.iter().find(|rule| &*rule.id == "kubernetes-secret-data") } else { None }
     }
 

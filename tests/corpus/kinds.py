@@ -442,6 +442,12 @@ def kubernetes_secret(r):
 
 
 @kind("file")
+def kubernetes_secret_json(r):
+    value = b64(password(r, 14, 20).encode())
+    return f'{{\n    "apiVersion": "v1",\n    "data": {{\n        "note": "{s(value)}"\n    }},\n    "kind": "Secret"\n}}'
+
+
+@kind("file")
 def pgpass(r):
     return f"db-1.example.org:5432:app:app:{s(password(r))}"
 
