@@ -43,6 +43,12 @@ impl Class {
     /// Whatever is no line's end.
     pub(super) const LINE: Self = Self::of(b"\r\n").not();
 
+    /// What may stand in quotes of a kind, or without blanks in those of any kind: a quote behind a backslash too, and
+    /// two single ones.
+    pub(super) const IN_DOUBLE: Self = Self::range(0, 0x1f).or(Self::of(b"\"")).not();
+    pub(super) const IN_SINGLE: Self = Self::range(0, 0x1f).or(Self::of(b"'")).not();
+    pub(super) const IN_QUOTES: Self = Self::range(0, b' ').or(Self::of(b"\x7f\"'`")).not();
+
     /// What a name between `[:` and `:]` stands for.
     pub(super) const NAMED: &'static [(&'static str, Self)] = &[
         ("alnum", Self::ALNUM),
@@ -59,12 +65,12 @@ impl Class {
         ("crypt", Self::ALNUM.or(Self::of(b"./$=,+"))),
         // A value without quotes.
         ("value", Self::range(0, b' ').or(Self::of(b"\x7f\"'`,;&")).not()),
-        ("in-double", Self::range(0, 0x1f).or(Self::of(b"\"")).not()),
-        ("in-single", Self::range(0, 0x1f).or(Self::of(b"'")).not()),
+        ("in-double", Self::IN_DOUBLE),
+        ("in-single", Self::IN_SINGLE),
         // A value without quotes among source text.
         ("bare", Self::WORD.or(Self::of(b"+/=@!#$%^*~.?-"))),
         // A value in quotes of any kind.
-        ("in-quotes", Self::range(0, b' ').or(Self::of(b"\x7f\"'`")).not()),
+        ("in-quotes", Self::IN_QUOTES),
         ("url-password", Self::range(0, b' ').or(Self::of(b"\x7f/@\"'<>`")).not()),
         ("user", Self::range(0, b' ').or(Self::of(b"\x7f:/@?#\"'<>`")).not()),
     ];

@@ -236,11 +236,30 @@ impl<'a> Place<'a> {
 
     fn run(&self, from: usize, class: Class, least: usize, most: usize) -> Result<usize, Miss> {
         let window = self.text.get(from..).unwrap_or_default();
-        let length = window.iter().take(most).take_while(|byte| class.has(**byte)).count();
+        let mut length = window.iter().take(most).take_while(|byte| class.has(**byte)).count();
+        if [Class::IN_DOUBLE, Class::IN_SINGLE, Class::IN_QUOTES].contains(&class) {
+            while let Some(more) = self.within_quotes(from, length, class, most)? {
+                length = more;
+            }
+        }
         if length < most {
             self.at(from + length)?;
         }
         if length < least { Err(Miss::No) } else { Ok(from + length) }
+    }
+
+    /// How far a run in quotes goes on behind a quote that is part of it, since another one ends it: `\"`, and `''`.
+    fn within_quotes(&self, from: usize, length: usize, class: Class, most: usize) -> Result<Option<usize>, Miss> {
+        let window = self.text.get(from..).unwrap_or_default();
+        let behind = match window.get(length).filter(|_| length < most) {
+            Some(b'"' | b'\'') if is_behind_backslash(window, length) => length + 1,
+            Some(b'\'') if length > 0 && self.at(from + length + 1)? == Some(b'\'') => length + 2,
+            _ => return Ok(None),
+        };
+        let rest = window.get(behind..).unwrap_or_default();
+        let end = behind + rest.iter().take(most).take_while(|byte| class.has(**byte)).count();
+        let is_closed = matches!(self.at(from + end)?, Some(b'"' | b'\''));
+        Ok(Some(end).filter(|end| is_closed && *end <= most))
     }
 
     /// The place behind the first of these texts in the line.
@@ -453,3 +472,9 @@ pub(super) const IBANS: &[(&str, usize)] = &[
 
 /// So many words are asked one by one.
 const FEW: usize = 8;
+
+/// Whether a place is behind a backslash that is not itself behind one.
+fn is_behind_backslash(text: &[u8], at: usize) -> bool {
+    let before = text.get(..at).unwrap_or_default();
+    before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
+}

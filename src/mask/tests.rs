@@ -319,6 +319,27 @@ fn escapes_of_urls_and_json_are_undone_for_looking() {
 }
 
 #[test]
+fn a_quote_inside_quotes_is_part_of_the_secret() {
+    for (before, secret, after) in [
+        (r#"{"password":""#, r#"k7\"Qz-m2xR9v"#, r#"","user":"x"}"#),
+        (r#"{"password":""#, r#"k7\\"#, r#"","user":"x"}"#),
+        (r#"{"password":""#, r#"ab\\\"cd9\"x"#, r#""}"#),
+        ("passwd: '", r"don\'t tell 42", "'\n"),
+        ("passwd: '", "don''t tell 42", "'\n"),
+        (r#"{\"password\": \""#, "hunter2x", r#"\", \"user\": \"y\"}"#),
+        // None that ends it follows.
+        ("password = \"", "C:hunter2\\", "\"\n"),
+    ] {
+        let (input, stars) = (format!("{before}{secret}{after}"), "*".repeat(secret.len()));
+        for size in [1, 2, 100] {
+            let pieces: Vec<&[u8]> = input.as_bytes().chunks(size).collect();
+            let shown = String::from_utf8(masked(&default(), Width::Same, &pieces).0).unwrap();
+            assert_eq!(shown, format!("{before}{stars}{after}"), "{input}");
+        }
+    }
+}
+
+#[test]
 fn base64_and_hexadecimal_are_seen_through_and_digests_stay() {
     let (plain, digest) = (b"user=app PASSWORD=hunter2 ", "3f9a7c1eb05d82649e1c7ab340f6d852");
     let (base64, hex) = (String::from_utf8(in_base64(plain)).unwrap(), String::from_utf8(in_hex(plain)).unwrap());
