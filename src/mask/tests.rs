@@ -319,6 +319,28 @@ fn escapes_of_urls_and_json_are_undone_for_looking() {
 }
 
 #[test]
+fn no_sign_in_a_secret_ends_it_in_quotes_and_few_do_without() {
+    let (head, tail) = ("iQnCzzm3iaQ0", "hF82p2G");
+    let shown = |line: &str| {
+        let shown = text(line);
+        shown.contains(head) || shown.contains(tail)
+    };
+    for name in ["password", "db_passwd", "token", "API_KEY", "client_secret", "access-key", "acmeKey"] {
+        for sign in "!#$%^*+-_.~@?&=;:|,/".chars() {
+            let value = format!("{head}{sign}{tail}");
+            for line in
+                [format!("{name} = \"{value}\"\n"), format!("\"{name}\": \"{value}\","), format!("{name}: '{value}'\n")]
+            {
+                assert!(!shown(&line), "{line}");
+            }
+            // What may stand behind a value in a line of settings, a command or a URL.
+            let is_end = "&=;:|,/".contains(sign);
+            assert!(is_end || !shown(&format!("{name}={value}\n")), "{name}={value}");
+        }
+    }
+}
+
+#[test]
 fn a_quote_inside_quotes_is_part_of_the_secret() {
     for (before, secret, after) in [
         (r#"{"password":""#, r#"k7\"Qz-m2xR9v"#, r#"","user":"x"}"#),
